@@ -1,0 +1,202 @@
+/**
+ * The database: a pool of connections, transactions that retry, and one ear for notifications.
+ */
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import type { Clock } from '#kit/clock/clock.ts';
+import type { Log } from '#kit/log/log.ts';
+import { openListener } from './listener.ts';
+import { migrate, migrationsDirectory, type SchemaState, schemaState } from './migrate.ts';
+import { type Cause, openTx, type Tx, type TxContext } from './tx.ts';
+
+/** Where a PostgreSQL is. `host` may be the directory of a Unix socket. */
+export interface Connection {
+  connectionString?: string;
+  host?: string;
+  port?: number;
+  user?: string;
+  password?: string;
+  database?: string;
+  ssl?: boolean | { ca?: string; rejectUnauthorized?: boolean };
+}
+
+export interface TransactOptions {
+  /** How often a transaction that lost to another (40001, 40P01) is run again; 5 when left out. */
+  retries?: number;
+  isolation?: 'read committed' | 'repeatable read' | 'serializable';
+}
+
+export interface Database {
+  /** Runs `work` in one transaction; commits when it returns, rolls back when it throws. */
+  transact<T>(context: TxContext, work: (tx: Tx) => Promise<T>, options?: TransactOptions): Promise<T>;
+  /** The same, read only, from one snapshot. */
+  read<T>(context: TxContext, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** One statement outside any transaction. With `name` it is prepared once a connection. */
+  query<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+    name?: string,
+  ): Promise<Row[]>;
+  /**
+   * Hears NOTIFY on a channel until the returned function is called. After a lost connection came back, each
+   * listener is called once with an empty payload: something may have been missed, go and look.
+   */
+  listen(channel: string, heard: (payload: string) => void): Promise<() => Promise<void>>;
+  /** Brings the schema up to date; safe when several nodes start at once. */
+  migrate(): Promise<{ applied: string[] }>;
+  schemaState(): Promise<SchemaState>;
+  close(): Promise<void>;
+  readonly pool: pg.Pool;
+}
+
+/** The server is older than the SQL of this program. */
+export class DatabaseTooOld extends Error {
+  constructor(version: string) {
+    super(`PostgreSQL ${version} is too old: Gatehouse needs PostgreSQL 15 or newer.`);
+    this.name = 'DatabaseTooOld';
+  }
+}
+
+const int8 = 20;
+const date = 1082;
+
+/** int8 arrives as a number (counts, positions), a date as 'YYYY-MM-DD': a Date would shift it by the time zone. */
+const typeParsers: pg.CustomTypesConfig = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === int8) return parseInt8;
+    if (oid === date) return (text: string) => text;
+    return pg.types.getTypeParser(oid, format as 'text');
+  },
+} as pg.CustomTypesConfig;
+
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value))
+    throw new RangeError(`The database holds ${text}, too large for a number.`);
+  return value;
+}
+
+/** The context of work nobody asked for: schedules, readers, start-up. */
+export function system(cause: Cause = 'schedule'): TxContext {
+  return { actor: { kind: 'system' }, cause, requestId: randomUUID() };
+}
+
+/**
+ * Opens a database and proves that it answers and is new enough.
+ * @throws DatabaseTooOld below PostgreSQL 15; the driver's error when nobody answers
+ */
+export async function openDatabase(options: {
+  connection: Connection;
+  poolSize?: number;
+  clock: Clock;
+  log: Log;
+  /** Milliseconds one statement may take; 15,000 when left out. */
+  statementTimeoutMs?: number;
+  /** Folder of migration files, when not the product's own. */
+  migrations?: string;
+}): Promise<Database> {
+  const { connection, clock, log } = options;
+  const migrations = options.migrations ?? migrationsDirectory();
+  const pool = new pg.Pool({
+    ...connection,
+    max: options.poolSize ?? 10,
+    types: typeParsers,
+    application_name: 'gatehouse',
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    statement_timeout: options.statementTimeoutMs ?? 15_000,
+    lock_timeout: 10_000,
+    idle_in_transaction_session_timeout: 60_000,
+  });
+  // Without this a restart of the server would end the process.
+  pool.on('error', (error) => log.warn({ err: error }, 'an idle database connection was lost'));
+  const listener = openListener(connection, log);
+
+  try {
+    const { rows } = await pool.query(
+      "SELECT current_setting('server_version_num')::int AS number, version()",
+    );
+    if (rows[0].number < 150_000)
+      throw new DatabaseTooOld(String(rows[0].version).split(' ')[1] ?? 'unknown');
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+
+  return {
+    pool,
+    transact: (context, work, { retries = 5, isolation = 'read committed' } = {}) =>
+      withRetries(retries, () => runOnce(pool, `BEGIN ISOLATION LEVEL ${isolation}`, context, clock, work)),
+    read: (context, work) =>
+      withRetries(2, () =>
+        runOnce(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', context, clock, work),
+      ),
+    async query<Row>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
+      return (await pool.query({ text, values: values as unknown[] | undefined, name })).rows as Row[];
+    },
+    listen: (channel, heard) => listener.listen(channel, heard),
+    migrate: () => migrate(connection, migrations),
+    schemaState: () => schemaState((text) => pool.query(text), migrations),
+    async close() {
+      await listener.close();
+      await pool.end();
+    },
+  };
+}
+
+async function runOnce<T>(
+  pool: pg.Pool,
+  begin: string,
+  context: TxContext,
+  clock: Clock,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  // The pool listens for errors only while a connection is idle.
+  let broken: Error | undefined;
+  const onError = (error: Error) => {
+    broken = error;
+  };
+  client.on('error', onError);
+  try {
+    await client.query(begin);
+    const { tx, end } = openTx(client, context, clock);
+    let result: T;
+    try {
+      result = await work(tx);
+    } finally {
+      await end();
+    }
+    const { command } = await client.query('COMMIT');
+    if (command === 'ROLLBACK') {
+      throw new Error('A statement failed and its error was swallowed: the transaction could not commit.');
+    }
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((failure: Error) => {
+      broken ??= failure;
+    });
+    throw error;
+  } finally {
+    client.off('error', onError);
+    client.release(broken);
+  }
+}
+
+const serializationFailure = '40001';
+const deadlockDetected = '40P01';
+
+async function withRetries<T>(retries: number, run: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await run();
+    } catch (error) {
+      const { code } = error as { code?: unknown };
+      const lost = code === serializationFailure || code === deadlockDetected;
+      if (!lost || attempt >= retries) throw error;
+      // Random waits keep two losers from meeting again.
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * 2 ** attempt));
+    }
+  }
+}
