@@ -1,0 +1,82 @@
+/**
+ * Every fact the house records, once, with what it means and what it carries. Types are `noun.past-tense`.
+ * Data never holds secrets; it holds ids and field names rather than people's values wherever that is enough.
+ */
+import { z } from 'zod';
+
+const id = z.string();
+const reason = z.string().max(500);
+const fields = z.array(z.string());
+
+function fact<Shape extends z.ZodRawShape>(text: string, shape: Shape) {
+  return { text, data: z.strictObject(shape) };
+}
+
+export const catalogue = {
+  'person.joined': fact('A person was added: by sign-up, import, apply or an operator.', {
+    state: z.string(),
+    origin: z.string(),
+    username: z.string(),
+  }),
+  'person.activated': fact('A person became active: address confirmed, or reinstated with a reason.', {
+    from: z.string(),
+    reason: reason.optional(),
+  }),
+  'person.moved': fact('Names, locale or attributes of a person changed.', { fields }),
+  'person.left': fact('A person lost their standing: locked, suspended, spam, left or erased.', {
+    from: z.string(),
+    state: z.string(),
+    reason: reason.optional(),
+  }),
+  'person.merged': fact('One account was absorbed by another.', { absorbed: id }),
+  'person.unmerged': fact('A merge was undone.', { restored: id }),
+  'person.renamed': fact('A person took a new user name; the old one stays theirs.', { from: z.string(), to: z.string() }),
+  'address.added': fact('An address was added, not yet confirmed.', { address: id }),
+  'address.verified': fact('An address was proved.', { address: id }),
+  'address.made-primary': fact('Another address became the main one.', { address: id, previous: id.optional() }),
+  'address.removed': fact('An address was removed.', { address: id, verified: z.boolean(), notify: z.array(id) }),
+  'verification.requested': fact('A link and code were asked for; a reader mails them.', {
+    verification: id,
+    purpose: z.enum(['sign-up', 'address', 'recovery']),
+    address: id,
+  }),
+  'sign-up.repeated': fact('Someone signed up with an address that is already confirmed; its owner is told.', {
+    address: id,
+  }),
+  'password.set': fact('A password was set.', { how: z.enum(['sign-up', 'change', 'recovery', 'apply', 'admin']) }),
+  'password.upgraded': fact('An imported password proved right and was re-hashed.', { scheme: z.string() }),
+  'sign-in.throttled': fact('Sign-in to an account was slowed down after many failures.', { failures: z.number() }),
+  'session.opened': fact('A person signed in.', { session: id, amr: z.array(z.string()), device: z.string() }),
+  'session.ended': fact('A session ended.', { session: id, sid: z.string(), reason: z.string() }),
+  'session.application-joined': fact('An app took part in a session.', { session: id, front: z.string() }),
+  'consent.given': fact('A person agreed to share details with an app.', { scopes: z.array(z.string()) }),
+  'consent.withdrawn': fact('A person took back their agreement.', {}),
+  'group.added': fact('A group was added.', { group: id, name: z.string() }),
+  'group.changed': fact('A group changed.', { group: id, fields }),
+  'group.removed': fact('A group was removed.', { group: id, name: z.string() }),
+  'membership.added': fact('A person joined a group.', { group: id }),
+  'membership.removed': fact('A person left a group.', { group: id }),
+  'application.added': fact('An app was added.', {}),
+  'application.changed': fact('An app changed.', { fields }),
+  'application.removed': fact('An app was removed.', {}),
+  'alias.assigned': fact('A person got a name of their own at an app.', { origin: z.string() }),
+  'alias.removed': fact('A name at an app was taken back.', {}),
+  'community.changed': fact('Settings of the community changed.', { fields }),
+  'attribute.declared': fact('An attribute was declared or changed.', { name: z.string() }),
+  'attribute.withdrawn': fact('An attribute is no longer declared; its values are gone.', { name: z.string() }),
+  'operator.appointed': fact('A person was given an operator role.', { role: z.string() }),
+  'operator.dismissed': fact('An operator role was taken away.', { role: z.string() }),
+  'setup.opened': fact('The one-time way to the first operator was opened.', {}),
+  'setup.closed': fact('The first operator was made; setup is closed for good.', {}),
+  'token.created': fact('An API token was made.', { token: id, roles: z.array(z.string()) }),
+  'token.revoked': fact('An API token was withdrawn.', { token: id }),
+  'key.created': fact('A signing key was made and published as next.', { kid: z.string(), alg: z.string() }),
+  'key.activated': fact('A signing key signs from now on.', { kid: z.string(), alg: z.string() }),
+  'key.retired': fact('A signing key no longer signs; it stays published for a while.', { kid: z.string() }),
+  'key.withdrawn': fact('A signing key is no longer published.', { kid: z.string() }),
+  'grant.revoked': fact('Tokens given to an app were withdrawn.', { reason: z.string() }),
+  'import.finished': fact('An import ended.', { run: id, counts: z.record(z.string(), z.number()) }),
+} as const;
+
+export type EventType = keyof typeof catalogue;
+export type EventData<T extends EventType> = z.infer<(typeof catalogue)[T]['data']>;

@@ -1,0 +1,41 @@
+/**
+ * The one log.
+ * Owns `events` and `event_cursors`. Records past-tense facts in the transaction that made them true.
+ * Refuses facts that are not in the catalogue. Readers live in `reader.ts`.
+ */
+import type { Tx } from '#kit/db/tx.ts';
+import { catalogue, type EventData, type EventType } from './catalogue.ts';
+import { insertEvents } from './store.ts';
+
+export interface NewEvent<T extends EventType = EventType> {
+  type: T;
+  person?: string;
+  application?: string;
+  data: EventData<T>;
+}
+
+/** One recorded fact as readers see it. `xid` and `id` together are its place in commit order. */
+export interface LoggedEvent<T extends EventType = EventType> extends NewEvent<T> {
+  id: number;
+  xid: string;
+  at: Date;
+  actor: { kind: string; id?: string; name?: string };
+  cause: string;
+  requestId: string;
+}
+
+/** Records one fact. Throws when the data does not fit the catalogue (a fault of ours, never of a person). */
+export async function record<T extends EventType>(
+  tx: Tx,
+  type: T,
+  event: { person?: string; application?: string; data: EventData<T> },
+): Promise<void> {
+  await recordAll(tx, [{ type, ...event } as NewEvent]);
+}
+
+/** Records many facts with one statement, in the order given. */
+export async function recordAll(tx: Tx, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  for (const event of events) catalogue[event.type].data.parse(event.data);
+  await insertEvents(tx, events);
+}

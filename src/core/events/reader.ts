@@ -1,0 +1,93 @@
+/**
+ * Readers of the log: each has its own cursor and is woken by NOTIFY and by a poll. The handler runs in the
+ * transaction that moves the cursor, so what it writes and where it stands commit together; effects that leave
+ * the house are queued there, never done there.
+ */
+import type { Database } from '#kit/db/database.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import type { Log } from '#kit/log/log.ts';
+import type { LoggedEvent } from './events.ts';
+import { cursorAtEnd, eventsAfter, lockCursor, moveCursor } from './store.ts';
+
+export interface LogReader {
+  /** Name of the cursor; changing it starts a new cursor. */
+  reader: string;
+  /** Where a new cursor starts: at the end of the log, or at its beginning. */
+  from: 'end' | 'beginning';
+  handle(tx: Tx, events: LoggedEvent[]): Promise<void>;
+}
+
+export interface RunningReader {
+  /** Reads everything there is right now; resolves when the cursor stands at the end. */
+  catchUp(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const batch = 500;
+
+/** Reads one batch; resolves to how many events were read (0 also when another node holds the cursor). */
+export async function readOnce(database: Database, reader: LogReader): Promise<number> {
+  const context = { actor: { kind: 'system' as const, name: reader.reader }, cause: 'schedule' as const, requestId: '-' };
+  return database.transact(context, async (tx) => {
+    if (reader.from === 'end') await cursorAtEnd(tx, reader.reader);
+    const cursor = await lockCursor(tx, reader.reader);
+    if (!cursor) return 0;
+    const events = await eventsAfter(tx, cursor, batch);
+    const last = events.at(-1);
+    if (!last) return 0;
+    await reader.handle(tx, events);
+    await moveCursor(tx, reader.reader, last.xid, last.id);
+    return events.length;
+  });
+}
+
+/** Starts reading until stopped. A failing handler keeps its cursor where it was and is tried again. */
+export function startReader(options: {
+  database: Database;
+  reader: LogReader;
+  log: Log;
+  pollMs?: number;
+}): RunningReader {
+  const { database, reader, log } = options;
+  let stopped = false;
+  let running: Promise<void> = Promise.resolve();
+  let timer: NodeJS.Timeout | undefined;
+  let failures = 0;
+
+  async function drain(): Promise<void> {
+    while (!stopped && (await readOnce(database, reader)) > 0);
+  }
+  function run(): Promise<void> {
+    running = running.then(async () => {
+      try {
+        await drain();
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        if (!stopped) log.error({ err: error, reader: reader.reader, code: 'reader-failed' }, 'a reader of the log failed');
+      }
+    });
+    return running;
+  }
+  function schedule(): void {
+    if (stopped) return;
+    const wait = Math.min((options.pollMs ?? 1000) * 2 ** Math.min(failures, 5), 30_000);
+    timer = setTimeout(() => void run().then(schedule), wait);
+    timer.unref();
+  }
+  const listening = database.listen('events', () => void run()).catch(() => undefined);
+  void run().then(schedule);
+
+  return {
+    async catchUp() {
+      await run();
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      const unlisten = await listening;
+      if (unlisten) await unlisten();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import type { Tx } from '#kit/db/tx.ts';
+import type { LoggedEvent, NewEvent } from './events.ts';
+
+export async function insertEvents(tx: Tx, events: readonly NewEvent[]): Promise<void> {
+  const rows = events.map((event) => ({
+    type: event.type,
+    person: event.person ?? null,
+    application: event.application ?? null,
+    data: event.data,
+  }));
+  await tx.query(
+    `with recorded as (
+       insert into events (at, type, person, application, actor, cause, request_id, data)
+       select $1, r.type, r.person, r.application, $2::jsonb, $3, $4, r.data
+       from jsonb_to_recordset($5::jsonb) as r (type text, person uuid, application text, data jsonb))
+     select pg_notify('events', '')`,
+    [tx.now(), JSON.stringify(tx.actor), tx.cause, tx.requestId, JSON.stringify(rows)],
+    'events-insert',
+  );
+}
+
+interface EventRow {
+  id: number;
+  xid: string;
+  at: Date;
+  type: LoggedEvent['type'];
+  person: string | null;
+  application: string | null;
+  actor: LoggedEvent['actor'];
+  cause: string;
+  request_id: string;
+  data: LoggedEvent['data'];
+}
+
+function toEvent(row: EventRow): LoggedEvent {
+  return {
+    id: row.id,
+    xid: row.xid,
+    at: row.at,
+    type: row.type,
+    person: row.person ?? undefined,
+    application: row.application ?? undefined,
+    actor: row.actor,
+    cause: row.cause,
+    requestId: row.request_id,
+    data: row.data,
+  };
+}
+
+const columns = 'id, xid::text as xid, at, type, person, application, actor, cause, request_id, data';
+
+/** The reader's cursor, made on first use and locked, so that one node at a time reads for it. */
+export async function lockCursor(tx: Tx, reader: string): Promise<{ xid: string; id: number } | undefined> {
+  await tx.query('insert into event_cursors (reader) values ($1) on conflict do nothing', [reader]);
+  const rows = await tx.query<{ xid: string; id: number }>(
+    'select xid::text as xid, id from event_cursors where reader = $1 for update skip locked',
+    [reader],
+  );
+  return rows[0];
+}
+
+/**
+ * Events after the cursor that every older transaction can no longer precede: an event is passed only when its
+ * transaction id is below the oldest one still running (`pg_snapshot_xmin`), never by serial id alone.
+ */
+export async function eventsAfter(
+  tx: Tx,
+  cursor: { xid: string; id: number },
+  limit: number,
+): Promise<LoggedEvent[]> {
+  const rows = await tx.query<EventRow>(
+    `select ${columns} from events
+     where (xid, id) > ($1::xid8, $2::bigint) and xid < pg_snapshot_xmin(pg_current_snapshot())
+     order by xid, id limit $3`,
+    [cursor.xid, cursor.id, limit],
+    'events-after',
+  );
+  return rows.map(toEvent);
+}
+
+export async function moveCursor(tx: Tx, reader: string, xid: string, id: number): Promise<void> {
+  await tx.query(
+    'update event_cursors set xid = $2::xid8, id = $3, updated_at = now() where reader = $1',
+    [reader, xid, id],
+  );
+}
+
+/** A cursor that starts at the end: a new reader does not replay history it has no business with. */
+export async function cursorAtEnd(tx: Tx, reader: string): Promise<void> {
+  await tx.query(
+    `insert into event_cursors (reader, xid, id)
+     values ($1, pg_snapshot_xmin(pg_current_snapshot()), 0) on conflict do nothing`,
+    [reader],
+  );
+}
+
+/** Newest first, for people who look: of one person, of one app, of one kind, before an id. */
+export async function listEvents(
+  tx: Tx,
+  filter: { person?: string; application?: string; type?: string; before?: number; limit: number },
+): Promise<LoggedEvent[]> {
+  const rows = await tx.query<EventRow>(
+    `select ${columns} from events
+     where ($1::uuid is null or person = $1) and ($2::text is null or application = $2)
+       and ($3::text is null or type = $3) and ($4::bigint is null or id < $4)
+     order by id desc limit $5`,
+    [filter.person ?? null, filter.application ?? null, filter.type ?? null, filter.before ?? null, filter.limit],
+  );
+  return rows.map(toEvent);
+}

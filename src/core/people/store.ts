@@ -1,0 +1,308 @@
+import type { Tx } from '#kit/db/tx.ts';
+import type { Address, Person, PersonState } from './people.ts';
+
+interface PersonRow {
+  id: string;
+  username: string;
+  given_name: string;
+  family_name: string;
+  display_name: string;
+  locale: string | null;
+  state: PersonState;
+  state_reason: string | null;
+  state_since: Date;
+  merged_into: string | null;
+  origin: string;
+  created_at: Date;
+  updated_at: Date;
+  version: number;
+}
+
+const personColumns = `id, username, given_name, family_name, display_name, locale, state, state_reason, state_since,
+  merged_into, origin, created_at, updated_at, version`;
+
+function toPerson(row: PersonRow): Person {
+  return {
+    id: row.id,
+    username: row.username,
+    givenName: row.given_name,
+    familyName: row.family_name,
+    displayName: row.display_name,
+    locale: row.locale ?? undefined,
+    state: row.state,
+    stateReason: row.state_reason ?? undefined,
+    stateSince: row.state_since,
+    mergedInto: row.merged_into ?? undefined,
+    origin: row.origin,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    version: row.version,
+  };
+}
+
+const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** The people with these ids; unknown and malformed ids are simply not among them. */
+export async function peopleByIds(tx: Tx, ids: readonly string[]): Promise<Person[]> {
+  const sound = ids.filter((id) => uuidForm.test(id));
+  if (sound.length === 0) return [];
+  const rows = await tx.query<PersonRow>(
+    `select ${personColumns} from people where id = any($1::uuid[])`,
+    [sound],
+    'people-by-ids',
+  );
+  return rows.map(toPerson);
+}
+
+export async function personByUsernameKey(tx: Tx, key: string): Promise<Person | undefined> {
+  const rows = await tx.query<PersonRow>(
+    `select ${personColumns} from people where username_key = $1`,
+    [key],
+    'person-by-username',
+  );
+  return rows[0] && toPerson(rows[0]);
+}
+
+export async function personByVerifiedAddress(tx: Tx, key: string): Promise<Person | undefined> {
+  const rows = await tx.query<PersonRow>(
+    `select ${personColumns} from people
+     where id = (select person from addresses where address_key = $1 and verified_at is not null)`,
+    [key],
+    'person-by-address',
+  );
+  return rows[0] && toPerson(rows[0]);
+}
+
+/** User name first: it is the older, public name, and an import refuses names that equal another's address. */
+export async function personByIdentifier(
+  tx: Tx,
+  usernameKey: string,
+  addressKey: string,
+): Promise<Person | undefined> {
+  const rows = await tx.query<PersonRow>(
+    `select ${personColumns} from people
+     where username_key = $1
+        or id = (select person from addresses where address_key = $2 and verified_at is not null)
+     order by (username_key = $1) desc limit 1`,
+    [usernameKey, addressKey],
+    'person-by-identifier',
+  );
+  return rows[0] && toPerson(rows[0]);
+}
+
+/** Of these keys, the ones that are or were somebody's. */
+export async function takenUsernames(tx: Tx, keys: readonly string[]): Promise<Set<string>> {
+  const rows = await tx.query<{ username_key: string }>(
+    'select username_key from usernames where username_key = any($1::text[])',
+    [keys],
+  );
+  return new Set(rows.map((row) => row.username_key));
+}
+
+export interface NewPersonRow {
+  id: string;
+  username: string;
+  usernameKey: string;
+  givenName: string;
+  familyName: string;
+  displayName: string;
+  locale?: string;
+  state: PersonState;
+  stateReason?: string;
+  origin: string;
+}
+
+/** Adds people and takes their names for good. Returns the ids that won; a name taken meanwhile loses quietly. */
+export async function insertPeople(tx: Tx, people: readonly NewPersonRow[]): Promise<Set<string>> {
+  const rows = await tx.query<{ id: string }>(
+    `with given as (
+       select * from jsonb_to_recordset($1::jsonb) as r (id uuid, username text, "usernameKey" text, "givenName" text,
+         "familyName" text, "displayName" text, locale text, state text, "stateReason" text, origin text)),
+     won as (
+       insert into people (id, username, username_key, given_name, family_name, display_name, locale, state,
+         state_reason, state_since, origin, created_at, updated_at)
+       select id, username, "usernameKey", "givenName", "familyName", "displayName", locale, state, "stateReason",
+         $2, origin, $2, $2
+       from given where not exists (select 1 from usernames where username_key = given."usernameKey")
+       on conflict (username_key) do nothing returning id, username_key)
+     insert into usernames (username_key, person, taken_at) select username_key, id, $2 from won returning person as id`,
+    [JSON.stringify(people), tx.now()],
+    'people-insert',
+  );
+  return new Set(rows.map((row) => row.id));
+}
+
+export async function updateNames(
+  tx: Tx,
+  id: string,
+  names: { givenName: string; familyName: string; displayName: string; locale?: string },
+): Promise<void> {
+  await tx.query(
+    `update people set given_name = $2, family_name = $3, display_name = $4, locale = $5, updated_at = $6,
+       version = version + 1 where id = $1`,
+    [id, names.givenName, names.familyName, names.displayName, names.locale ?? null, tx.now()],
+  );
+}
+
+/** Moves standing only when it still is what the caller saw; false = someone else was first. For `lifecycle` alone. */
+export async function updateState(
+  tx: Tx,
+  id: string,
+  change: { from: PersonState; to: PersonState; reason?: string; mergedInto?: string },
+): Promise<boolean> {
+  const rows = await tx.query(
+    `update people set state = $3, state_reason = $4, state_since = $5, merged_into = $6, updated_at = $5,
+       version = version + 1 where id = $1 and state = $2 returning id`,
+    [id, change.from, change.to, change.reason ?? null, tx.now(), change.mergedInto ?? null],
+  );
+  return rows.length === 1;
+}
+
+/** People in order of user name, filtered by what an operator typed and by state; keyset paging by user name key. */
+export async function listPeople(
+  tx: Tx,
+  filter: { search?: string; state?: PersonState; after?: string; limit: number },
+): Promise<Person[]> {
+  const rows = await tx.query<PersonRow>(
+    `select ${personColumns} from people
+     where ($1::text is null or username_key > $1)
+       and ($2::text is null or state = $2)
+       and ($3::text is null or username_key like $3 or lower(display_name) like $3
+            or exists (select 1 from addresses a where a.person = people.id and a.address_key like $3))
+     order by username_key limit $4`,
+    [filter.after ?? null, filter.state ?? null, filter.search ? likePattern(filter.search) : null, filter.limit],
+  );
+  return rows.map(toPerson);
+}
+
+function likePattern(search: string): string {
+  return `%${search.toLowerCase().replaceAll(/[\\%_]/g, (character) => `\\${character}`)}%`;
+}
+
+export async function countPeople(tx: Tx): Promise<Record<string, number>> {
+  const rows = await tx.query<{ state: string; count: number }>(
+    'select state, count(*) as count from people group by state',
+  );
+  return Object.fromEntries(rows.map((row) => [row.state, row.count]));
+}
+
+interface AddressRow {
+  id: string;
+  person: string;
+  address: string;
+  address_key: string;
+  is_primary: boolean;
+  verified_at: Date | null;
+  created_at: Date;
+}
+
+function toAddress(row: AddressRow): Address {
+  return {
+    id: row.id,
+    person: row.person,
+    address: row.address,
+    key: row.address_key,
+    primary: row.is_primary,
+    verifiedAt: row.verified_at ?? undefined,
+    createdAt: row.created_at,
+  };
+}
+
+export async function addressesOf(tx: Tx, people: readonly string[]): Promise<Address[]> {
+  const rows = await tx.query<AddressRow>(
+    `select id, person, address, address_key, is_primary, verified_at, created_at from addresses
+     where person = any($1::uuid[]) order by person, is_primary desc, created_at, id`,
+    [people],
+    'addresses-of',
+  );
+  return rows.map(toAddress);
+}
+
+export async function addressById(tx: Tx, id: string): Promise<Address | undefined> {
+  const rows = await tx.query<AddressRow>(
+    'select id, person, address, address_key, is_primary, verified_at, created_at from addresses where id = $1',
+    [id],
+  );
+  return rows[0] && toAddress(rows[0]);
+}
+
+/** Of these address keys, the proved ones and whose they are. */
+export async function verifiedOwners(tx: Tx, keys: readonly string[]): Promise<Map<string, string>> {
+  const rows = await tx.query<{ address_key: string; person: string }>(
+    'select address_key, person from addresses where address_key = any($1::text[]) and verified_at is not null',
+    [keys],
+  );
+  return new Map(rows.map((row) => [row.address_key, row.person]));
+}
+
+export interface NewAddressRow {
+  id: string;
+  person: string;
+  address: string;
+  key: string;
+  primary: boolean;
+  verified: boolean;
+}
+
+export async function insertAddresses(tx: Tx, addresses: readonly NewAddressRow[]): Promise<void> {
+  if (addresses.length === 0) return;
+  await tx.query(
+    `insert into addresses (id, person, address, address_key, is_primary, verified_at, created_at)
+     select id, person, address, key, "primary", case when verified then $2::timestamptz end, $2
+     from jsonb_to_recordset($1::jsonb)
+       as r (id uuid, person uuid, address text, key text, "primary" boolean, verified boolean)`,
+    [JSON.stringify(addresses), tx.now()],
+    'addresses-insert',
+  );
+}
+
+/** One conditional update; the unique index refuses a second owner. False = someone else proved it. */
+export async function markVerified(tx: Tx, id: string): Promise<boolean> {
+  const rows = await tx.query(
+    `update addresses a set verified_at = $2 where id = $1 and verified_at is null
+       and not exists (select 1 from addresses b where b.address_key = a.address_key and b.verified_at is not null)
+     returning id`,
+    [id, tx.now()],
+  );
+  return rows.length === 1;
+}
+
+export async function dropUnverifiedClaims(tx: Tx, key: string, keep: string): Promise<void> {
+  await tx.query('delete from addresses where address_key = $1 and person <> $2 and verified_at is null', [key, keep]);
+}
+
+export async function setPrimary(tx: Tx, person: string, id: string): Promise<void> {
+  await tx.query('update addresses set is_primary = false where person = $1 and is_primary', [person]);
+  await tx.query('update addresses set is_primary = true where id = $1 and person = $2', [id, person]);
+}
+
+export async function deleteAddress(tx: Tx, id: string): Promise<void> {
+  await tx.query('delete from addresses where id = $1', [id]);
+}
+
+/** Which records of this source are people already: source key → person and what the record looked like then. */
+export async function originsOf(
+  tx: Tx,
+  source: string,
+  keys: readonly string[],
+): Promise<Map<string, { person: string; fingerprint: string }>> {
+  const rows = await tx.query<{ source_key: string; person: string; fingerprint: string }>(
+    'select source_key, person, fingerprint from person_origins where source = $1 and source_key = any($2::text[])',
+    [source, keys],
+  );
+  return new Map(rows.map((row) => [row.source_key, row]));
+}
+
+export async function insertOrigins(
+  tx: Tx,
+  source: string,
+  origins: readonly { key: string; person: string; fingerprint: string }[],
+): Promise<void> {
+  await tx.query(
+    `insert into person_origins (source, source_key, person, fingerprint, imported_at)
+     select $1, key, person, fingerprint, $3
+     from jsonb_to_recordset($2::jsonb) as r (key text, person uuid, fingerprint text)
+     on conflict (source, source_key) do update set fingerprint = excluded.fingerprint, imported_at = excluded.imported_at`,
+    [source, JSON.stringify(origins), tx.now()],
+  );
+}
