@@ -1,0 +1,334 @@
+/**
+ * A real PostgreSQL that Gatehouse starts for itself.
+ *
+ * Reached by Unix socket only. One running Gatehouse owns it: it holds a lock inside the database, which ends with
+ * its session whatever happens to the process. The server itself outlives a killed owner and is adopted by the next.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { Log } from '#kit/log/log.ts';
+import type { Connection } from './database.ts';
+import { EmbeddedUnavailable, findPlace, type Place } from './embedded-place.ts';
+import { lastWords, owner, port, prepareCluster, prepareRuntime, spawnServer } from './embedded-runtime.ts';
+
+export interface Embedded {
+  /** How to reach the database `gatehouse`. */
+  connection: Connection;
+  /** True when the server was already running. */
+  adopted: boolean;
+  /** Folder that holds the cluster. */
+  directory: string;
+  /** Stops the server cleanly (when it is ours to stop) and returns when it is gone. */
+  stop(): Promise<void>;
+}
+
+/** Another Gatehouse owns this data directory. */
+export class DataDirectoryInUse extends Error {
+  readonly holder: { process: string; since?: Date };
+  constructor(directory: string, holder: { process: string; since?: Date }) {
+    const since = holder.since ? ` since ${holder.since.toISOString()}` : '';
+    super(
+      `${directory} is in use by ${holder.process}${since}. Stop it first, or choose another data directory (GATEHOUSE_DATA).`,
+    );
+    this.name = 'DataDirectoryInUse';
+    this.holder = holder;
+  }
+}
+
+const ownerLock = 0x6f776e65;
+const ownerName = /^gatehouse owner: (.*)$/;
+/** Crash recovery of a full write-ahead log takes seconds; longer than this is not a start any more. */
+const startDeadline = 60_000;
+const aCommand = 'a Gatehouse command';
+const patienceWithCommands = 15_000;
+
+interface Server {
+  pid: number;
+  socket: string;
+  adopted: boolean;
+  child?: ChildProcess;
+}
+
+/**
+ * Starts the database of a data directory, or adopts the one running there, and owns it.
+ * @param options.what what this process is, told to a second one that is refused
+ * @throws DataDirectoryInUse when a running Gatehouse owns it
+ * @throws EmbeddedUnavailable when it cannot run on this machine
+ */
+export async function startEmbedded(options: {
+  dataDirectory: string;
+  log: Log;
+  what?: string;
+}): Promise<Embedded> {
+  const place = findPlace(options.dataDirectory);
+  const what = options.what ?? 'Gatehouse';
+  return own(place, options, what, 'SIGINT');
+}
+
+/**
+ * For commands: uses the running database without owning it, or starts one and stops it after.
+ * @throws EmbeddedUnavailable when it cannot run on this machine
+ */
+export async function attachEmbedded(options: { dataDirectory: string; log: Log }): Promise<Embedded> {
+  const place = findPlace(options.dataDirectory);
+  const running = await findRunning(place);
+  if (running) {
+    await ensureDatabase(running.socket);
+    const connection = connectionTo(running.socket);
+    return { connection, adopted: true, directory: place.home, stop: async () => undefined };
+  }
+  // SIGTERM waits for other commands that attached meanwhile.
+  return own(place, options, aCommand, 'SIGTERM');
+}
+
+async function own(
+  place: Place,
+  { dataDirectory, log }: { dataDirectory: string; log: Log },
+  what: string,
+  stopSignal: 'SIGINT' | 'SIGTERM',
+): Promise<Embedded> {
+  let stopping = false;
+  let { server, session } = await bringUpAndOwn(place, dataDirectory, what);
+  const { adopted } = server;
+  log.debug({ adopted, directory: place.home }, 'the embedded database is ready');
+
+  async function recover(): Promise<void> {
+    for (let pause = 20; !stopping; pause = Math.min(pause * 2, 5_000)) {
+      await sleep(pause, undefined, { ref: false });
+      if (stopping) return;
+      try {
+        ({ server, session } = await bringUpAndOwn(place, dataDirectory, what));
+        watch();
+        log.warn('the embedded database is back');
+        return;
+      } catch (error) {
+        log.error({ err: error }, 'the embedded database does not come back');
+      }
+    }
+  }
+  function watch(): void {
+    session.once('end', () => {
+      if (stopping) return;
+      log.error('the embedded database went away');
+      void recover();
+    });
+  }
+  watch();
+
+  return {
+    connection: connectionTo(server.socket),
+    adopted,
+    directory: place.home,
+    async stop() {
+      if (stopping) return;
+      stopping = true;
+      await session.end().catch(() => undefined);
+      await stopServer(place, server, stopSignal);
+    },
+  };
+}
+
+/** Patient with commands, which are over soon and then take their server down under us. */
+async function bringUpAndOwn(
+  place: Place,
+  dataDirectory: string,
+  what: string,
+): Promise<{ server: Server; session: pg.Client }> {
+  for (const deadline = Date.now() + patienceWithCommands; ; ) {
+    const server = await bringUp(place);
+    try {
+      return { server, session: await takeOwnership(server, dataDirectory, what) };
+    } catch (error) {
+      const final = error instanceof DataDirectoryInUse && !error.holder.process.startsWith(aCommand);
+      if (final || Date.now() > deadline) throw error;
+    }
+  }
+}
+
+function connectionTo(socket: string, database: string = owner): Connection {
+  return { host: socket, port, user: owner, database };
+}
+
+/** Finds the running server or starts one, and returns when it answers. */
+async function bringUp(place: Place): Promise<Server> {
+  const deadline = Date.now() + startDeadline;
+  while (Date.now() < deadline) {
+    const running = await findRunning(place);
+    if (running) {
+      await ensureDatabase(running.socket);
+      return { ...running, adopted: true };
+    }
+    const runtime = await prepareRuntime(place);
+    await prepareCluster(place, runtime);
+    const child = spawnServer(place, runtime);
+    if (await becomesReady(place, child, deadline)) {
+      await ensureDatabase(place.socket);
+      return { pid: child.pid as number, socket: place.socket, adopted: false, child };
+    }
+    // Lost a race with another starter: then there is one to find. Anything else is told.
+    const words = await lastWords(place);
+    if (!/lock file .* already exists|is another postmaster/i.test(words) && !readPostmaster(place)) {
+      throw new EmbeddedUnavailable(
+        `The database did not start: ${words || 'no reason given'} (${place.logFile})`,
+      );
+    }
+    await sleep(50);
+  }
+  throw new EmbeddedUnavailable(`The database did not become ready in time; see ${place.logFile}.`);
+}
+
+/** Waits until the server answers; false when it exited instead. */
+async function becomesReady(place: Place, child: ChildProcess, deadline: number): Promise<boolean> {
+  let failure: Error | undefined;
+  let exited = false;
+  child.once('error', (error) => {
+    failure = error;
+  });
+  child.once('exit', () => {
+    exited = true;
+  });
+  while (Date.now() < deadline) {
+    if (failure) throw new EmbeddedUnavailable(`The database could not be started: ${failure.message}`);
+    if (exited) return false;
+    if (await answers(place.socket)) return true;
+    await sleep(10);
+  }
+  throw new EmbeddedUnavailable(`The database did not become ready in time; see ${place.logFile}.`);
+}
+
+/** The server that runs on this cluster, once it answers; waits while it is starting up or shutting down. */
+async function findRunning(place: Place): Promise<{ pid: number; socket: string } | undefined> {
+  const deadline = Date.now() + startDeadline;
+  while (Date.now() < deadline) {
+    const found = readPostmaster(place);
+    if (!found) return undefined;
+    if (!isPostmaster(found.pid, place)) {
+      // Left by a crash of the machine; its number may belong to anybody now.
+      rmSync(path.join(place.data, 'postmaster.pid'), { force: true });
+      return undefined;
+    }
+    if (found.socket && (await answers(found.socket))) return { pid: found.pid, socket: found.socket };
+    await sleep(20);
+  }
+  throw new EmbeddedUnavailable(
+    `A database runs on ${place.data} but does not answer; see ${place.logFile}.`,
+  );
+}
+
+/** Lines of postmaster.pid: number, data directory, start, port, socket directory, … */
+function readPostmaster(place: Place): { pid: number; socket?: string } | undefined {
+  try {
+    const lines = readFileSync(path.join(place.data, 'postmaster.pid'), 'utf8').split('\n');
+    const pid = Number(lines[0]);
+    return Number.isInteger(pid) && pid > 0 ? { pid, socket: lines[4]?.trim() || undefined } : undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new EmbeddedUnavailable(
+      `${place.data} cannot be read by this account: it was made by another one. Run as that account.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Whether that process is alive and is the postmaster of this cluster. */
+function isPostmaster(pid: number, place: Place): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  if (process.platform !== 'linux') return true;
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return words.includes(place.data);
+  } catch {
+    return false;
+  }
+}
+
+async function answers(socket: string): Promise<boolean> {
+  const client = new pg.Client({ ...connectionTo(socket, 'postgres'), connectionTimeoutMillis: 2_000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function ensureDatabase(socket: string): Promise<void> {
+  const client = new pg.Client(connectionTo(socket, 'postgres'));
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [owner]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${owner}`);
+  } catch (error) {
+    // 42P04 and 23505: another starter made it between our look and our try.
+    if (!['42P04', '23505'].includes(String((error as { code?: unknown }).code))) throw error;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Opens the session that holds the owner's lock for as long as this process lives. */
+async function takeOwnership(server: Server, dataDirectory: string, what: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    ...connectionTo(server.socket, 'postgres'),
+    application_name: `gatehouse owner: ${what}, process ${process.pid}`.slice(0, 63),
+    keepAlive: true,
+  });
+  client.on('error', () => undefined);
+  await client.connect();
+  // An owner that died this instant may need a moment to be missed by the server.
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [ownerLock]);
+    if (rows[0].mine) return client;
+    await sleep(50);
+  }
+  const { rows } = await client.query(
+    `SELECT activity.application_name AS name, activity.backend_start AS since
+       FROM pg_locks AS lock JOIN pg_stat_activity AS activity USING (pid)
+      WHERE lock.locktype = 'advisory' AND lock.objid = $1 AND lock.granted`,
+    [ownerLock],
+  );
+  await client.end();
+  const name = ownerName.exec(String(rows[0]?.name ?? ''))?.[1] ?? 'another Gatehouse';
+  throw new DataDirectoryInUse(path.resolve(dataDirectory), {
+    process: `${name} on ${hostname()}`,
+    since: rows[0]?.since,
+  });
+}
+
+/** Asks the server to stop, fast or patiently, and makes sure it does. */
+async function stopServer(place: Place, server: Server, first: 'SIGINT' | 'SIGTERM'): Promise<void> {
+  const signals: [NodeJS.Signals, number][] = [
+    [first, 15_000],
+    ['SIGINT', 15_000],
+    ['SIGQUIT', 5_000],
+  ];
+  for (const [signal, patience] of signals) {
+    // The file goes last of all, and names the process even when its number was given to another one since.
+    const gone = () => readPostmaster(place)?.pid !== server.pid;
+    if (gone()) break;
+    try {
+      process.kill(server.pid, signal);
+    } catch {
+      break;
+    }
+    for (const end = Date.now() + patience; Date.now() < end && !gone(); ) await sleep(5);
+    if (gone()) break;
+  }
+  const { child } = server;
+  if (child && child.exitCode === null && child.signalCode === null) {
+    await Promise.race([new Promise((resolve) => child.once('exit', resolve)), sleep(5_000)]);
+  }
+}
