@@ -61,7 +61,7 @@ create table event_cursors (
 -- core/community ------------------------------------------------------------------------------------------------
 
 create table community (
-  only boolean primary key default true check (only),
+  "only" boolean primary key default true check ("only"),
   settings jsonb not null,
   updated_at timestamptz not null
 );
@@ -249,7 +249,7 @@ create table api_tokens (
 );
 
 create table setup (                    -- the one-time way to the first operator; once closed it stays closed
-  only boolean primary key default true check (only),
+  "only" boolean primary key default true check ("only"),
   id uuid not null,
   opened_at timestamptz not null,
   closed_at timestamptz

@@ -12,7 +12,7 @@ export async function readSettings(tx: Tx): Promise<Record<string, unknown> | un
 export async function writeSettings(tx: Tx, settings: Record<string, unknown>): Promise<void> {
   await tx.query(
     `insert into community (settings, updated_at) values ($1, $2)
-     on conflict (only) do update set settings = excluded.settings, updated_at = excluded.updated_at`,
+     on conflict ("only") do update set settings = excluded.settings, updated_at = excluded.updated_at`,
     [JSON.stringify(settings), tx.now()],
   );
 }
