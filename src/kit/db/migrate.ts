@@ -83,8 +83,7 @@ async function applyPending(pool: pg.Pool, directory: string): Promise<string[]>
   });
   const { error, results } = await migrator.migrateToLatest();
   if (error) {
-    const failed = results?.find((result) => result.status === 'Error')?.migrationName;
-    throw new Error(`The schema could not be brought up to date${failed ? ` (${failed})` : ''}.`, {
+    throw new Error(`The schema could not be brought up to date: ${(error as Error).message}`, {
       cause: error,
     });
   }
@@ -124,7 +123,14 @@ async function readMigrations(directory: string): Promise<Record<string, Migrati
     migrations[name] = {
       async up(db) {
         // Without parameters the whole file goes to the server as it stands, however many statements it has.
-        await sql.raw(text).execute(db);
+        await sql
+          .raw(text)
+          .execute(db)
+          .catch((error) => {
+            const { message, position } = error as { message: string; position?: string };
+            const line = text.slice(0, Number(position ?? 0)).split('\n').length;
+            throw new Error(`${name}.sql${position ? `, line ${line}` : ''}: ${message}`, { cause: error });
+          });
       },
     };
   }
