@@ -208,6 +208,7 @@ create table applications (
   enabled boolean not null default true,
   settings jsonb not null,
   secret_hash bytea,
+  first_sign_in_at timestamptz,
   created_at timestamptz not null,
   updated_at timestamptz not null,
   version integer not null default 1

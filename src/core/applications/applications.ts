@@ -1,0 +1,184 @@
+/**
+ * Applications: relying parties, service providers and (later) targets.
+ * Owns `applications`, `consents`. Records application.*, consent.*. Refuses return addresses that are not safe,
+ * weak secrets, and changes that would give everyone a new subject.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { record } from '#core/events/events.ts';
+import { Problem } from '#core/problem.ts';
+import { isReturnUri, isServerUri } from './addresses.ts';
+import * as store from './store.ts';
+
+const returnUri = z.string().max(500).refine(isReturnUri, 'must be https (or http on loopback), without fragment');
+const serverUri = z.string().max(500).refine(isServerUri, 'must be an https (or http) address');
+
+/** OIDC standard claims and ours that may be released; which scope asks for which is the OIDC front's matter. */
+export const releasableClaims = ['name', 'username', 'email', 'locale', 'groups', 'roles', 'updated_at'] as const;
+
+const oidcSettings = z.strictObject({
+  redirectUris: z.array(returnUri).min(1).max(50),
+  postLogoutRedirectUris: z.array(returnUri).max(50).default([]),
+  initiateLoginUri: returnUri.optional().describe('Where the app starts a sign-in when asked by us.'),
+  backchannelLogoutUri: serverUri.optional(),
+  clientAuth: z.enum(['client_secret_basic', 'client_secret_post', 'none']).default('client_secret_basic'),
+  pkce: z.enum(['required', 'optional']).optional().describe('Always required for public clients (clientAuth none).'),
+  idTokenAlg: z.enum(['RS256', 'ES256']).default('RS256'),
+  grants: z
+    .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials']))
+    .default(['authorization_code', 'refresh_token']),
+  refreshDays: z.number().int().min(1).max(400).default(30),
+  claimsInIdToken: z.boolean().default(false).describe('For apps that never ask userinfo.'),
+});
+
+/** Everything an application knows. `gatehouse apply` reads it under `applications:` beside `id` and `secret`. */
+export const applicationSettings = z
+  .strictObject({
+    title: z.string().trim().min(1).max(80),
+    description: z.string().max(300).default(''),
+    url: serverUri.optional().describe('Where people open the app.'),
+    enabled: z.boolean().default(true),
+    oidc: oidcSettings.optional(),
+    access: z
+      .strictObject({ groups: z.array(z.string()).max(200).optional() })
+      .prefault({})
+      .describe('Who may enter: members of any of these groups; without the list everyone active.'),
+    release: z
+      .strictObject({
+        claims: z.array(z.enum(releasableClaims)).default(['name', 'username', 'email']),
+        groups: z
+          .union([z.enum(['none', 'all']), z.array(z.string())])
+          .default('none')
+          .describe('Which groups the app hears of.'),
+      })
+      .prefault({}),
+    groupNames: z
+      .record(z.string(), z.string().min(1))
+      .default({})
+      .describe('Group → what this app calls it; unnamed groups keep their name.'),
+    roles: z.record(z.string(), z.array(z.string()).min(1)).default({}).describe('Group → roles it gives at the app.'),
+    alias: z
+      .strictObject({
+        rule: z.enum(['username', 'lowercase', 'address']).default('username').describe('Name when none was given.'),
+      })
+      .prefault({}),
+    subject: z.enum(['pairwise', 'public', 'username']).default('pairwise'),
+    consent: z.enum(['ask', 'trusted']).default('ask'),
+    privateHttp: z.boolean().default(false).describe('Allow http on a private network, with a standing warning.'),
+  })
+  .superRefine((app, context) => {
+    const uris = [...(app.oidc?.redirectUris ?? []), ...(app.oidc?.postLogoutRedirectUris ?? [])];
+    for (const uri of uris) {
+      if (!isReturnUri(uri, { privateHttp: app.privateHttp }))
+        context.addIssue({ code: 'custom', path: ['oidc', 'redirectUris'], message: `${uri} is not https` });
+    }
+    if (app.oidc?.clientAuth === 'none' && app.oidc.grants.includes('client_credentials'))
+      context.addIssue({ code: 'custom', path: ['oidc', 'grants'], message: 'a public client has no credentials of its own' });
+    if (app.oidc?.clientAuth === 'none' && app.oidc.pkce === 'optional')
+      context.addIssue({ code: 'custom', path: ['oidc', 'pkce'], message: 'PKCE is always required for public clients' });
+  });
+
+export type ApplicationSettings = z.infer<typeof applicationSettings>;
+
+export interface Application {
+  id: string;
+  settings: ApplicationSettings;
+  hasSecret: boolean;
+  createdAt: Date;
+  updatedAt: Date;
+  version: number;
+}
+
+/** Ids are chosen by operators, never look like a person's subject, and stay. */
+export const applicationId = z.string().regex(/^[a-z][a-z0-9-]{1,39}$/, 'small letters, digits and dashes, 2 to 40');
+
+export const findApplication = store.applicationById;
+export const listApplications = store.listApplications;
+
+/** The application with this id; refuses with `application-unknown`. */
+export async function requireApplication(tx: Tx, id: string): Promise<Application> {
+  const application = await store.applicationById(tx, id);
+  if (!application) throw new Problem('application-unknown');
+  return application;
+}
+
+/** Adds or changes an application to equal these settings. Returns the names of fields that changed. */
+export async function saveApplication(tx: Tx, id: string, settings: ApplicationSettings): Promise<string[]> {
+  applicationId.parse(id);
+  const before = await store.applicationById(tx, id);
+  const after = applicationSettings.parse(settings);
+  if (!before) {
+    await store.insertApplication(tx, id, after);
+    await record(tx, 'application.added', { application: id, data: {} });
+    return ['added'];
+  }
+  if (before.settings.subject !== after.subject && (await store.hasSubjects(tx, id))) {
+    throw new Problem('conflict', { detail: 'the subject kind is fixed once anyone has signed in' });
+  }
+  const keys = Object.keys(after) as (keyof ApplicationSettings)[];
+  const known = new Set([...keys, ...(Object.keys(before.settings) as (keyof ApplicationSettings)[])]);
+  const fields = [...known].filter((key) => JSON.stringify(before.settings[key]) !== JSON.stringify(after[key]));
+  if (fields.length === 0) return [];
+  await store.updateApplication(tx, id, after);
+  await record(tx, 'application.changed', { application: id, data: { fields } });
+  return fields;
+}
+
+/** Removes an application with its aliases and consents. */
+export async function removeApplication(tx: Tx, id: string): Promise<void> {
+  await requireApplication(tx, id);
+  await store.deleteApplication(tx, id);
+  await record(tx, 'application.removed', { application: id, data: {} });
+}
+
+/** Client secrets are compared by hash; ours have 256 bits, given ones at least 32 characters. */
+export function hashSecret(secret: string): Buffer {
+  return createHash('sha256').update('gatehouse client secret\0').update(secret).digest();
+}
+
+/** Sets the client secret: a given one, or a new one. Returns it; it is never shown again. No change if equal. */
+export async function setSecret(tx: Tx, id: string, given?: string): Promise<{ secret: string; changed: boolean }> {
+  if (given !== undefined && [...given].length < 32) throw new Problem('secret-weak');
+  const secret = given ?? randomToken();
+  if (given !== undefined && (await checkSecret(tx, id, given))) return { secret, changed: false };
+  await store.writeSecret(tx, id, hashSecret(secret));
+  await record(tx, 'application.changed', { application: id, data: { fields: ['secret'] } });
+  return { secret, changed: true };
+}
+
+/** Whether this is the client's secret; an unset or blank one never matches. */
+export async function checkSecret(tx: Tx, id: string, secret: string): Promise<boolean> {
+  const hash = await store.secretHash(tx, id);
+  return hash !== undefined && secret !== '' && constantTimeEqual(hash, hashSecret(secret));
+}
+
+export interface Consent {
+  application: string;
+  scopes: string[];
+  claims: string[];
+  givenAt: Date;
+}
+
+export const consentOf = store.consentOf;
+export const listConsents = store.listConsents;
+
+/** Keeps what a person agreed to share with an app. */
+export async function giveConsent(
+  tx: Tx,
+  input: { person: string; application: string; scopes: string[]; claims: string[]; textVersion: string },
+): Promise<void> {
+  await store.writeConsent(tx, input);
+  await record(tx, 'consent.given', {
+    person: input.person,
+    application: input.application,
+    data: { scopes: input.scopes },
+  });
+}
+
+/** Takes an agreement back; the front that gave tokens for it listens to the event. */
+export async function withdrawConsent(tx: Tx, person: string, application: string): Promise<void> {
+  const had = await store.endConsent(tx, person, application);
+  if (had) await record(tx, 'consent.withdrawn', { person, application, data: {} });
+}

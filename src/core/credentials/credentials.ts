@@ -1,0 +1,121 @@
+/**
+ * Authenticators (NIST SP 800-63B): today passwords and known devices.
+ * Owns `passwords`, `password_failures`, `known_devices`. Records password.set, password.upgraded, sign-in.throttled.
+ * Refuses weak passwords, and any attempt once too many failed. Hashing happens outside transactions: callers hash
+ * first, so that no connection waits for a processor.
+ */
+import { createHash } from 'node:crypto';
+import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
+import type { Hasher } from '#kit/crypto/passwords.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { type EventData, record } from '#core/events/events.ts';
+import { verifyLegacy, verifyWrapped } from '#wire/hashes/hashes.ts';
+import * as store from './store.ts';
+
+export interface StoredPassword {
+  person: string;
+  /** argon2id PHC, a wrapped legacy hash, or a legacy hash in its canonical form (see wire/hashes). */
+  hash: string;
+  scheme: string;
+  imported: boolean;
+}
+
+export const passwordOf = store.passwordOf;
+export const insertPasswords = store.insertPasswords;
+export const passwordsToWrap = store.passwordsToWrap;
+export const replaceWrapped = store.replaceWrapped;
+
+/** Keeps a freshly made argon2id hash as the person's password and records how it came about. */
+export async function setPassword(
+  tx: Tx,
+  person: string,
+  phc: string,
+  how: EventData<'password.set'>['how'],
+): Promise<void> {
+  await store.writePassword(tx, person, phc);
+  await record(tx, 'password.set', { person, data: { how } });
+}
+
+/** Replaces an imported hash after its password proved right; nothing when the hash changed meanwhile. */
+export async function upgradePassword(tx: Tx, stored: StoredPassword, phc: string): Promise<void> {
+  const won = await store.upgradeHash(tx, stored.person, stored.hash, phc);
+  if (won) await record(tx, 'password.upgraded', { person: stored.person, data: { scheme: stored.scheme } });
+}
+
+/**
+ * Whether this is the person's password. Every answer costs exactly one argon2id computation, also when there is
+ * no such person or no password (AU-07): for legacy hashes it is spent beside the legacy check.
+ */
+export async function verifyPassword(
+  hasher: Hasher,
+  stored: StoredPassword | undefined,
+  password: string,
+): Promise<boolean> {
+  if (!stored || password === '' || password.length > 1024) {
+    await hasher.burn();
+    return false;
+  }
+  if (stored.hash.startsWith('$argon2id$')) return hasher.verify(stored.hash, password);
+  if (stored.scheme.startsWith('wrapped:')) return verifyWrapped(stored.hash, password, hasher);
+  const [right] = await Promise.all([verifyLegacy(stored.hash, password), hasher.burn()]);
+  return right;
+}
+
+/** Whose failures are counted together: one counter a person for all doors, one beside it for a known device. */
+export type AttemptSubject =
+  | { kind: 'person'; person: string }
+  | { kind: 'unknown'; identifierKey: string }
+  | { kind: 'device'; device: string };
+
+function subjectKey(subject: AttemptSubject): string {
+  if (subject.kind === 'person') return `person:${subject.person}`;
+  if (subject.kind === 'device') return `device:${subject.device}`;
+  return `unknown:${createHash('sha256').update(subject.identifierKey).digest('base64url')}`;
+}
+
+/** Ten wrong passwords in a quarter of an hour, then a quarter of an hour of silence; doubled while it goes on. */
+export const attemptLimits = { failures: 10, windowSeconds: 900, blockSeconds: 900 };
+
+export interface AttemptVerdict {
+  allowed: boolean;
+  retryAfterSeconds: number;
+}
+
+/**
+ * Takes one attempt *before* the password is looked at, so that fifty at once cannot look more often than the
+ * limit allows; `forgiveAttempts` gives it back after success.
+ */
+export async function reserveAttempt(tx: Tx, subject: AttemptSubject): Promise<AttemptVerdict> {
+  const { failures, blockedUntil } = await store.countAttempt(tx, subjectKey(subject), attemptLimits);
+  if (blockedUntil === undefined) return { allowed: true, retryAfterSeconds: 0 };
+  if (failures === attemptLimits.failures + 1 && subject.kind === 'person') {
+    await record(tx, 'sign-in.throttled', { person: subject.person, data: { failures: attemptLimits.failures } });
+  }
+  const wait = Math.ceil((blockedUntil.getTime() - tx.now().getTime()) / 1000);
+  return { allowed: false, retryAfterSeconds: Math.max(1, wait) };
+}
+
+/** After success: nothing is held against the person (or device) any more. */
+export async function forgiveAttempts(tx: Tx, subject: AttemptSubject): Promise<void> {
+  await store.clearAttempts(tx, subjectKey(subject));
+}
+
+export interface KnownDevice {
+  id: string;
+  person: string;
+}
+
+/** Makes this browser known for this person; the returned token goes into its cookie, only its hash is kept. */
+export async function rememberDevice(tx: Tx, person: string, label: string): Promise<string> {
+  const token = randomToken();
+  await store.insertDevice(tx, { id: newId(), person, tokenHash: hashToken(token), label });
+  return token;
+}
+
+/** The device a cookie stands for, if it is known. */
+export async function knownDevice(tx: Tx, token: string | undefined): Promise<KnownDevice | undefined> {
+  return token ? store.deviceByHash(tx, hashToken(token)) : undefined;
+}
+
+export const forgetDevices = store.deleteDevices;
+export const touchDevice = store.touchDevice;

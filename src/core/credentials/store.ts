@@ -1,0 +1,128 @@
+import type { Tx } from '#kit/db/tx.ts';
+import type { KnownDevice, StoredPassword } from './credentials.ts';
+
+export async function passwordOf(tx: Tx, person: string): Promise<StoredPassword | undefined> {
+  const rows = await tx.query<StoredPassword>(
+    'select person, hash, scheme, imported from passwords where person = $1',
+    [person],
+    'password-of',
+  );
+  return rows[0];
+}
+
+export async function writePassword(tx: Tx, person: string, phc: string): Promise<void> {
+  await tx.query(
+    `insert into passwords (person, hash, scheme, set_at) values ($1, $2, 'argon2id', $3)
+     on conflict (person) do update set hash = excluded.hash, scheme = excluded.scheme, imported = false,
+       needs_wrap = false, set_at = excluded.set_at, last_used_at = null`,
+    [person, phc, tx.now()],
+  );
+}
+
+/** Imported hashes, many at once; a person who has a password already keeps it. */
+export async function insertPasswords(
+  tx: Tx,
+  passwords: readonly { person: string; hash: string; scheme: string; needsWrap: boolean }[],
+): Promise<void> {
+  if (passwords.length === 0) return;
+  await tx.query(
+    `insert into passwords (person, hash, scheme, imported, needs_wrap, set_at)
+     select person, hash, scheme, true, "needsWrap", $2
+     from jsonb_to_recordset($1::jsonb) as r (person uuid, hash text, scheme text, "needsWrap" boolean)
+     on conflict (person) do nothing`,
+    [JSON.stringify(passwords), tx.now()],
+    'passwords-insert',
+  );
+}
+
+export async function upgradeHash(tx: Tx, person: string, from: string, to: string): Promise<boolean> {
+  const rows = await tx.query(
+    `update passwords set hash = $3, scheme = 'argon2id', imported = false, needs_wrap = false
+     where person = $1 and hash = $2 returning person`,
+    [person, from, to],
+  );
+  return rows.length === 1;
+}
+
+/** Imported hashes that are fast to guess and still stand as they came. */
+export async function passwordsToWrap(tx: Tx, limit: number): Promise<StoredPassword[]> {
+  return tx.query<StoredPassword>(
+    'select person, hash, scheme, imported from passwords where needs_wrap order by person limit $1',
+    [limit],
+  );
+}
+
+/** Puts wrapped hashes in place, each only where the hash is still the one that was wrapped. */
+export async function replaceWrapped(
+  tx: Tx,
+  wrapped: readonly { person: string; from: string; to: string; scheme: string }[],
+): Promise<number> {
+  const rows = await tx.query(
+    `update passwords p set hash = r."to", scheme = 'wrapped:' || r.scheme, needs_wrap = false
+     from jsonb_to_recordset($1::jsonb) as r (person uuid, "from" text, "to" text, scheme text)
+     where p.person = r.person and p.hash = r."from" returning p.person`,
+    [JSON.stringify(wrapped)],
+  );
+  return rows.length;
+}
+
+/**
+ * One statement counts the attempt and says whether it may happen: rows are locked by the upsert, so concurrent
+ * attempts queue up and see each other's count.
+ */
+export async function countAttempt(
+  tx: Tx,
+  subject: string,
+  limits: { failures: number; windowSeconds: number; blockSeconds: number },
+): Promise<{ failures: number; blockedUntil?: Date }> {
+  const rows = await tx.query<{ failures: number; blocked_until: Date | null }>(
+    `insert into password_failures as f (subject, failures, window_ends)
+     values ($1, 1, $2::timestamptz + make_interval(secs => $4))
+     on conflict (subject) do update set
+       failures = case when f.window_ends <= $2 and coalesce(f.blocked_until, $2) <= $2 then 1 else f.failures + 1 end,
+       window_ends = case when f.window_ends <= $2 and coalesce(f.blocked_until, $2) <= $2
+         then excluded.window_ends else f.window_ends end,
+       blocked_until = case
+         when f.window_ends <= $2 and coalesce(f.blocked_until, $2) <= $2 then null
+         when f.blocked_until > $2 then f.blocked_until
+         when f.failures + 1 > $3 then $2::timestamptz + make_interval(secs => $5)
+         else null end
+     returning failures, blocked_until`,
+    [subject, tx.now(), limits.failures, limits.windowSeconds, limits.blockSeconds],
+    'attempt-count',
+  );
+  const row = rows[0]!;
+  return { failures: row.failures, blockedUntil: row.blocked_until ?? undefined };
+}
+
+export async function clearAttempts(tx: Tx, subject: string): Promise<void> {
+  await tx.query('delete from password_failures where subject = $1', [subject], 'attempts-clear');
+}
+
+export async function insertDevice(
+  tx: Tx,
+  device: { id: string; person: string; tokenHash: Buffer; label: string },
+): Promise<void> {
+  await tx.query(
+    `insert into known_devices (id, person, token_hash, label, created_at, last_seen_at)
+     values ($1, $2, $3, $4, $5, $5)`,
+    [device.id, device.person, device.tokenHash, device.label, tx.now()],
+  );
+}
+
+export async function deviceByHash(tx: Tx, tokenHash: Buffer): Promise<KnownDevice | undefined> {
+  const rows = await tx.query<KnownDevice>(
+    'select id, person from known_devices where token_hash = $1',
+    [tokenHash],
+    'device-by-hash',
+  );
+  return rows[0];
+}
+
+export async function touchDevice(tx: Tx, id: string): Promise<void> {
+  await tx.query('update known_devices set last_seen_at = $2 where id = $1', [id, tx.now()]);
+}
+
+export async function deleteDevices(tx: Tx, person: string): Promise<void> {
+  await tx.query('delete from known_devices where person = $1', [person]);
+}

@@ -1,0 +1,163 @@
+/**
+ * The sign-on session: the only truth about who is signed in.
+ * Owns `sessions`, `session_applications`, `sign_ins`, `last_sign_ins`. Records session.opened, session.ended,
+ * session.application-joined. Refuses sessions that ended, went idle or grew too old. Only the hash of a session's token is kept.
+ */
+import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { record, recordAll } from '#core/events/events.ts';
+import * as store from './store.ts';
+
+export interface Session {
+  id: string;
+  person: string;
+  /** Session id as relying parties know it (OIDC `sid`). */
+  sid: string;
+  authTime: Date;
+  /** RFC 8176 values: what really happened. */
+  amr: string[];
+  /** Authenticator assurance level (SP 800-63B), 1 to 3. */
+  aal: number;
+  device: string;
+  network: string;
+  persistent: boolean;
+  createdAt: Date;
+  lastSeenAt: Date;
+  idleSeconds: number;
+  expiresAt: Date;
+}
+
+export interface Lifetimes {
+  idleSeconds: number;
+  absoluteSeconds: number;
+}
+
+/** Opens a session and returns it with the token for the cookie. The token is new at every sign-in (SE-02). */
+export async function openSession(
+  tx: Tx,
+  input: {
+    person: string;
+    amr: string[];
+    aal: number;
+    device: string;
+    network: string;
+    persistent: boolean;
+    lifetimes: Lifetimes;
+  },
+): Promise<{ session: Session; token: string }> {
+  const token = randomToken();
+  const session: Session = {
+    id: newId(),
+    person: input.person,
+    sid: randomToken(24),
+    authTime: tx.now(),
+    amr: input.amr,
+    aal: input.aal,
+    device: input.device.slice(0, 120),
+    network: input.network,
+    persistent: input.persistent,
+    createdAt: tx.now(),
+    lastSeenAt: tx.now(),
+    idleSeconds: input.lifetimes.idleSeconds,
+    expiresAt: new Date(tx.now().getTime() + input.lifetimes.absoluteSeconds * 1000),
+  };
+  await store.insertSession(tx, session, hashToken(token));
+  await record(tx, 'session.opened', {
+    person: input.person,
+    data: { session: session.id, amr: session.amr, device: session.device },
+  });
+  return { session, token };
+}
+
+/** The live session of a cookie: not ended, not idle too long, not too old. */
+export async function sessionByToken(tx: Tx, token: string | undefined): Promise<Session | undefined> {
+  if (!token || token.length > 200) return undefined;
+  return store.liveSession(tx, { tokenHash: hashToken(token) });
+}
+
+/** The live session with this id. */
+export async function sessionById(tx: Tx, id: string): Promise<Session | undefined> {
+  return store.liveSession(tx, { id });
+}
+
+/** Notes that the session was used; written at most once a minute. */
+export async function touchSession(tx: Tx, session: Session): Promise<void> {
+  if (tx.now().getTime() - session.lastSeenAt.getTime() >= 60_000) await store.touch(tx, session.id);
+}
+
+/** Proof was given again within the session: `auth_time` and `amr` say so, and the token changes (SE-02). */
+export async function renewSession(tx: Tx, id: string, amr: string[]): Promise<string> {
+  const token = randomToken();
+  await store.renew(tx, id, hashToken(token), amr);
+  return token;
+}
+
+/** Ends one session. Ending one that is over already is no change. */
+export async function endSession(tx: Tx, id: string, reason: string): Promise<boolean> {
+  return (await endWhere(tx, { id }, reason)) === 1;
+}
+
+/** Ends all sessions of a person, but `except`. Returns how many ended. */
+export async function endSessions(tx: Tx, person: string, reason: string, except?: string): Promise<number> {
+  return endWhere(tx, { person, except }, reason);
+}
+
+async function endWhere(
+  tx: Tx,
+  which: { id?: string; person?: string; except?: string },
+  reason: string,
+): Promise<number> {
+  const ended = await store.end(tx, which, reason);
+  await recordAll(
+    tx,
+    ended.map((one) => ({
+      type: 'session.ended' as const,
+      person: one.person,
+      data: { session: one.id, sid: one.sid, reason },
+    })),
+  );
+  return ended.length;
+}
+
+/** The person's live sessions, latest first. */
+export const listSessions = store.listLive;
+
+/** An app took part in the session: kept for sign-out and as last use per app. */
+export async function joinApplication(
+  tx: Tx,
+  session: Session,
+  application: string,
+  front: string,
+): Promise<void> {
+  const isNew = await store.upsertParticipant(tx, session.id, application, front);
+  await store.writeLastSignIn(tx, session.person, application);
+  if (isNew) {
+    const data = { session: session.id, front };
+    await record(tx, 'session.application-joined', { person: session.person, application, data });
+  }
+}
+
+/** Which apps took part in a session, also after it ended. */
+export const participantsOf = store.participants;
+
+/** Notes an attempt on a known person, so that a failed one can be explained; a success also sets the last sign-in. */
+export async function noteSignIn(
+  tx: Tx,
+  attempt: { person: string; door: string; outcome: string; application?: string; device: string; network: string },
+): Promise<void> {
+  await store.insertSignIn(tx, newId(), attempt);
+  if (attempt.outcome === 'ok') await store.writeLastSignIn(tx, attempt.person, '');
+}
+
+export const listSignIns = store.listSignIns;
+export const lastSignIns = store.lastSignIns;
+
+/** The network a person sees in their list: enough to recognise, not enough to be found (IPv4 /24, IPv6 /48). */
+export function shortenNetwork(ip: string): string {
+  const mapped = ip.replace(/^::ffff:/i, '');
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(mapped)) return mapped.replace(/\.\d+$/, '.x');
+  if (!mapped.includes(':')) return 'unknown';
+  const [head = ''] = mapped.split('::');
+  const groups = head.split(':').filter(Boolean).slice(0, 3);
+  return `${groups.join(':')}${groups.length > 0 ? ':' : ''}:x`;
+}

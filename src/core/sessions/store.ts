@@ -1,0 +1,203 @@
+import type { Tx } from '#kit/db/tx.ts';
+import type { Session } from './sessions.ts';
+
+interface SessionRow {
+  id: string;
+  person: string;
+  sid: string;
+  auth_time: Date;
+  amr: string[];
+  aal: number;
+  device: string;
+  network: string;
+  persistent: boolean;
+  created_at: Date;
+  last_seen_at: Date;
+  idle_seconds: number;
+  expires_at: Date;
+}
+
+const columns = `s.id, s.person, s.sid, s.auth_time, s.amr, s.aal, s.device, s.network, s.persistent, s.created_at,
+  s.last_seen_at, s.idle_seconds, s.expires_at`;
+const live = `s.ended_at is null and s.expires_at > $2
+  and s.last_seen_at + make_interval(secs => s.idle_seconds) > $2`;
+
+function toSession(row: SessionRow): Session {
+  return {
+    id: row.id,
+    person: row.person,
+    sid: row.sid,
+    authTime: row.auth_time,
+    amr: row.amr,
+    aal: row.aal,
+    device: row.device,
+    network: row.network,
+    persistent: row.persistent,
+    createdAt: row.created_at,
+    lastSeenAt: row.last_seen_at,
+    idleSeconds: row.idle_seconds,
+    expiresAt: row.expires_at,
+  };
+}
+
+export async function insertSession(tx: Tx, session: Session, tokenHash: Buffer): Promise<void> {
+  await tx.query(
+    `insert into sessions (id, token_hash, person, sid, auth_time, amr, aal, device, network, persistent, created_at,
+       last_seen_at, idle_seconds, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $5, $5, $11, $12)`,
+    [
+      session.id,
+      tokenHash,
+      session.person,
+      session.sid,
+      session.authTime,
+      session.amr,
+      session.aal,
+      session.device,
+      session.network,
+      session.persistent,
+      session.idleSeconds,
+      session.expiresAt,
+    ],
+    'session-insert',
+  );
+}
+
+/** The one read on every request. Whoever loses standing loses all sessions in the same transaction (`leave`). */
+export async function liveSession(
+  tx: Tx,
+  by: { tokenHash: Buffer } | { id: string },
+): Promise<Session | undefined> {
+  const column = 'id' in by ? 'id' : 'token_hash';
+  const rows = await tx.query<SessionRow>(
+    `select ${columns} from sessions s where s.${column} = $1 and ${live}`,
+    ['id' in by ? by.id : by.tokenHash, tx.now()],
+    `session-by-${column}`,
+  );
+  return rows[0] && toSession(rows[0]);
+}
+
+export async function touch(tx: Tx, id: string): Promise<void> {
+  await tx.query('update sessions set last_seen_at = $2 where id = $1', [id, tx.now()]);
+}
+
+export async function renew(tx: Tx, id: string, tokenHash: Buffer, amr: string[]): Promise<void> {
+  await tx.query(
+    `update sessions set token_hash = $2, auth_time = $3, last_seen_at = $3,
+       amr = array(select distinct unnest(amr || $4::text[])) where id = $1 and ended_at is null`,
+    [id, tokenHash, tx.now(), amr],
+  );
+}
+
+export async function end(
+  tx: Tx,
+  which: { id?: string; person?: string; except?: string },
+  reason: string,
+): Promise<{ id: string; person: string; sid: string }[]> {
+  return tx.query(
+    `update sessions set ended_at = $4, end_reason = $5
+     where ended_at is null and ($1::uuid is null or id = $1) and ($2::uuid is null or person = $2)
+       and ($3::uuid is null or id <> $3) and ($1::uuid is not null or $2::uuid is not null)
+     returning id, person, sid`,
+    [which.id ?? null, which.person ?? null, which.except ?? null, tx.now(), reason],
+  );
+}
+
+export async function listLive(tx: Tx, person: string): Promise<Session[]> {
+  const rows = await tx.query<SessionRow>(
+    `select ${columns} from sessions s where s.person = $1 and ${live} order by s.last_seen_at desc`,
+    [person, tx.now()],
+  );
+  return rows.map(toSession);
+}
+
+export async function upsertParticipant(
+  tx: Tx,
+  session: string,
+  application: string,
+  front: string,
+): Promise<boolean> {
+  const rows = await tx.query<{ is_new: boolean }>(
+    `insert into session_applications (session, application, front, joined_at, last_at) values ($1, $2, $3, $4, $4)
+     on conflict (session, application, front) do update set last_at = excluded.last_at
+     returning (xmax = 0) as is_new`,
+    [session, application, front, tx.now()],
+  );
+  return rows[0]?.is_new ?? false;
+}
+
+export async function participants(
+  tx: Tx,
+  session: string,
+): Promise<{ application: string; front: string; joinedAt: Date; lastAt: Date }[]> {
+  return tx.query(
+    `select application, front, joined_at as "joinedAt", last_at as "lastAt" from session_applications
+     where session = $1 order by joined_at`,
+    [session],
+  );
+}
+
+export async function writeLastSignIn(tx: Tx, person: string, application: string): Promise<void> {
+  await tx.query(
+    `insert into last_sign_ins (person, application, at) values ($1, $2, $3)
+     on conflict (person, application) do update set at = excluded.at`,
+    [person, application, tx.now()],
+    'last-sign-in',
+  );
+}
+
+export async function insertSignIn(
+  tx: Tx,
+  id: string,
+  attempt: { person: string; door: string; outcome: string; application?: string; device: string; network: string },
+): Promise<void> {
+  await tx.query(
+    `insert into sign_ins (id, person, at, door, outcome, application, device, network, request_id)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    [
+      id,
+      attempt.person,
+      tx.now(),
+      attempt.door,
+      attempt.outcome,
+      attempt.application ?? null,
+      attempt.device,
+      attempt.network,
+      tx.requestId,
+    ],
+    'sign-in-insert',
+  );
+}
+
+export interface SignIn {
+  at: Date;
+  door: string;
+  outcome: string;
+  application?: string;
+  device: string;
+  network: string;
+  requestId: string;
+}
+
+export async function listSignIns(tx: Tx, person: string, limit: number): Promise<SignIn[]> {
+  return tx.query<SignIn>(
+    `select at, door, outcome, application, device, network, request_id as "requestId" from sign_ins
+     where person = $1 order by at desc, id desc limit $2`,
+    [person, limit],
+  );
+}
+
+/** Last successful sign-in by person: key '' is Gatehouse itself, else the app's id. */
+export async function lastSignIns(tx: Tx, people: readonly string[]): Promise<Map<string, Map<string, Date>>> {
+  const rows = await tx.query<{ person: string; application: string; at: Date }>(
+    'select person, application, at from last_sign_ins where person = any($1::uuid[])',
+    [people],
+  );
+  const found = new Map<string, Map<string, Date>>();
+  for (const row of rows) {
+    const mine = found.get(row.person) ?? new Map<string, Date>();
+    mine.set(row.application, row.at);
+    found.set(row.person, mine);
+  }
+  return found;
+}
