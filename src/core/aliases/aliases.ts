@@ -5,8 +5,8 @@
  */
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import type { Application } from '#core/applications/applications.ts';
-import { fixSubjects } from '#core/applications/store.ts';
+import { type Application, fixSubjects } from '#core/applications/applications.ts';
+
 import { recordAll } from '#core/events/events.ts';
 import { cleanLine, usernameKey } from '#core/people/names.ts';
 import { Problem } from '#core/problem.ts';

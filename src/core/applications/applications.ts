@@ -182,3 +182,6 @@ export async function withdrawConsent(tx: Tx, person: string, application: strin
   const had = await store.endConsent(tx, person, application);
   if (had) await record(tx, 'consent.withdrawn', { person, application, data: {} });
 }
+
+/** Marks that someone has a subject at this application; its kind of subject is fixed from now on. */
+export const fixSubjects = store.fixSubjects;

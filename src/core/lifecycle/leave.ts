@@ -1,0 +1,25 @@
+import type { Tx } from '#kit/db/tx.ts';
+import { forgetDevices } from '#core/credentials/credentials.ts';
+import { record } from '#core/events/events.ts';
+import { requirePerson } from '#core/people/people.ts';
+import { updateState } from '#core/people/store.ts';
+import { withdrawVerifications } from '#core/people/verifications.ts';
+import { Problem } from '#core/problem.ts';
+import { endSessions } from '#core/sessions/sessions.ts';
+import { type LeaveState, mayLeave } from './standing.ts';
+
+/**
+ * A person loses standing. In the same transaction every session ends, known devices are forgotten and mailed
+ * links die, so that no door can be used from the next statement on.
+ */
+export async function leave(tx: Tx, id: string, state: LeaveState, reason?: string): Promise<void> {
+  const person = await requirePerson(tx, id);
+  if (person.state === state) return;
+  if (!mayLeave(person.state, state)) throw new Problem('standing-refused');
+  const won = await updateState(tx, id, { from: person.state, to: state, reason });
+  if (!won) throw new Problem('conflict');
+  await endSessions(tx, id, state);
+  await forgetDevices(tx, id);
+  await withdrawVerifications(tx, id);
+  await record(tx, 'person.left', { person: id, data: { from: person.state, state, reason } });
+}

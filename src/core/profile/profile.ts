@@ -1,0 +1,139 @@
+/**
+ * The one answer to "what does this application see?". Owns nothing, records nothing; its store is the one read-only
+ * place that joins across owners. Every front renders it and every connector pushes it, so aliasing and release live
+ * here once. Set-based throughout: one person is a list of one. Refuses to know claims that are not released.
+ */
+import type { Secrets } from '#kit/crypto/secrets.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { derivedSubject, ruleAlias } from '#core/aliases/aliases.ts';
+import type { Application } from '#core/applications/applications.ts';
+import { type AttributeDeclaration, attributeDeclarations } from '#core/people/attributes.ts';
+import type { PersonState } from '#core/people/people.ts';
+import * as store from './store.ts';
+
+export interface Profile {
+  person: string;
+  state: PersonState;
+  /** True when the person's standing lets them in anywhere. */
+  active: boolean;
+  /** True when the application lets this person in (its groups; standing not counted). */
+  mayEnter: boolean;
+  /** Who this is at the application; the same in every protocol (OIDC Core §8). */
+  subject: string;
+  /** True once the application heard this subject; from then on it is kept. */
+  subjectFixed: boolean;
+  /** User name at the application: the alias where one was given, else by its rule. */
+  username: string;
+  /** What may be released, already cut down to what this application gets. */
+  released: ReleasedProfile;
+}
+
+export interface ReleasedProfile {
+  name?: string;
+  givenName?: string;
+  familyName?: string;
+  username?: string;
+  email?: string;
+  emailVerified?: boolean;
+  locale?: string;
+  /** Unix seconds. */
+  updatedAt?: number;
+  groups?: string[];
+  roles?: string[];
+  attributes: Record<string, string | number | boolean>;
+}
+
+/** What `application` sees of these people, in the order asked; people unknown to us are left out. */
+export async function profilesFor(
+  tx: Tx,
+  secrets: Secrets,
+  application: Application,
+  people: readonly string[],
+): Promise<Profile[]> {
+  if (people.length === 0) return [];
+  const [rows, declarations] = await Promise.all([
+    store.profileRows(tx, application.id, people),
+    attributeDeclarations(tx),
+  ]);
+  const released = declarations.filter(
+    (one) => one.releasedTo.includes('*') || one.releasedTo.includes(application.id),
+  );
+  const byPerson = new Map(rows.map((row) => [row.id, row]));
+  return people.flatMap((id) => {
+    const row = byPerson.get(id);
+    return row ? [toProfile(secrets, application, row, released)] : [];
+  });
+}
+
+function toProfile(
+  secrets: Secrets,
+  application: Application,
+  row: store.ProfileRow,
+  attributes: readonly AttributeDeclaration[],
+): Profile {
+  const address = row.address ?? undefined;
+  const username = row.alias ?? ruleAlias(application, { username: row.username, address });
+  return {
+    person: row.id,
+    state: row.state,
+    active: row.state === 'active',
+    mayEnter: mayEnter(application, row.groups),
+    subject: row.subject ?? derivedSubject(secrets, application, { id: row.id, alias: username }),
+    subjectFixed: row.subject !== null,
+    username,
+    released: release(application, row, username, attributes),
+  };
+}
+
+/** Whether membership lets someone in: any of the app's groups, or everyone where it names none. */
+export function mayEnter(application: Application, groups: readonly string[]): boolean {
+  const wanted = application.settings.access.groups;
+  return wanted === undefined || wanted.some((name) => groups.includes(name.toLowerCase()));
+}
+
+function release(
+  application: Application,
+  row: store.ProfileRow,
+  username: string,
+  attributes: readonly AttributeDeclaration[],
+): ReleasedProfile {
+  const { claims } = application.settings.release;
+  const gets = (claim: (typeof claims)[number]) => claims.includes(claim);
+  const values = attributes.flatMap((one) => {
+    const value = row.attributes?.[one.name];
+    return value === undefined ? [] : [[one.name, value] as const];
+  });
+  return {
+    ...(gets('name') && {
+      name: row.display_name,
+      givenName: row.given_name || undefined,
+      familyName: row.family_name || undefined,
+    }),
+    ...(gets('username') && { username }),
+    ...(gets('email') && row.address !== null && { email: row.address, emailVerified: row.address_verified }),
+    ...(gets('locale') && row.locale !== null && { locale: row.locale }),
+    ...(gets('updated_at') && { updatedAt: Math.floor(row.updated_at.getTime() / 1000) }),
+    ...(gets('groups') && { groups: releasedGroups(application, row) }),
+    ...(gets('roles') && { roles: rolesFrom(application, row.groups) }),
+    attributes: Object.fromEntries(values),
+  };
+}
+
+/** The groups an app hears of, by the names it knows them under. */
+function releasedGroups(application: Application, row: store.ProfileRow): string[] {
+  const { groups } = application.settings.release;
+  if (groups === 'none') return [];
+  const wanted = groups === 'all' ? undefined : new Set(groups.map((name) => name.toLowerCase()));
+  const names = row.group_names.filter((name) => !wanted || wanted.has(name.toLowerCase()));
+  const renamed = new Map(
+    Object.entries(application.settings.groupNames).map(([from, to]) => [from.toLowerCase(), to]),
+  );
+  return [...new Set(names.map((name) => renamed.get(name.toLowerCase()) ?? name))].sort();
+}
+
+function rolesFrom(application: Application, groups: readonly string[]): string[] {
+  const roles = Object.entries(application.settings.roles).flatMap(([group, given]) =>
+    groups.includes(group.toLowerCase()) ? given : [],
+  );
+  return [...new Set(roles)].sort();
+}

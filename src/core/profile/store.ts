@@ -1,0 +1,47 @@
+import type { Tx } from '#kit/db/tx.ts';
+import type { PersonState } from '#core/people/people.ts';
+
+export interface ProfileRow {
+  id: string;
+  username: string;
+  given_name: string;
+  family_name: string;
+  display_name: string;
+  locale: string | null;
+  state: PersonState;
+  updated_at: Date;
+  address: string | null;
+  address_verified: boolean;
+  alias: string | null;
+  subject: string | null;
+  /** Keys (folded names) of the groups, and the names as given, in the same order. */
+  groups: string[];
+  group_names: string[];
+  attributes: Record<string, string | number | boolean> | null;
+}
+
+/** Everything about these people that any application could see, one row a person, one statement. */
+export async function profileRows(
+  tx: Tx,
+  application: string,
+  people: readonly string[],
+): Promise<ProfileRow[]> {
+  return tx.query<ProfileRow>(
+    `select p.id, p.username, p.given_name, p.family_name, p.display_name, p.locale, p.state, p.updated_at,
+       ad.address, coalesce(ad.verified_at is not null, false) as address_verified,
+       al.alias, su.subject,
+       coalesce(g.keys, '{}') as groups, coalesce(g.names, '{}') as group_names, at.values as attributes
+     from people p
+     left join addresses ad on ad.person = p.id and ad.is_primary
+     left join aliases al on al.application = $1 and al.person = p.id
+     left join subjects su on su.application = $1 and su.person = p.id
+     left join lateral (
+       select array_agg(gr.name_key order by gr.name_key) as keys, array_agg(gr.name order by gr.name_key) as names
+       from memberships m join groups gr on gr.id = m.group_id where m.person = p.id) g on true
+     left join lateral (
+       select jsonb_object_agg(pa.name, pa.value) as values from person_attributes pa where pa.person = p.id) at on true
+     where p.id = any($2::uuid[])`,
+    [application, people],
+    'profile-rows',
+  );
+}
