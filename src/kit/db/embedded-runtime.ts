@@ -139,11 +139,11 @@ export async function prepareCluster(place: Place, runtime: string): Promise<voi
 }
 
 /** Starts the postmaster in a session of its own, so that a Ctrl-C in our terminal is ours alone. */
-export function spawnServer(place: Place, runtime: string): ChildProcess {
+export function spawnServer(place: Place, runtime: string, extra: Record<string, string> = {}): ChildProcess {
   const large = existsSync(place.logFile) && statSync(place.logFile).size > 10_000_000;
   const log = openSync(place.logFile, large ? 'w' : 'a', 0o600);
   const args = ['-D', place.data, '-k', place.socket];
-  for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`);
+  for (const [name, value] of Object.entries({ ...settings, ...extra })) args.push('-c', `${name}=${value}`);
   try {
     const child = spawn(path.join(runtime, 'bin', 'postgres'), args, {
       ...asAccount(place),

@@ -85,6 +85,19 @@ export async function attachEmbedded(options: { dataDirectory: string; log: Log 
   return own(place, options, aCommand, 'SIGTERM');
 }
 
+/**
+ * Finds or starts the server of a folder without owning it, for test runs that share one.
+ * @param options.settings server settings over the product's own, for a server started here
+ */
+export async function shareServer(options: {
+  dataDirectory: string;
+  settings?: Record<string, string>;
+}): Promise<{ connection: Connection; stop(): Promise<void> }> {
+  const place = findPlace(options.dataDirectory);
+  const server = await bringUp(place, options.settings);
+  return { connection: connectionTo(server.socket), stop: () => stopServer(place, server, 'SIGINT') };
+}
+
 async function own(
   place: Place,
   { dataDirectory, log }: { dataDirectory: string; log: Log },
@@ -154,7 +167,7 @@ function connectionTo(socket: string, database: string = owner): Connection {
 }
 
 /** Finds the running server or starts one, and returns when it answers. */
-async function bringUp(place: Place): Promise<Server> {
+async function bringUp(place: Place, settings?: Record<string, string>): Promise<Server> {
   const deadline = Date.now() + startDeadline;
   while (Date.now() < deadline) {
     const running = await findRunning(place);
@@ -164,7 +177,7 @@ async function bringUp(place: Place): Promise<Server> {
     }
     const runtime = await prepareRuntime(place);
     await prepareCluster(place, runtime);
-    const child = spawnServer(place, runtime);
+    const child = spawnServer(place, runtime, settings);
     if (await becomesReady(place, child, deadline)) {
       await ensureDatabase(place.socket);
       return { pid: child.pid as number, socket: place.socket, adopted: false, child };
