@@ -52,6 +52,7 @@ export async function joinTestServer(): Promise<TestServer> {
     },
     empty: () => create(undefined),
     async leave() {
+      (session as Unreffable).ref();
       try {
         await session.query('SELECT pg_advisory_unlock_shared($1)', [presenceLock]);
         const { rows } = await session.query('SELECT pg_try_advisory_lock($1) AS last', [presenceLock]);
