@@ -7,39 +7,47 @@
 export const problems = {
   // people and names
   'username-taken': 'Someone already has this user name. Choose another one.',
-  'username-rule': 'This user name does not follow the rule of this community. Choose one as described below the field.',
+  'username-rule':
+    'This user name does not follow the rule of this community. Choose one as described below the field.',
   'username-reserved': 'This user name is kept for the people who run the community. Choose another one.',
   'name-missing': 'A name is needed so that others know who you are. Fill in at least one of your names.',
   'text-too-long': 'This text is longer than we can keep. Shorten it.',
-  'text-not-allowed': 'This text holds characters that cannot be shown safely. Type it without control characters.',
-  'address-malformed': 'This does not look like a mail address. Check it for a missing part, like name@example.org.',
+  'text-not-allowed':
+    'This text holds characters that cannot be shown safely. Type it without control characters.',
+  'address-malformed':
+    'This does not look like a mail address. Check it for a missing part, like name@example.org.',
   'address-several': 'Only one mail address fits here. Type exactly one.',
   'address-taken': 'This address is already confirmed for an account. Sign in with it, or use another one.',
   'address-last': 'This is your only confirmed address. Add and confirm another one before removing it.',
   'address-primary': 'This is your main address. Make another one the main address first.',
   'address-unverified': 'This address is not confirmed yet. Open the mail we sent to it, then try again.',
-  'address-unknown': 'This address is not on your account any more. Load the page again to see the current list.',
+  'address-unknown':
+    'This address is not on your account any more. Load the page again to see the current list.',
   'person-unknown': 'There is no such person here. Check the name or the id.',
   'attribute-unknown': 'There is no field of this name in this community. Check its spelling.',
   'attribute-required': 'This field is needed. Fill it in.',
   'attribute-type': 'This does not fit the kind of field it is for. Check what the field asks for.',
-  'attribute-locked': 'This field can only be changed by the people who run the community. Ask them to change it.',
+  'attribute-locked':
+    'This field can only be changed by the people who run the community. Ask them to change it.',
   // standing
-  'standing-refused': 'This change does not fit the current state of the account. Load the page again to see it.',
+  'standing-refused':
+    'This change does not fit the current state of the account. Load the page again to see it.',
   'account-unverified': 'Your address is not confirmed yet. Open the mail we sent you, or ask for a new one.',
   'account-locked': 'This account is locked. Write to the people who run the community to have it opened.',
   'account-suspended': 'This account is suspended. Write to the people who run the community to learn why.',
   'account-closed': 'This account is closed. Write to the people who run the community if that is a mistake.',
   // signing in
   'sign-in-failed': 'The name and the password do not belong together. Try again, or set a new password.',
-  'too-many-attempts': 'There were too many attempts. Wait a while, then try again, or set a new password by mail.',
-  'busy': 'Very many people are signing in right now. Try again in a few seconds.',
+  'too-many-attempts':
+    'There were too many attempts. Wait a while, then try again, or set a new password by mail.',
+  busy: 'Very many people are signing in right now. Try again in a few seconds.',
   'session-ended': 'You were signed out. Sign in again to go on.',
   'application-unknown': 'This app is not known here. Check the address you came from.',
   'application-disabled': 'This app is switched off for now. Ask the people who run the community.',
   'application-forbidden': 'Your account may not enter this app. Ask the people who run it to add you.',
   'consent-refused': 'You chose not to share your details with this app, so it did not sign you in.',
-  'request-expired': 'This page was open too long and its request has ended. Go back to the app and start again.',
+  'request-expired':
+    'This page was open too long and its request has ended. Go back to the app and start again.',
   // mailed links and codes
   'link-used': 'This link was used already or a newer one was sent. Ask for a new one if you still need it.',
   'link-expired': 'This link is too old. Ask for a new one.',
@@ -49,15 +57,19 @@ export const problems = {
   // passwords
   'password-short': 'This password is too short. Use at least 8 characters.',
   'password-long': 'This password is longer than 1,024 characters. Use a shorter one.',
-  'password-common': 'This password is one of those that are tried first. Use one that only you would think of.',
-  'password-contains-name': 'This password is built from your name or the name of this community. Use another one.',
+  'password-common':
+    'This password is one of those that are tried first. Use one that only you would think of.',
+  'password-contains-name':
+    'This password is built from your name or the name of this community. Use another one.',
   'password-wrong': 'The current password does not match. Try again, or set a new password by mail.',
   // groups, applications, operators
   'group-unknown': 'There is no such group here. Check its name.',
   'group-taken': 'A group of this name exists already. Choose another name.',
   'alias-taken': 'Someone else already has this name at this app. Each name can belong to one person only.',
-  'alias-malformed': 'This name cannot be used at an app. Use a name without spaces around it and without control characters.',
-  'redirect-uri-refused': 'This return address cannot be used. Use https, or http on this machine only, without a fragment.',
+  'alias-malformed':
+    'This name cannot be used at an app. Use a name without spaces around it and without control characters.',
+  'redirect-uri-refused':
+    'This return address cannot be used. Use https, or http on this machine only, without a fragment.',
   'secret-weak': 'This secret is too short to be safe. Use at least 32 characters, or let one be made.',
   'operator-forbidden': 'Your role does not allow this. Ask an owner of this installation.',
   'operator-last': 'This is the last owner. Name another owner first.',
@@ -70,11 +82,12 @@ export const problems = {
   'form-stale': 'This page was open too long or came from another site. Load it again, then send it.',
   'host-refused': 'This address is not one of ours. Use the address of the community.',
   'not-found': 'There is no page here. Check the address.',
-  'conflict': 'Someone changed this at the same time. Load it again to see the current state.',
+  conflict: 'Someone changed this at the same time. Load it again to see the current state.',
   'rate-limited': 'There were too many requests from your network. Wait a while, then try again.',
   'attachment-refused': 'This address cannot be reached from here. Check it, or ask for it to be allowed.',
   'not-ready': 'A part of this service is not ready. Try again in a few seconds.',
-  'unexpected': 'This could not be done because of a fault on our side. Try again; quote the reference if it stays.',
+  unexpected:
+    'This could not be done because of a fault on our side. Try again; quote the reference if it stays.',
 } as const;
 
 export type ProblemCode = keyof typeof problems;
@@ -103,7 +116,9 @@ export class Problem extends Error {
 
 /** Refuses with one code a field; does nothing when there is no such field. */
 export function refuseFields(fields: Record<string, ProblemCode | undefined>): void {
-  const found = Object.entries(fields).filter((entry): entry is [string, ProblemCode] => entry[1] !== undefined);
+  const found = Object.entries(fields).filter(
+    (entry): entry is [string, ProblemCode] => entry[1] !== undefined,
+  );
   const first = found[0];
   if (first) throw new Problem(first[1], { fields: Object.fromEntries(found) });
 }

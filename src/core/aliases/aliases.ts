@@ -3,13 +3,13 @@
  * Owns `aliases`, `subjects`. Records alias.assigned, alias.removed. Refuses a name two people would share.
  * A subject is fixed the first time an application hears it and is never handed to someone else.
  */
-import type { Secrets } from '#kit/crypto/secrets.ts';
-import type { Tx } from '#kit/db/tx.ts';
-import { type Application, fixSubjects } from '#core/applications/applications.ts';
 
+import { type Application, fixSubjects } from '#core/applications/applications.ts';
 import { recordAll } from '#core/events/events.ts';
 import { cleanLine, usernameKey } from '#core/people/names.ts';
 import { Problem } from '#core/problem.ts';
+import type { Secrets } from '#kit/crypto/secrets.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import * as store from './store.ts';
 
 export const aliasesAt = store.aliasesAt;
@@ -45,7 +45,10 @@ export async function assignAliases(
       data: { origin },
     })),
   );
-  return { assigned: outcome.changed.length, refused: rows.filter((row) => !outcome.settled.has(store.pair(row))) };
+  return {
+    assigned: outcome.changed.length,
+    refused: rows.filter((row) => !outcome.settled.has(store.pair(row))),
+  };
 }
 
 /** Takes names back; the person is called by the application's rule again. */
@@ -79,9 +82,15 @@ export function derivedSubject(
 }
 
 /** Fixes the subject at first sign-in. Returns the one that counts, also when another node was first. */
-export async function fixSubject(tx: Tx, application: Application, person: string, subject: string): Promise<string> {
+export async function fixSubject(
+  tx: Tx,
+  application: Application,
+  person: string,
+  subject: string,
+): Promise<string> {
   const fixed = await store.insertSubject(tx, application.id, person, subject);
-  if (fixed === undefined) throw new Problem('conflict', { detail: 'this subject belongs to another person' });
+  if (fixed === undefined)
+    throw new Problem('conflict', { detail: 'this subject belongs to another person' });
   await fixSubjects(tx, application.id);
   return fixed;
 }

@@ -37,10 +37,10 @@ export async function upsertAliases(
 }
 
 export async function deleteAlias(tx: Tx, application: string, person: string): Promise<boolean> {
-  const rows = await tx.query(
-    'delete from aliases where application = $1 and person = $2 returning person',
-    [application, person],
-  );
+  const rows = await tx.query('delete from aliases where application = $1 and person = $2 returning person', [
+    application,
+    person,
+  ]);
   return rows.length > 0;
 }
 
@@ -94,7 +94,11 @@ export async function subjectsAt(
   return new Map(rows.map((row) => [row.person, row.subject]));
 }
 
-export async function personBySubject(tx: Tx, application: string, subject: string): Promise<string | undefined> {
+export async function personBySubject(
+  tx: Tx,
+  application: string,
+  subject: string,
+): Promise<string | undefined> {
   const rows = await tx.query<{ person: string }>(
     'select person from subjects where application = $1 and subject = $2',
     [application, subject],

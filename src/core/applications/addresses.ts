@@ -4,7 +4,6 @@
  */
 import ipaddr from 'ipaddr.js';
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: browsers skip these inside a scheme, so none may stand
 const hidden = /[\u0000-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202f\u2060\ufeff\\]/;
 
 function parse(text: string): URL | undefined {
@@ -20,12 +19,15 @@ function parse(text: string): URL | undefined {
 /** Loopback by name or number (RFC 8252 §7.3, RFC 6761). */
 export function isLoopback(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '').toLowerCase();
-  return host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+  return (
+    host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+  );
 }
 
 function isPrivate(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '');
-  if (ipaddr.isValid(host)) return ['private', 'uniqueLocal', 'carrierGradeNat'].includes(ipaddr.process(host).range());
+  if (ipaddr.isValid(host))
+    return ['private', 'uniqueLocal', 'carrierGradeNat'].includes(ipaddr.process(host).range());
   return !host.includes('.') || /\.(internal|lan|local|home\.arpa)$/i.test(host);
 }
 
@@ -34,7 +36,8 @@ export function isReturnUri(text: string, allow: { privateHttp: boolean } = { pr
   const url = parse(text);
   if (!url) return false;
   if (url.protocol === 'https:') return url.hostname !== '';
-  if (url.protocol === 'http:') return isLoopback(url.hostname) || (allow.privateHttp && isPrivate(url.hostname));
+  if (url.protocol === 'http:')
+    return isLoopback(url.hostname) || (allow.privateHttp && isPrivate(url.hostname));
   return /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:$/.test(url.protocol) && /^[^:]+:\/[^/]/.test(text);
 }
 

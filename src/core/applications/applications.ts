@@ -5,18 +5,29 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
-import type { Tx } from '#kit/db/tx.ts';
 import { record } from '#core/events/events.ts';
 import { Problem } from '#core/problem.ts';
+import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import { isReturnUri, isServerUri } from './addresses.ts';
 import * as store from './store.ts';
 
-const returnUri = z.string().max(500).refine(isReturnUri, 'must be https (or http on loopback), without fragment');
+const returnUri = z
+  .string()
+  .max(500)
+  .refine(isReturnUri, 'must be https (or http on loopback), without fragment');
 const serverUri = z.string().max(500).refine(isServerUri, 'must be an https (or http) address');
 
 /** OIDC standard claims and ours that may be released; which scope asks for which is the OIDC front's matter. */
-export const releasableClaims = ['name', 'username', 'email', 'locale', 'groups', 'roles', 'updated_at'] as const;
+export const releasableClaims = [
+  'name',
+  'username',
+  'email',
+  'locale',
+  'groups',
+  'roles',
+  'updated_at',
+] as const;
 
 const oidcSettings = z.strictObject({
   redirectUris: z.array(returnUri).min(1).max(50),
@@ -24,7 +35,10 @@ const oidcSettings = z.strictObject({
   initiateLoginUri: returnUri.optional().describe('Where the app starts a sign-in when asked by us.'),
   backchannelLogoutUri: serverUri.optional(),
   clientAuth: z.enum(['client_secret_basic', 'client_secret_post', 'none']).default('client_secret_basic'),
-  pkce: z.enum(['required', 'optional']).optional().describe('Always required for public clients (clientAuth none).'),
+  pkce: z
+    .enum(['required', 'optional'])
+    .optional()
+    .describe('Always required for public clients (clientAuth none).'),
   idTokenAlg: z.enum(['RS256', 'ES256']).default('RS256'),
   grants: z
     .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials']))
@@ -58,15 +72,24 @@ export const applicationSettings = z
       .record(z.string(), z.string().min(1))
       .default({})
       .describe('Group → what this app calls it; unnamed groups keep their name.'),
-    roles: z.record(z.string(), z.array(z.string()).min(1)).default({}).describe('Group → roles it gives at the app.'),
+    roles: z
+      .record(z.string(), z.array(z.string()).min(1))
+      .default({})
+      .describe('Group → roles it gives at the app.'),
     alias: z
       .strictObject({
-        rule: z.enum(['username', 'lowercase', 'address']).default('username').describe('Name when none was given.'),
+        rule: z
+          .enum(['username', 'lowercase', 'address'])
+          .default('username')
+          .describe('Name when none was given.'),
       })
       .prefault({}),
     subject: z.enum(['pairwise', 'public', 'username']).default('pairwise'),
     consent: z.enum(['ask', 'trusted']).default('ask'),
-    privateHttp: z.boolean().default(false).describe('Allow http on a private network, with a standing warning.'),
+    privateHttp: z
+      .boolean()
+      .default(false)
+      .describe('Allow http on a private network, with a standing warning.'),
   })
   .superRefine((app, context) => {
     const uris = [...(app.oidc?.redirectUris ?? []), ...(app.oidc?.postLogoutRedirectUris ?? [])];
@@ -75,9 +98,17 @@ export const applicationSettings = z
         context.addIssue({ code: 'custom', path: ['oidc', 'redirectUris'], message: `${uri} is not https` });
     }
     if (app.oidc?.clientAuth === 'none' && app.oidc.grants.includes('client_credentials'))
-      context.addIssue({ code: 'custom', path: ['oidc', 'grants'], message: 'a public client has no credentials of its own' });
+      context.addIssue({
+        code: 'custom',
+        path: ['oidc', 'grants'],
+        message: 'a public client has no credentials of its own',
+      });
     if (app.oidc?.clientAuth === 'none' && app.oidc.pkce === 'optional')
-      context.addIssue({ code: 'custom', path: ['oidc', 'pkce'], message: 'PKCE is always required for public clients' });
+      context.addIssue({
+        code: 'custom',
+        path: ['oidc', 'pkce'],
+        message: 'PKCE is always required for public clients',
+      });
   });
 
 export type ApplicationSettings = z.infer<typeof applicationSettings>;
@@ -92,7 +123,9 @@ export interface Application {
 }
 
 /** Ids are chosen by operators, never look like a person's subject, and stay. */
-export const applicationId = z.string().regex(/^[a-z][a-z0-9-]{1,39}$/, 'small letters, digits and dashes, 2 to 40');
+export const applicationId = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{1,39}$/, 'small letters, digits and dashes, 2 to 40');
 
 export const findApplication = store.applicationById;
 export const listApplications = store.listApplications;
@@ -119,7 +152,9 @@ export async function saveApplication(tx: Tx, id: string, settings: ApplicationS
   }
   const keys = Object.keys(after) as (keyof ApplicationSettings)[];
   const known = new Set([...keys, ...(Object.keys(before.settings) as (keyof ApplicationSettings)[])]);
-  const fields = [...known].filter((key) => JSON.stringify(before.settings[key]) !== JSON.stringify(after[key]));
+  const fields = [...known].filter(
+    (key) => JSON.stringify(before.settings[key]) !== JSON.stringify(after[key]),
+  );
   if (fields.length === 0) return [];
   await store.updateApplication(tx, id, after);
   await record(tx, 'application.changed', { application: id, data: { fields } });
@@ -139,7 +174,11 @@ export function hashSecret(secret: string): Buffer {
 }
 
 /** Sets the client secret: a given one, or a new one. Returns it; it is never shown again. No change if equal. */
-export async function setSecret(tx: Tx, id: string, given?: string): Promise<{ secret: string; changed: boolean }> {
+export async function setSecret(
+  tx: Tx,
+  id: string,
+  given?: string,
+): Promise<{ secret: string; changed: boolean }> {
   if (given !== undefined && [...given].length < 32) throw new Problem('secret-weak');
   const secret = given ?? randomToken();
   if (given !== undefined && (await checkSecret(tx, id, given))) return { secret, changed: false };

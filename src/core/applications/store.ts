@@ -60,11 +60,10 @@ export async function deleteApplication(tx: Tx, id: string): Promise<void> {
 }
 
 export async function writeSecret(tx: Tx, id: string, hash: Buffer): Promise<void> {
-  await tx.query('update applications set secret_hash = $2, updated_at = $3, version = version + 1 where id = $1', [
-    id,
-    hash,
-    tx.now(),
-  ]);
+  await tx.query(
+    'update applications set secret_hash = $2, updated_at = $3, version = version + 1 where id = $1',
+    [id, hash, tx.now()],
+  );
   await tx.query(`select pg_notify('applications', $1)`, [id]);
 }
 

@@ -3,18 +3,27 @@
  * Owns `community` (one row). Records `community.changed`. Refuses keys it does not know.
  */
 import { z } from 'zod';
-import type { Tx } from '#kit/db/tx.ts';
 import { record } from '#core/events/events.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import { readSettings, writeSettings } from './store.ts';
 
 const webAddress = z
   .string()
   .max(500)
-  .refine((value) => /^https?:\/\/[^\s]+$/i.test(value) || /^\/[^/\\]/.test(value), 'must be an http(s) address');
+  .refine(
+    (value) => /^https?:\/\/[^\s]+$/i.test(value) || /^\/[^/\\]/.test(value),
+    'must be an http(s) address',
+  );
 
 /** Everything a community may set, with its default. `gatehouse apply` reads it under `community:`. */
 export const communitySettings = z.strictObject({
-  name: z.string().trim().min(1).max(60).default('Gatehouse').describe('Shown on top of every page and in every mail.'),
+  name: z
+    .string()
+    .trim()
+    .min(1)
+    .max(60)
+    .default('Gatehouse')
+    .describe('Shown on top of every page and in every mail.'),
   logo: webAddress.optional().describe('Address of a logo, shown 32 px high.'),
   accent: z
     .string()
@@ -28,7 +37,11 @@ export const communitySettings = z.strictObject({
     .describe('The header that leads to all services.'),
   help: webAddress.optional().describe('Where people find help.'),
   announcement: z.string().max(300).optional().describe('One sentence shown on sign-in pages.'),
-  contact: z.string().max(200).optional().describe('Address people can write to, shown in mails and refusals.'),
+  contact: z
+    .string()
+    .max(200)
+    .optional()
+    .describe('Address people can write to, shown in mails and refusals.'),
   usernames: z
     .strictObject({
       pattern: z
@@ -37,14 +50,28 @@ export const communitySettings = z.strictObject({
         .default('^[a-z][a-z0-9.]{2,20}$')
         .describe('Rule for new user names; names that were imported are never checked again.'),
       hint: z.string().max(200).default('3 to 21 small letters, digits or dots, starting with a letter.'),
-      reserved: z.array(z.string().max(40)).max(200).default([]).describe('Names nobody may take, beside ours.'),
+      reserved: z
+        .array(z.string().max(40))
+        .max(200)
+        .default([])
+        .describe('Names nobody may take, beside ours.'),
     })
     .prefault({}),
   signUp: z.strictObject({ open: z.boolean().default(true) }).prefault({}),
   sessions: z
     .strictObject({
-      idleMinutes: z.number().int().min(5).max(60 * 24 * 60).default(8 * 60),
-      absoluteMinutes: z.number().int().min(5).max(60 * 24 * 365).default(24 * 60),
+      idleMinutes: z
+        .number()
+        .int()
+        .min(5)
+        .max(60 * 24 * 60)
+        .default(8 * 60),
+      absoluteMinutes: z
+        .number()
+        .int()
+        .min(5)
+        .max(60 * 24 * 365)
+        .default(24 * 60),
       rememberDays: z.number().int().min(0).max(365).default(30).describe('0 takes the choice away.'),
     })
     .prefault({})

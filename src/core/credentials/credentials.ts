@@ -5,10 +5,10 @@
  * first, so that no connection waits for a processor.
  */
 import { createHash } from 'node:crypto';
+import { type EventData, record } from '#core/events/events.ts';
 import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { type EventData, record } from '#core/events/events.ts';
 import { verifyLegacy, verifyWrapped } from '#wire/hashes/hashes.ts';
 import * as store from './store.ts';
 
@@ -89,7 +89,10 @@ export async function reserveAttempt(tx: Tx, subject: AttemptSubject): Promise<A
   const { failures, blockedUntil } = await store.countAttempt(tx, subjectKey(subject), attemptLimits);
   if (blockedUntil === undefined) return { allowed: true, retryAfterSeconds: 0 };
   if (failures === attemptLimits.failures + 1 && subject.kind === 'person') {
-    await record(tx, 'sign-in.throttled', { person: subject.person, data: { failures: attemptLimits.failures } });
+    await record(tx, 'sign-in.throttled', {
+      person: subject.person,
+      data: { failures: attemptLimits.failures },
+    });
   }
   const wait = Math.ceil((blockedUntil.getTime() - tx.now().getTime()) / 1000);
   return { allowed: false, retryAfterSeconds: Math.max(1, wait) };

@@ -22,10 +22,26 @@ export function passwordProblem(password: string, ownWords: readonly string[]): 
   return rest.length < 4 && rest.length < plain.length ? 'password-contains-name' : undefined;
 }
 
-const lookalikes: Record<string, string> = { '0': 'o', '1': 'i', '3': 'e', '4': 'a', '5': 's', '7': 't', '@': 'a', $: 's', '!': 'i' };
+const lookalikes: Record<string, string> = {
+  '0': 'o',
+  '1': 'i',
+  '3': 'e',
+  '4': 'a',
+  '5': 's',
+  '7': 't',
+  '@': 'a',
+  $: 's',
+  '!': 'i',
+};
 
 /** The word under the decoration: lower case, look-alikes undone inside, digits and signs at the end dropped. */
 function skeleton(text: string): string {
-  const stem = text.normalize('NFKC').toLowerCase().replace(/[\d\p{P}\p{S}\s]+$/u, '');
-  return [...stem].map((character) => lookalikes[character] ?? character).join('').replaceAll(/[^\p{L}\p{N}]/gu, '');
+  const stem = text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[\d\p{P}\p{S}\s]+$/u, '');
+  return [...stem]
+    .map((character) => lookalikes[character] ?? character)
+    .join('')
+    .replaceAll(/[^\p{L}\p{N}]/gu, '');
 }

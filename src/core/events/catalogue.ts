@@ -30,23 +30,44 @@ export const catalogue = {
   }),
   'person.merged': fact('One account was absorbed by another.', { absorbed: id }),
   'person.unmerged': fact('A merge was undone.', { restored: id }),
-  'person.renamed': fact('A person took a new user name; the old one stays theirs.', { from: z.string(), to: z.string() }),
+  'person.renamed': fact('A person took a new user name; the old one stays theirs.', {
+    from: z.string(),
+    to: z.string(),
+  }),
   'address.added': fact('An address was added, not yet confirmed.', { address: id }),
   'address.verified': fact('An address was proved.', { address: id }),
-  'address.made-primary': fact('Another address became the main one.', { address: id, previous: id.optional() }),
-  'address.removed': fact('An address was removed.', { address: id, verified: z.boolean(), notify: z.array(id) }),
+  'address.made-primary': fact('Another address became the main one.', {
+    address: id,
+    previous: id.optional(),
+  }),
+  'address.removed': fact('An address was removed.', {
+    address: id,
+    verified: z.boolean(),
+    notify: z.array(id),
+  }),
   'verification.requested': fact('A link and code were asked for; a reader mails them.', {
     verification: id,
     purpose: z.enum(['sign-up', 'address', 'recovery']),
     address: id,
   }),
-  'sign-up.repeated': fact('Someone signed up with an address that is already confirmed; its owner is told.', {
-    address: id,
+  'sign-up.repeated': fact(
+    'Someone signed up with an address that is already confirmed; its owner is told.',
+    {
+      address: id,
+    },
+  ),
+  'password.set': fact('A password was set.', {
+    how: z.enum(['sign-up', 'change', 'recovery', 'apply', 'admin']),
   }),
-  'password.set': fact('A password was set.', { how: z.enum(['sign-up', 'change', 'recovery', 'apply', 'admin']) }),
   'password.upgraded': fact('An imported password proved right and was re-hashed.', { scheme: z.string() }),
-  'sign-in.throttled': fact('Sign-in to an account was slowed down after many failures.', { failures: z.number() }),
-  'session.opened': fact('A person signed in.', { session: id, amr: z.array(z.string()), device: z.string() }),
+  'sign-in.throttled': fact('Sign-in to an account was slowed down after many failures.', {
+    failures: z.number(),
+  }),
+  'session.opened': fact('A person signed in.', {
+    session: id,
+    amr: z.array(z.string()),
+    device: z.string(),
+  }),
   'session.ended': fact('A session ended.', { session: id, sid: z.string(), reason: z.string() }),
   'session.application-joined': fact('An app took part in a session.', { session: id, front: z.string() }),
   'consent.given': fact('A person agreed to share details with an app.', { scopes: z.array(z.string()) }),
@@ -63,7 +84,9 @@ export const catalogue = {
   'alias.removed': fact('A name at an app was taken back.', {}),
   'community.changed': fact('Settings of the community changed.', { fields }),
   'attribute.declared': fact('An attribute was declared or changed.', { name: z.string() }),
-  'attribute.withdrawn': fact('An attribute is no longer declared; its values are gone.', { name: z.string() }),
+  'attribute.withdrawn': fact('An attribute is no longer declared; its values are gone.', {
+    name: z.string(),
+  }),
   'operator.appointed': fact('A person was given an operator role.', { role: z.string() }),
   'operator.dismissed': fact('An operator role was taken away.', { role: z.string() }),
   'setup.opened': fact('The one-time way to the first operator was opened.', {}),

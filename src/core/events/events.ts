@@ -4,6 +4,9 @@
  * Refuses facts that are not in the catalogue. Readers live in `reader.ts`.
  */
 import type { Tx } from '#kit/db/tx.ts';
+
+export type { EventData, EventType } from './catalogue.ts';
+
 import { catalogue, type EventData, type EventType } from './catalogue.ts';
 import { insertEvents } from './store.ts';
 

@@ -27,7 +27,11 @@ const batch = 500;
 
 /** Reads one batch; resolves to how many events were read (0 also when another node holds the cursor). */
 export async function readOnce(database: Database, reader: LogReader): Promise<number> {
-  const context = { actor: { kind: 'system' as const, name: reader.reader }, cause: 'schedule' as const, requestId: '-' };
+  const context = {
+    actor: { kind: 'system' as const, name: reader.reader },
+    cause: 'schedule' as const,
+    requestId: '-',
+  };
   return database.transact(context, async (tx) => {
     if (reader.from === 'end') await cursorAtEnd(tx, reader.reader);
     const cursor = await lockCursor(tx, reader.reader);
@@ -64,7 +68,11 @@ export function startReader(options: {
         failures = 0;
       } catch (error) {
         failures += 1;
-        if (!stopped) log.error({ err: error, reader: reader.reader, code: 'reader-failed' }, 'a reader of the log failed');
+        if (!stopped)
+          log.error(
+            { err: error, reader: reader.reader, code: 'reader-failed' },
+            'a reader of the log failed',
+          );
       }
     });
     return running;

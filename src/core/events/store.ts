@@ -79,10 +79,11 @@ export async function eventsAfter(
 }
 
 export async function moveCursor(tx: Tx, reader: string, xid: string, id: number): Promise<void> {
-  await tx.query(
-    'update event_cursors set xid = $2::xid8, id = $3, updated_at = now() where reader = $1',
-    [reader, xid, id],
-  );
+  await tx.query('update event_cursors set xid = $2::xid8, id = $3, updated_at = now() where reader = $1', [
+    reader,
+    xid,
+    id,
+  ]);
 }
 
 /** A cursor that starts at the end: a new reader does not replay history it has no business with. */
@@ -104,7 +105,13 @@ export async function listEvents(
      where ($1::uuid is null or person = $1) and ($2::text is null or application = $2)
        and ($3::text is null or type = $3) and ($4::bigint is null or id < $4)
      order by id desc limit $5`,
-    [filter.person ?? null, filter.application ?? null, filter.type ?? null, filter.before ?? null, filter.limit],
+    [
+      filter.person ?? null,
+      filter.application ?? null,
+      filter.type ?? null,
+      filter.before ?? null,
+      filter.limit,
+    ],
   );
   return rows.map(toEvent);
 }

@@ -1,13 +1,12 @@
-import { newId } from '#kit/crypto/ids.ts';
-import type { Tx } from '#kit/db/tx.ts';
 import { type AliasInput, assignAliases } from '#core/aliases/aliases.ts';
 import { insertPasswords } from '#core/credentials/credentials.ts';
 import { type NewEvent, recordAll } from '#core/events/events.ts';
 import { addMembers } from '#core/groups/groups.ts';
 import { cleanLine, parseAddress, usernameKey } from '#core/people/names.ts';
-import { displayNameOf, type PersonState } from '#core/people/people.ts';
-import { insertAddresses, insertPeople } from '#core/people/store.ts';
+import { displayNameOf, insertAddresses, insertPeople, type PersonState } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
+import { newId } from '#kit/crypto/ids.ts';
+import type { Tx } from '#kit/db/tx.ts';
 
 export interface Joiner {
   /** Checked by the caller against the rule for new names, or kept as a legacy name. */
@@ -69,7 +68,8 @@ function personRow(joiner: Joiner) {
   const username = joiner.username;
   const givenName = cleanLine(joiner.givenName ?? '');
   const familyName = cleanLine(joiner.familyName ?? '');
-  const displayName = cleanLine(joiner.displayName ?? '', 250) || displayNameOf({ givenName, familyName, username });
+  const displayName =
+    cleanLine(joiner.displayName ?? '', 250) || displayNameOf({ givenName, familyName, username });
   return {
     username,
     usernameKey: usernameKey(username),

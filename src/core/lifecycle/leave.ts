@@ -1,12 +1,11 @@
-import type { Tx } from '#kit/db/tx.ts';
 import { forgetDevices } from '#core/credentials/credentials.ts';
 import { record } from '#core/events/events.ts';
-import { requirePerson } from '#core/people/people.ts';
-import { updateState } from '#core/people/store.ts';
+import { requirePerson, updateState } from '#core/people/people.ts';
 import { withdrawVerifications } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import { endSessions } from '#core/sessions/sessions.ts';
-import { type LeaveState, mayLeave } from './standing.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { type LeaveState, mayLeave } from './lifecycle.ts';
 
 /**
  * A person loses standing. In the same transaction every session ends, known devices are forgotten and mailed

@@ -10,7 +10,11 @@ export async function readDeclarations(tx: Tx): Promise<AttributeDeclaration[]> 
   return rows.map((row) => row.declaration);
 }
 
-export async function writeDeclaration(tx: Tx, declaration: AttributeDeclaration, position: number): Promise<void> {
+export async function writeDeclaration(
+  tx: Tx,
+  declaration: AttributeDeclaration,
+  position: number,
+): Promise<void> {
   await tx.query(
     `insert into attributes (name, declaration, position) values ($1, $2, $3)
      on conflict (name) do update set declaration = excluded.declaration, position = excluded.position`,

@@ -3,9 +3,9 @@
  * and which app they are released to. Sign-up, account page, SCIM and mappings all read this one declaration.
  */
 import { z } from 'zod';
-import type { Tx } from '#kit/db/tx.ts';
 import { record } from '#core/events/events.ts';
 import { Problem, type ProblemCode, refuseFields } from '#core/problem.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import * as store from './attributes.store.ts';
 import { cleanLine } from './names.ts';
 
@@ -19,19 +19,27 @@ export const attributeDeclaration = z
     title: z.string().min(1).max(80),
     help: z.string().max(200).optional(),
     choices: z.array(z.string().min(1).max(80)).max(200).optional(),
-    visible: z.enum(['everyone', 'self', 'operators']).default('self').describe('Who sees it on our own pages.'),
+    visible: z
+      .enum(['everyone', 'self', 'operators'])
+      .default('self')
+      .describe('Who sees it on our own pages.'),
     editable: z.enum(['self', 'operators']).default('self'),
     signUp: z.boolean().default(false).describe('Asked on the sign-up page.'),
     required: z.boolean().default(false),
     releasedTo: z.array(z.string()).default([]).describe('Ids of the apps that get it; "*" for all.'),
   })
-  .refine((one) => (one.type === 'choice') === (one.choices !== undefined), 'choices belong to type "choice"');
+  .refine(
+    (one) => (one.type === 'choice') === (one.choices !== undefined),
+    'choices belong to type "choice"',
+  );
 
 /** Names of OIDC standard claims and of protocol claims: an attribute may not pose as one of them. */
 const reservedNames = new Set(
-  ('sub iss aud exp iat nbf jti acr amr azp nonce auth_time at_hash c_hash sid scope client_id name given_name ' +
+  (
+    'sub iss aud exp iat nbf jti acr amr azp nonce auth_time at_hash c_hash sid scope client_id name given_name ' +
     'family_name middle_name nickname preferred_username profile picture website email email_verified gender ' +
-    'birthdate zoneinfo locale phone_number phone_number_verified address updated_at groups roles').split(' '),
+    'birthdate zoneinfo locale phone_number phone_number_verified address updated_at groups roles'
+  ).split(' '),
 );
 
 export type AttributeDeclaration = z.infer<typeof attributeDeclaration>;
@@ -66,7 +74,8 @@ export function readAttributeValue(
   const refused = () => new Problem('attribute-type', { fields: { [declaration.name]: 'attribute-type' } });
   if (declaration.type === 'boolean') {
     if (given === true || given === 'true' || given === 'on') return true;
-    if (given === false || given === 'false' || given === undefined || given === null || given === '') return false;
+    if (given === false || given === 'false' || given === undefined || given === null || given === '')
+      return false;
     throw refused();
   }
   if (given === undefined || given === null || given === '') return undefined;
@@ -91,7 +100,9 @@ export function readAttributeValue(
 
 function isDate(text: string): boolean {
   const time = Date.parse(`${text}T00:00:00Z`);
-  return /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+  return (
+    /^\d{4}-\d{2}-\d{2}$/.test(text) && !Number.isNaN(time) && new Date(time).toISOString().startsWith(text)
+  );
 }
 
 /**

@@ -18,7 +18,6 @@ export function usernameKey(username: string): string {
   return username.normalize('NFKC').trim().toLowerCase().normalize('NFKC');
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are exactly what is refused
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
 
 /** A single line of text from a person: trimmed, NFC, bounded, without control or direction characters. */
@@ -63,15 +62,19 @@ const domainLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 export function parseAddress(typed: string): { address: string; key: string } {
   const text = typed.normalize('NFKC').trim();
   if (/[,;\s<>()\\"[\]:]/.test(text)) {
-    throw new Problem(/[,;\s]/.test(text) && (text.match(/@/g)?.length ?? 0) > 1 ? 'address-several' : 'address-malformed');
+    throw new Problem(
+      /[,;\s]/.test(text) && (text.match(/@/g)?.length ?? 0) > 1 ? 'address-several' : 'address-malformed',
+    );
   }
   const parts = text.split('@');
   if (parts.length > 2) throw new Problem('address-several');
   const [local = '', host = ''] = parts;
-  if (local.length > 64 || !localPart.test(local) || unsafe.test(text)) throw new Problem('address-malformed');
+  if (local.length > 64 || !localPart.test(local) || unsafe.test(text))
+    throw new Problem('address-malformed');
   const domain = domainToASCII(host.toLowerCase());
   const labels = domain.split('.');
-  const sound = domain.length <= 253 && labels.length >= 2 && labels.every((label) => domainLabel.test(label));
+  const sound =
+    domain.length <= 253 && labels.length >= 2 && labels.every((label) => domainLabel.test(label));
   if (!sound || /^\d+$/.test(labels.at(-1) ?? '')) throw new Problem('address-malformed');
   const address = `${local}@${domain}`;
   return { address, key: address.toLowerCase() };

@@ -4,10 +4,11 @@
  * Records person.moved, person.renamed, address.*, verification.requested, attribute.*.
  * Refuses names and addresses of others. Standing is not written here but by `core/lifecycle` alone.
  */
-import { newId } from '#kit/crypto/ids.ts';
-import type { Tx } from '#kit/db/tx.ts';
+
 import { record } from '#core/events/events.ts';
 import { Problem } from '#core/problem.ts';
+import { newId } from '#kit/crypto/ids.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import { cleanLine, parseAddress, usernameKey } from './names.ts';
 import * as store from './store.ts';
 
@@ -63,6 +64,18 @@ export async function requirePerson(tx: Tx, id: string): Promise<Person> {
 }
 
 export const findPeople = store.peopleByIds;
+export const listPeople = store.listPeople;
+export const countPeople = store.countPeople;
+export const verifiedOwners = store.verifiedOwners;
+export const takenUsernames = store.takenUsernames;
+export const originsOf = store.originsOf;
+export const insertOrigins = store.insertOrigins;
+export const addressById = store.addressById;
+
+// For `core/lifecycle` alone: nothing else adds people or moves their standing.
+export const insertPeople = store.insertPeople;
+export const insertAddresses = store.insertAddresses;
+export const updateState = store.updateState;
 
 /** Whose user name this is now, in its one canonical form. */
 export async function findByUsername(tx: Tx, username: string): Promise<Person | undefined> {
@@ -116,7 +129,8 @@ export async function changeNames(
     locale: change.locale === undefined ? person.locale : (change.locale ?? undefined),
   };
   const derived = displayNameOf(person) === person.displayName && change.displayName === undefined;
-  if (derived || next.displayName === '') next.displayName = displayNameOf({ ...next, username: person.username });
+  if (derived || next.displayName === '')
+    next.displayName = displayNameOf({ ...next, username: person.username });
   const fields = (['givenName', 'familyName', 'displayName', 'locale'] as const).filter(
     (field) => next[field] !== person[field],
   );
@@ -137,7 +151,9 @@ export async function addAddress(tx: Tx, person: string, typed: string): Promise
   if (same) return same;
   if (existing.length >= 10) throw new Problem('input-too-large', { fields: { address: 'input-too-large' } });
   const id = newId();
-  await store.insertAddresses(tx, [{ id, person, address, key, primary: existing.length === 0, verified: false }]);
+  await store.insertAddresses(tx, [
+    { id, person, address, key, primary: existing.length === 0, verified: false },
+  ]);
   await record(tx, 'address.added', { person, data: { address: id } });
   return { id, person, address, key, primary: existing.length === 0, createdAt: tx.now() };
 }

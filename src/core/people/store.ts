@@ -170,7 +170,12 @@ export async function listPeople(
        and ($3::text is null or username_key like $3 or lower(display_name) like $3
             or exists (select 1 from addresses a where a.person = people.id and a.address_key like $3))
      order by username_key limit $4`,
-    [filter.after ?? null, filter.state ?? null, filter.search ? likePattern(filter.search) : null, filter.limit],
+    [
+      filter.after ?? null,
+      filter.state ?? null,
+      filter.search ? likePattern(filter.search) : null,
+      filter.limit,
+    ],
   );
   return rows.map(toPerson);
 }
@@ -268,7 +273,10 @@ export async function markVerified(tx: Tx, id: string): Promise<boolean> {
 }
 
 export async function dropUnverifiedClaims(tx: Tx, key: string, keep: string): Promise<void> {
-  await tx.query('delete from addresses where address_key = $1 and person <> $2 and verified_at is null', [key, keep]);
+  await tx.query('delete from addresses where address_key = $1 and person <> $2 and verified_at is null', [
+    key,
+    keep,
+  ]);
 }
 
 export async function setPrimary(tx: Tx, person: string, id: string): Promise<void> {

@@ -3,12 +3,13 @@
  * place that joins across owners. Every front renders it and every connector pushes it, so aliasing and release live
  * here once. Set-based throughout: one person is a list of one. Refuses to know claims that are not released.
  */
-import type { Secrets } from '#kit/crypto/secrets.ts';
-import type { Tx } from '#kit/db/tx.ts';
+
 import { derivedSubject, ruleAlias } from '#core/aliases/aliases.ts';
 import type { Application } from '#core/applications/applications.ts';
 import { type AttributeDeclaration, attributeDeclarations } from '#core/people/attributes.ts';
 import type { PersonState } from '#core/people/people.ts';
+import type { Secrets } from '#kit/crypto/secrets.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import * as store from './store.ts';
 
 export interface Profile {

@@ -1,5 +1,5 @@
-import type { Tx } from '#kit/db/tx.ts';
 import type { PersonState } from '#core/people/people.ts';
+import type { Tx } from '#kit/db/tx.ts';
 
 export interface ProfileRow {
   id: string;

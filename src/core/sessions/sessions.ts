@@ -3,9 +3,10 @@
  * Owns `sessions`, `session_applications`, `sign_ins`, `last_sign_ins`. Records session.opened, session.ended,
  * session.application-joined. Refuses sessions that ended, went idle or grew too old. Only the hash of a session's token is kept.
  */
+
+import { record, recordAll } from '#core/events/events.ts';
 import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { record, recordAll } from '#core/events/events.ts';
 import * as store from './store.ts';
 
 export interface Session {
@@ -143,7 +144,14 @@ export const participantsOf = store.participants;
 /** Notes an attempt on a known person, so that a failed one can be explained; a success also sets the last sign-in. */
 export async function noteSignIn(
   tx: Tx,
-  attempt: { person: string; door: string; outcome: string; application?: string; device: string; network: string },
+  attempt: {
+    person: string;
+    door: string;
+    outcome: string;
+    application?: string;
+    device: string;
+    network: string;
+  },
 ): Promise<void> {
   await store.insertSignIn(tx, newId(), attempt);
   if (attempt.outcome === 'ok') await store.writeLastSignIn(tx, attempt.person, '');

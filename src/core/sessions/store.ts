@@ -149,7 +149,14 @@ export async function writeLastSignIn(tx: Tx, person: string, application: strin
 export async function insertSignIn(
   tx: Tx,
   id: string,
-  attempt: { person: string; door: string; outcome: string; application?: string; device: string; network: string },
+  attempt: {
+    person: string;
+    door: string;
+    outcome: string;
+    application?: string;
+    device: string;
+    network: string;
+  },
 ): Promise<void> {
   await tx.query(
     `insert into sign_ins (id, person, at, door, outcome, application, device, network, request_id)
@@ -188,7 +195,10 @@ export async function listSignIns(tx: Tx, person: string, limit: number): Promis
 }
 
 /** Last successful sign-in by person: key '' is Gatehouse itself, else the app's id. */
-export async function lastSignIns(tx: Tx, people: readonly string[]): Promise<Map<string, Map<string, Date>>> {
+export async function lastSignIns(
+  tx: Tx,
+  people: readonly string[],
+): Promise<Map<string, Map<string, Date>>> {
   const rows = await tx.query<{ person: string; application: string; at: Date }>(
     'select person, application, at from last_sign_ins where person = any($1::uuid[])',
     [people],

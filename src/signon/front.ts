@@ -1,0 +1,33 @@
+/**
+ * What a front (a protocol others speak to us) is to the house. Each front's own front page makes one of these;
+ * `main.ts` passes the list to sign-out, to the front-door links and to the server.
+ */
+
+import type { Application } from '#core/applications/applications.ts';
+import type { LogReader } from '#core/events/reader.ts';
+import type { Person } from '#core/people/people.ts';
+import type { Session } from '#core/sessions/sessions.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import type { App } from '#kit/http/server.ts';
+
+/** How signing out went at one app: told and confirmed, told without an answer yet, or out of our reach. */
+export interface SignOutOutcome {
+  application: string;
+  state: 'ended' | 'asked' | 'unreachable';
+  /** For a person: why it cannot be ended from here, or the address that ends it. */
+  note?: string;
+  url?: string;
+}
+
+export interface Front {
+  name: string;
+  register(app: App): void | Promise<void>;
+  /** Readers of the log this front needs (back-channel logout is one). */
+  readers?: LogReader[];
+  /** Where a front-door link sends someone who is signed in here; undefined = this front cannot launch the app. */
+  launch?(application: Application, person: Person): Promise<URL | undefined>;
+  /** Called in the transaction that ends a session: what this front can say about each app that took part. */
+  endSession?(tx: Tx, session: Session): Promise<SignOutOutcome[]>;
+  /** Background work with a life (workers, timers); stopped on drain. */
+  start?(): Promise<{ stop(): Promise<void> }>;
+}

@@ -1,0 +1,262 @@
+/**
+ * The door every front calls. Fronts never look at a password, a session token or a person's standing themselves:
+ * throttling, standing, factor policy, who may enter which app and last sign-in are decided here, once, the same for
+ * page, Basic, Crowd, LDAP and device.
+ */
+
+import type { Application } from '#core/applications/applications.ts';
+import { community } from '#core/community/community.ts';
+import {
+  type AttemptSubject,
+  forgiveAttempts,
+  knownDevice,
+  passwordOf,
+  rememberDevice,
+  reserveAttempt,
+  type StoredPassword,
+  touchDevice,
+  upgradePassword,
+  verifyPassword,
+} from '#core/credentials/credentials.ts';
+import { requireStanding, standingProblem } from '#core/lifecycle/lifecycle.ts';
+import { usernameKey } from '#core/people/names.ts';
+import { findByIdentifier, findPerson, type Person } from '#core/people/people.ts';
+import { Problem } from '#core/problem.ts';
+import { type Profile, profilesFor } from '#core/profile/profile.ts';
+import {
+  noteSignIn,
+  openSession,
+  type Session,
+  sessionById,
+  sessionByToken,
+  shortenNetwork,
+  touchSession,
+} from '#core/sessions/sessions.ts';
+import type { Clock } from '#kit/clock/clock.ts';
+import { type Hasher, HashingBusy } from '#kit/crypto/passwords.ts';
+import type { Secrets } from '#kit/crypto/secrets.ts';
+import type { Database } from '#kit/db/database.ts';
+import type { Tx, TxContext } from '#kit/db/tx.ts';
+import { type Limits, networkKey } from '#kit/limits/limits.ts';
+import type { Log } from '#kit/log/log.ts';
+
+export interface GateNeeds {
+  database: Database;
+  secrets: Secrets;
+  hasher: Hasher;
+  limits: Limits;
+  clock: Clock;
+  log: Log;
+  /** No failed sign-in answers sooner than this many milliseconds after it began (AU-07). */
+  floorMs: number;
+}
+
+export interface SignedOn {
+  session: Session;
+  person: Person;
+}
+
+/** Who the session token of this request stands for; undefined when nobody (or nobody active) is signed in. */
+export async function signedOn(tx: Tx, token: string | undefined): Promise<SignedOn | undefined> {
+  const session = await sessionByToken(tx, token);
+  return session && withStanding(tx, session);
+}
+
+/** The same for a session id a front kept beside its own state (codes, tokens, library sessions). */
+export async function stillSignedOn(tx: Tx, sessionId: string): Promise<SignedOn | undefined> {
+  const session = await sessionById(tx, sessionId);
+  return session && withStanding(tx, session);
+}
+
+async function withStanding(tx: Tx, session: Session): Promise<SignedOn | undefined> {
+  const person = await findPerson(tx, session.person);
+  return person?.state === 'active' ? { session, person } : undefined;
+}
+
+/** Marks a session as used now (at most one write a minute). */
+export const noteUse = touchSession;
+
+/**
+ * May this person enter this app? Returns what the app will see of them. Refuses with application-disabled, the
+ * person's standing, or application-forbidden. Every grant of every front asks this, refresh included.
+ */
+export async function admit(
+  tx: Tx,
+  secrets: Secrets,
+  application: Application,
+  personId: string,
+): Promise<Profile> {
+  if (!application.settings.enabled) throw new Problem('application-disabled');
+  const [profile] = await profilesFor(tx, secrets, application, [personId]);
+  if (!profile) throw new Problem('person-unknown');
+  requireStanding(profile.state);
+  if (!profile.mayEnter) throw new Problem('application-forbidden');
+  return profile;
+}
+
+export interface PasswordAttempt {
+  /** User name or any confirmed address, as typed. */
+  identifier: string;
+  password: string;
+  /** `page`, `basic`, `crowd`, `ldap`, …: for the person's own list. */
+  door: string;
+  application?: string;
+  deviceToken?: string;
+  /** Human words for the browser, such as "Firefox on Linux". */
+  device: string;
+  /** Full client address; only its shortened form is kept. */
+  ip: string;
+  persistent: boolean;
+  context: TxContext;
+}
+
+export interface SignedInNow extends SignedOn {
+  /** For the session cookie. */
+  token: string;
+  /** For the known-device cookie. */
+  deviceToken: string;
+}
+
+/** Failed sign-ins from one network in ten minutes, over all people, before everyone there waits. */
+const networkAttempts = { points: 100, windowSeconds: 600 };
+
+/**
+ * Checks a password and opens a session. One argon2id either way, no answer to a failure before the floor, one
+ * counter a person across all doors, a known device keeps its own so that others cannot lock a person out.
+ */
+export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt): Promise<SignedInNow> {
+  const began = performance.now();
+  try {
+    const candidate = await findCandidate(needs, attempt);
+    const right = await verifyPassword(needs.hasher, candidate.stored, attempt.password).catch(asBusy);
+    if (!right || !candidate.person) {
+      if (candidate.person) await noteFailure(needs, attempt, candidate.person);
+      throw new Problem('sign-in-failed');
+    }
+    const upgraded = await freshHash(needs, candidate.stored, attempt.password);
+    return await admitPerson(needs, attempt, { ...candidate, person: candidate.person }, upgraded);
+  } catch (error) {
+    if (error instanceof Problem) await waitUntil(began + needs.floorMs);
+    throw error;
+  }
+}
+
+interface Candidate {
+  person?: Person;
+  stored?: StoredPassword;
+  subject: AttemptSubject;
+}
+
+/** Finds whom the attempt is about and takes the attempt from their counter, before any password is looked at. */
+async function findCandidate(needs: GateNeeds, attempt: PasswordAttempt): Promise<Candidate> {
+  const network = await needs.limits.take(`sign-in:${networkKey(attempt.ip)}`, networkAttempts);
+  if (!network.allowed) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
+  return needs.database
+    .transact(attempt.context, async (tx) => {
+      const person = await findByIdentifier(tx, attempt.identifier);
+      const device = await knownDevice(tx, attempt.deviceToken);
+      const subject: AttemptSubject =
+        person && device?.person === person.id
+          ? { kind: 'device', device: device.id }
+          : person
+            ? { kind: 'person', person: person.id }
+            : { kind: 'unknown', identifierKey: usernameKey(attempt.identifier.slice(0, 320)) };
+      const verdict = await reserveAttempt(tx, subject);
+      const stored = person && (await passwordOf(tx, person.id));
+      return { person, stored, subject, verdict };
+    })
+    .then(({ verdict, ...candidate }) => {
+      if (!verdict.allowed) throw new Problem('too-many-attempts', { retryAfter: verdict.retryAfterSeconds });
+      return candidate;
+    });
+}
+
+function asBusy(error: unknown): never {
+  if (error instanceof HashingBusy) throw new Problem('busy', { retryAfter: 3 });
+  throw error;
+}
+
+async function noteFailure(needs: GateNeeds, attempt: PasswordAttempt, person: Person): Promise<void> {
+  await needs.database.transact(attempt.context, (tx) =>
+    noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: 'sign-in-failed' }),
+  );
+}
+
+function placeOf(attempt: PasswordAttempt) {
+  return {
+    door: attempt.door,
+    application: attempt.application,
+    device: attempt.device,
+    network: shortenNetwork(attempt.ip),
+  };
+}
+
+/** An imported or outdated hash that just proved right becomes one of ours. */
+async function freshHash(
+  needs: GateNeeds,
+  stored: StoredPassword | undefined,
+  password: string,
+): Promise<{ stored: StoredPassword; phc: string } | undefined> {
+  if (!stored || !needs.hasher.needsRehash(stored.hash)) return undefined;
+  try {
+    return { stored, phc: await needs.hasher.hash(password) };
+  } catch (error) {
+    if (error instanceof HashingBusy) return undefined;
+    throw error;
+  }
+}
+
+async function admitPerson(
+  needs: GateNeeds,
+  attempt: PasswordAttempt,
+  candidate: Candidate & { person: Person },
+  upgraded: { stored: StoredPassword; phc: string } | undefined,
+): Promise<SignedInNow> {
+  const context: TxContext = {
+    ...attempt.context,
+    actor: { kind: 'person', id: candidate.person.id, name: candidate.person.username },
+  };
+  const outcome = await needs.database.transact(context, async (tx) => {
+    const person = await findPerson(tx, candidate.person.id);
+    const refused = person ? standingProblem(person.state) : ('sign-in-failed' as const);
+    if (!person || refused) {
+      if (person) await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: refused! });
+      return { refused: refused! };
+    }
+    await forgiveAttempts(tx, candidate.subject);
+    if (upgraded) await upgradePassword(tx, upgraded.stored, upgraded.phc);
+    return { signedIn: await openFor(tx, attempt, person) };
+  });
+  if (outcome.refused) throw new Problem(outcome.refused);
+  return outcome.signedIn!;
+}
+
+/** Opens the session after whatever proof was asked for; the one place where lifetimes are applied. */
+async function openFor(tx: Tx, attempt: PasswordAttempt, person: Person): Promise<SignedInNow> {
+  const { sessions } = await community(tx);
+  const persistent = attempt.persistent && sessions.rememberDays > 0;
+  const { session, token } = await openSession(tx, {
+    person: person.id,
+    amr: ['pwd'],
+    aal: 1,
+    device: attempt.device,
+    network: shortenNetwork(attempt.ip),
+    persistent,
+    lifetimes: persistent
+      ? { idleSeconds: sessions.rememberDays * 86_400, absoluteSeconds: sessions.rememberDays * 86_400 }
+      : { idleSeconds: sessions.idleMinutes * 60, absoluteSeconds: sessions.absoluteMinutes * 60 },
+  });
+  await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: 'ok' });
+  const known = await knownDevice(tx, attempt.deviceToken);
+  if (known?.person === person.id) await touchDevice(tx, known.id);
+  const deviceToken =
+    known?.person === person.id && attempt.deviceToken
+      ? attempt.deviceToken
+      : await rememberDevice(tx, person.id, attempt.device);
+  return { session, person, token, deviceToken };
+}
+
+async function waitUntil(moment: number): Promise<void> {
+  const left = moment - performance.now();
+  if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
+}
