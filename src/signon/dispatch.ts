@@ -57,6 +57,5 @@ export function nextStep(request: SignOnRequest | undefined, signedOn: SignedOn 
 
 /** A path on our own origin and nothing a browser could read as another host (FE-05). */
 export function isLocalPath(path: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: browsers drop control characters inside addresses
   return path.length <= 2000 && /^\/(?![/\\])/.test(path) && !/[\\\u0000-\u0020\u007f]/.test(path);
 }
