@@ -6,6 +6,7 @@
  * library links are then missing; its manifest says which).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, openSync, statSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -77,8 +78,7 @@ export async function prepareRuntime(place: Place): Promise<string> {
   const { native, version } = findPackage();
   const runtime = path.join(place.home, `runtime-${version}`);
   if (existsSync(runtime)) return runtime;
-  const unfinished = `${runtime}.${process.pid}`;
-  await rm(unfinished, { recursive: true, force: true });
+  const unfinished = `${runtime}.${randomBytes(6).toString('hex')}`;
   await cp(native, unfinished, {
     recursive: true,
     verbatimSymlinks: true,
@@ -111,8 +111,7 @@ export async function prepareCluster(place: Place, runtime: string): Promise<voi
         'Back it up with the Gatehouse that made it, and restore into a new data directory.',
     );
   }
-  const unfinished = `${place.data}.${process.pid}`;
-  await rm(unfinished, { recursive: true, force: true });
+  const unfinished = `${place.data}.${randomBytes(6).toString('hex')}`;
   makePrivate(unfinished, place.account);
   const args = ['-D', unfinished, '-U', owner, '-A', 'trust', '-E', 'UTF8', '--locale=C'];
   // The built-in provider is the same on every machine: Unicode case folding, code point order, no library.
@@ -157,10 +156,11 @@ export function spawnServer(place: Place, runtime: string, extra: Record<string,
   }
 }
 
-/** The last line of the server's own log, for an error message. */
+/** Why the server last gave up, from its own log. */
 export async function lastWords(place: Place): Promise<string> {
   const text = await readFile(place.logFile, 'utf8').catch(() => '');
-  return text.trim().split('\n').at(-1) ?? '';
+  const lines = text.trim().split('\n').slice(-20);
+  return lines.findLast((line) => line.includes('FATAL:')) ?? lines.at(-1) ?? '';
 }
 
 function asAccount(place: Place) {

@@ -40,9 +40,12 @@ export class DataDirectoryInUse extends Error {
 }
 
 const ownerLock = 0x6f776e65;
+const commandLock = 0x636f6d6d;
 const ownerName = /^gatehouse owner: (.*)$/;
 /** Crash recovery of a full write-ahead log takes seconds; longer than this is not a start any more. */
 const startDeadline = 60_000;
+/** Another starter was faster, or children of a killed server have not noticed yet: both pass. */
+const passing = /lock file .* already exists|shared memory block .* still in use/i;
 const aCommand = 'a Gatehouse command';
 const patienceWithCommands = 15_000;
 
@@ -66,23 +69,53 @@ export async function startEmbedded(options: {
 }): Promise<Embedded> {
   const place = findPlace(options.dataDirectory);
   const what = options.what ?? 'Gatehouse';
-  return own(place, options, what, 'SIGINT');
+  return own(place, options, what);
 }
 
 /**
- * For commands: uses the running database without owning it, or starts one and stops it after.
+ * For commands: uses the running database without owning it, or starts one and stops it after, when every other
+ * command that attached meanwhile is done.
  * @throws EmbeddedUnavailable when it cannot run on this machine
  */
 export async function attachEmbedded(options: { dataDirectory: string; log: Log }): Promise<Embedded> {
   const place = findPlace(options.dataDirectory);
-  const running = await findRunning(place);
-  if (running) {
-    await ensureDatabase(running.socket);
-    const connection = connectionTo(running.socket);
-    return { connection, adopted: true, directory: place.home, stop: async () => undefined };
+  for (const deadline = Date.now() + startDeadline; Date.now() < deadline; ) {
+    const running = await findRunning(place);
+    if (!running) {
+      try {
+        return await own(place, options, aCommand);
+      } catch (error) {
+        if (error instanceof DataDirectoryInUse) continue;
+        throw error;
+      }
+    }
+    const presence = await announce(running.socket);
+    if (presence) {
+      const stop = () => presence.end().catch(() => undefined);
+      return { connection: connectionTo(running.socket), adopted: true, directory: place.home, stop };
+    }
+    await sleep(50);
   }
-  // SIGTERM waits for other commands that attached meanwhile.
-  return own(place, options, aCommand, 'SIGTERM');
+  throw new EmbeddedUnavailable(`The database of ${options.dataDirectory} keeps starting and stopping.`);
+}
+
+/** A session that tells a command about to stop the server to wait; undefined when it is stopping already. */
+async function announce(socket: string): Promise<pg.Client | undefined> {
+  const client = new pg.Client({
+    ...connectionTo(socket, 'postgres'),
+    application_name: 'gatehouse command',
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await ensureDatabase(socket);
+    const { rows } = await client.query('SELECT pg_try_advisory_lock_shared($1) AS there', [commandLock]);
+    if (rows[0].there) return client;
+  } catch {
+    // It went away between our look and our call.
+  }
+  await client.end().catch(() => undefined);
+  return undefined;
 }
 
 /**
@@ -95,14 +128,13 @@ export async function shareServer(options: {
 }): Promise<{ connection: Connection; stop(): Promise<void> }> {
   const place = findPlace(options.dataDirectory);
   const server = await bringUp(place, options.settings);
-  return { connection: connectionTo(server.socket), stop: () => stopServer(place, server, 'SIGINT') };
+  return { connection: connectionTo(server.socket), stop: () => stopServer(place, server) };
 }
 
 async function own(
   place: Place,
   { dataDirectory, log }: { dataDirectory: string; log: Log },
   what: string,
-  stopSignal: 'SIGINT' | 'SIGTERM',
 ): Promise<Embedded> {
   let stopping = false;
   let { server, session } = await bringUpAndOwn(place, dataDirectory, what);
@@ -139,10 +171,20 @@ async function own(
     async stop() {
       if (stopping) return;
       stopping = true;
+      if (what === aCommand) await waitForCommands(session);
       await session.end().catch(() => undefined);
-      await stopServer(place, server, stopSignal);
+      await stopServer(place, server);
     },
   };
+}
+
+async function waitForCommands(session: pg.Client): Promise<void> {
+  try {
+    await session.query("SET lock_timeout = '60s'");
+    await session.query('SELECT pg_advisory_lock($1)', [commandLock]);
+  } catch {
+    // The server is gone, or a command hangs: either way it is time.
+  }
 }
 
 /** Patient with commands, which are over soon and then take their server down under us. */
@@ -152,13 +194,17 @@ async function bringUpAndOwn(
   what: string,
 ): Promise<{ server: Server; session: pg.Client }> {
   for (const deadline = Date.now() + patienceWithCommands; ; ) {
-    const server = await bringUp(place);
     try {
+      const server = await bringUp(place);
       return { server, session: await takeOwnership(server, dataDirectory, what) };
     } catch (error) {
-      const final = error instanceof DataDirectoryInUse && !error.holder.process.startsWith(aCommand);
+      // A lost connection means that the server we found was being stopped: look again.
+      const held = error instanceof DataDirectoryInUse;
+      const waiting = held && what !== aCommand && error.holder.process.startsWith(aCommand);
+      const final = error instanceof EmbeddedUnavailable || (held && !waiting);
       if (final || Date.now() > deadline) throw error;
     }
+    await sleep(20);
   }
 }
 
@@ -182,9 +228,8 @@ async function bringUp(place: Place, settings?: Record<string, string>): Promise
       await ensureDatabase(place.socket);
       return { pid: child.pid as number, socket: place.socket, adopted: false, child };
     }
-    // Lost a race with another starter: then there is one to find. Anything else is told.
     const words = await lastWords(place);
-    if (!/lock file .* already exists|is another postmaster/i.test(words) && !readPostmaster(place)) {
+    if (!passing.test(words)) {
       throw new EmbeddedUnavailable(
         `The database did not start: ${words || 'no reason given'} (${place.logFile})`,
       );
@@ -302,7 +347,7 @@ async function takeOwnership(server: Server, dataDirectory: string, what: string
   client.on('error', () => undefined);
   await client.connect();
   // An owner that died this instant may need a moment to be missed by the server.
-  for (let attempt = 0; attempt < 20; attempt++) {
+  for (let attempt = 0; attempt < (what === aCommand ? 1 : 20); attempt++) {
     const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [ownerLock]);
     if (rows[0].mine) return client;
     await sleep(50);
@@ -321,11 +366,10 @@ async function takeOwnership(server: Server, dataDirectory: string, what: string
   });
 }
 
-/** Asks the server to stop, fast or patiently, and makes sure it does. */
-async function stopServer(place: Place, server: Server, first: 'SIGINT' | 'SIGTERM'): Promise<void> {
+/** Asks the server to stop (open sessions are ended, what is committed is written), and makes sure it does. */
+async function stopServer(place: Place, server: Server): Promise<void> {
   const signals: [NodeJS.Signals, number][] = [
-    [first, 15_000],
-    ['SIGINT', 15_000],
+    ['SIGINT', 20_000],
     ['SIGQUIT', 5_000],
   ];
   for (const [signal, patience] of signals) {
