@@ -5,6 +5,7 @@
 import path from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
+import { readAllowList } from '#kit/net/destinations.ts';
 
 /** A value that must not reach a log or a page by accident: printing or serialising it shows "[secret]". */
 export interface Secret {
@@ -96,12 +97,14 @@ function isNetwork(text: string): boolean {
 /** What the guarded outbound connection may reach although it is private: a network, a host, or host:port. */
 export const outboundTarget: Kind<string> = {
   expects: 'a network, a host name or host:port',
-  schema: z.string().transform((text, context) => {
-    const lower = text.toLowerCase();
-    const host = lower.replace(/:\d{1,5}$/, '').replace(/^\[(.*)\]$/, '$1');
-    if (isNetwork(lower) || isNetwork(host) || hostName.schema.safeParse(host).success) return lower;
-    context.addIssue({ code: 'custom', message: 'not a target' });
-    return z.NEVER;
+  schema: z.string().refine((text) => {
+    if (text.includes('/') && !isNetwork(text)) return false;
+    try {
+      readAllowList([text]);
+      return true;
+    } catch {
+      return false;
+    }
   }),
 };
 
