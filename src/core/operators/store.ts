@@ -1,0 +1,209 @@
+import { Problem } from '#core/problem.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import type { Operator } from './operators.ts';
+import { type Grant, type Role, roles } from './permissions.ts';
+import type { ApiToken } from './tokens.ts';
+
+const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+export async function rolesOf(tx: Tx, person: string): Promise<Grant[]> {
+  if (!uuidForm.test(person)) return [];
+  const rows = await tx.query<{ role: Role; application: string | null }>(
+    'select role, application from operators where person = $1 order by role, application',
+    [person],
+    'operators-roles-of',
+  );
+  return rows.map((row) => ({ role: row.role, application: row.application ?? undefined }));
+}
+
+interface OperatorRow {
+  person: string;
+  role: Role;
+  application: string | null;
+  granted_at: Date;
+  granted_by: Operator['grantedBy'];
+}
+
+export async function listOperators(tx: Tx): Promise<Operator[]> {
+  const rows = await tx.query<OperatorRow>(
+    `select person, role, application, granted_at, granted_by from operators
+     order by array_position($1::text[], role), granted_at, person, application`,
+    [roles],
+  );
+  return rows.map((row) => ({
+    person: row.person,
+    role: row.role,
+    application: row.application ?? undefined,
+    grantedAt: row.granted_at,
+    grantedBy: row.granted_by,
+  }));
+}
+
+interface GrantRow extends Grant {
+  person: string;
+}
+
+/** False when the person held the role already. */
+export async function insertOperator(tx: Tx, grant: GrantRow): Promise<boolean> {
+  try {
+    const rows = await tx.query(
+      `insert into operators (person, role, application, granted_at, granted_by) values ($1, $2, $3, $4, $5::jsonb)
+       on conflict do nothing returning person`,
+      [grant.person, grant.role, grant.application ?? null, tx.now(), JSON.stringify(tx.actor)],
+    );
+    return rows.length === 1;
+  } catch (error) {
+    if (isMissingReference(error)) throw new Problem('application-unknown');
+    throw error;
+  }
+}
+
+function isMissingReference(error: unknown): boolean {
+  return (error as { code?: unknown }).code === '23503';
+}
+
+export async function deleteOperator(tx: Tx, grant: GrantRow): Promise<boolean> {
+  if (!uuidForm.test(grant.person)) return false;
+  const rows = await tx.query(
+    `delete from operators where person = $1 and role = $2 and application is not distinct from $3 returning person`,
+    [grant.person, grant.role, grant.application ?? null],
+  );
+  return rows.length === 1;
+}
+
+/** Makes everyone who may end the last ownership take turns; what is read after it is what the one before left. */
+export async function lockOwners(tx: Tx): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('operators:owners', 0))`);
+}
+
+export async function owners(tx: Tx): Promise<string[]> {
+  const rows = await tx.query<{ person: string }>(`select person from operators where role = 'owner'`);
+  return rows.map((row) => row.person);
+}
+
+interface TokenRow {
+  id: string;
+  name: string;
+  roles: Role[];
+  application: string | null;
+  created_at: Date;
+  created_by: ApiToken['createdBy'];
+  expires_at: Date | null;
+  last_used_at: Date | null;
+  revoked_at: Date | null;
+}
+
+const tokenColumns = `id, name, roles, application, created_at, created_by, expires_at, last_used_at, revoked_at`;
+
+function toToken(row: TokenRow): ApiToken {
+  return {
+    id: row.id,
+    name: row.name,
+    roles: row.roles,
+    application: row.application ?? undefined,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    expiresAt: row.expires_at ?? undefined,
+    lastUsedAt: row.last_used_at ?? undefined,
+    revokedAt: row.revoked_at ?? undefined,
+  };
+}
+
+export async function insertToken(
+  tx: Tx,
+  token: { id: string; name: string; hash: Buffer; roles: Role[]; application?: string; expiresAt?: Date },
+): Promise<void> {
+  try {
+    await tx.query(
+      `insert into api_tokens (id, name, token_hash, roles, application, created_at, created_by, expires_at)
+       values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8)`,
+      [
+        token.id,
+        token.name,
+        token.hash,
+        token.roles,
+        token.application ?? null,
+        tx.now(),
+        JSON.stringify(tx.actor),
+        token.expiresAt ?? null,
+      ],
+    );
+  } catch (error) {
+    if (isMissingReference(error)) throw new Problem('application-unknown');
+    throw error;
+  }
+}
+
+export async function liveToken(tx: Tx, hash: Buffer): Promise<ApiToken | undefined> {
+  const rows = await tx.query<TokenRow>(
+    `select ${tokenColumns} from api_tokens
+     where token_hash = $1 and revoked_at is null and (expires_at is null or expires_at > $2)`,
+    [hash, tx.now()],
+    'tokens-live',
+  );
+  return rows[0] && toToken(rows[0]);
+}
+
+export async function touchToken(tx: Tx, id: string): Promise<void> {
+  await tx.query('update api_tokens set last_used_at = $2 where id = $1', [id, tx.now()], 'tokens-touch');
+}
+
+export async function listTokens(tx: Tx): Promise<ApiToken[]> {
+  const rows = await tx.query<TokenRow>(
+    `select ${tokenColumns} from api_tokens order by created_at desc, id desc`,
+  );
+  return rows.map(toToken);
+}
+
+export async function revokeToken(tx: Tx, id: string): Promise<'revoked' | 'already' | 'unknown'> {
+  if (!uuidForm.test(id)) return 'unknown';
+  const won = await tx.query(
+    'update api_tokens set revoked_at = $2 where id = $1 and revoked_at is null returning id',
+    [id, tx.now()],
+  );
+  if (won.length === 1) return 'revoked';
+  const known = await tx.query('select id from api_tokens where id = $1', [id]);
+  return known.length === 1 ? 'already' : 'unknown';
+}
+
+interface SetupRow {
+  id: string;
+  openedAt: Date;
+  closedAt: Date | null;
+}
+
+const setupColumns = 'id, opened_at as "openedAt", closed_at as "closedAt"';
+
+/** Makes the row when there is none; born closed where an owner is there already. Undefined = another made it. */
+export async function insertSetup(tx: Tx, id: string): Promise<SetupRow | undefined> {
+  const rows = await tx.query<SetupRow>(
+    `insert into setup (id, opened_at, closed_at)
+     select $1::uuid, $2::timestamptz, case when exists (select 1 from operators where role = 'owner') then $2 end
+     on conflict ("only") do nothing returning ${setupColumns}`,
+    [id, tx.now()],
+  );
+  return rows[0];
+}
+
+export async function readSetup(tx: Tx): Promise<SetupRow | undefined> {
+  return (await tx.query<SetupRow>(`select ${setupColumns} from setup`))[0];
+}
+
+export async function replaceSetup(tx: Tx, id: string): Promise<SetupRow> {
+  const rows = await tx.query<SetupRow>(
+    `insert into setup (id, opened_at) values ($1, $2)
+     on conflict ("only") do update set id = excluded.id, opened_at = excluded.opened_at, closed_at = null
+     returning ${setupColumns}`,
+    [id, tx.now()],
+  );
+  return rows[0] as SetupRow;
+}
+
+/** Closes the setup if it is open and, where an id is given, still this one. */
+export async function closeSetup(tx: Tx, id?: string): Promise<boolean> {
+  const rows = await tx.query(
+    `update setup set closed_at = $1 where closed_at is null and ($2::uuid is null or id = $2) returning id`,
+    [tx.now(), id ?? null],
+  );
+  return rows.length === 1;
+}
