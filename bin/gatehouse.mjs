@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+// The command `gatehouse` of the installed package.
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findNode, requireNode, run } from './launch.mjs';
+
+requireNode();
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const node = findNode(root);
+if (node) {
+  run(node, [path.join(root, 'dist', 'cli', 'gatehouse.js'), ...process.argv.slice(2)]);
+} else {
+  process.stderr.write(
+    'The Node.js 24 that Gatehouse brings along is missing, because it was installed with install scripts off.\n' +
+      'Run "npm rebuild node" where it is installed, or start it with Node.js 24 or newer.\n',
+  );
+  process.exitCode = 1;
+}
