@@ -109,6 +109,14 @@ create unique index addresses_verified on addresses (address_key) where verified
 create index addresses_key on addresses (address_key);
 create unique index addresses_primary on addresses (person) where is_primary;
 
+create table former_addresses (         -- a confirmed address that was removed, until its owner has been told
+  id uuid primary key,
+  person uuid not null references people (id) on delete cascade,
+  address text not null,
+  removed_at timestamptz not null
+);
+create index former_addresses_person on former_addresses (person);
+
 create table verifications (            -- a mailed link and code; both are derived from the id, neither is stored
   id uuid primary key,
   purpose text not null check (purpose in ('sign-up', 'address', 'recovery')),

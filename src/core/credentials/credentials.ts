@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { type EventData, record } from '#core/events/events.ts';
+import { withdrawVerifications } from '#core/people/verifications.ts';
 import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -33,6 +34,8 @@ export async function setPassword(
   how: EventData<'password.set'>['how'],
 ): Promise<void> {
   await store.writePassword(tx, person, phc);
+  // A link mailed before this password must not undo it.
+  if (how !== 'sign-up') await withdrawVerifications(tx, person);
   await record(tx, 'password.set', { person, data: { how } });
 }
 

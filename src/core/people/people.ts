@@ -1,6 +1,6 @@
 /**
  * People: who someone is.
- * Owns `people`, `usernames`, `addresses`, `verifications`, `attributes`, `person_attributes`, `person_origins`.
+ * Owns `people`, `usernames`, `addresses`, `former_addresses`, `verifications`, `attributes`, `person_attributes`, `person_origins`.
  * Records person.moved, person.renamed, address.*, verification.requested, attribute.*.
  * Refuses names and addresses of others. Standing is not written here but by `core/lifecycle` alone.
  */
@@ -11,6 +11,7 @@ import { newId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { cleanLine, parseAddress, usernameKey } from './names.ts';
 import * as store from './store.ts';
+import { withdrawVerifications } from './verifications.ts';
 
 export const personStates = [
   'unverified',
@@ -169,6 +170,7 @@ export async function verifyAddress(tx: Tx, person: string, addressId: string): 
   const won = await store.markVerified(tx, addressId);
   if (!won) throw new Problem('address-taken');
   await store.dropUnverifiedClaims(tx, address.key, person);
+  await withdrawVerifications(tx, person, ['recovery']);
   await record(tx, 'address.verified', { person, data: { address: addressId } });
 }
 
@@ -181,10 +183,14 @@ export async function makePrimary(tx: Tx, person: string, addressId: string): Pr
   if (next.primary) return;
   const previous = addresses.find((known) => known.primary);
   await store.setPrimary(tx, person, addressId);
+  await withdrawVerifications(tx, person, ['recovery']);
   await record(tx, 'address.made-primary', { person, data: { address: addressId, previous: previous?.id } });
 }
 
-/** Removes an address that is neither the main nor the last confirmed one. */
+/**
+ * Removes an address that is neither the main nor the last confirmed one. A confirmed one is remembered apart until
+ * its owner has been told (`forgetFormerAddress`).
+ */
 export async function removeAddress(tx: Tx, person: string, addressId: string): Promise<void> {
   const addresses = await store.addressesOf(tx, [person]);
   const gone = addresses.find((known) => known.id === addressId);
@@ -192,11 +198,16 @@ export async function removeAddress(tx: Tx, person: string, addressId: string): 
   if (gone.primary) throw new Problem('address-primary');
   const confirmed = addresses.filter((known) => known.verifiedAt);
   if (gone.verifiedAt && confirmed.length === 1) throw new Problem('address-last');
-  await store.deleteAddress(tx, addressId);
+  await store.retireAddress(tx, addressId);
+  await withdrawVerifications(tx, person, ['recovery']);
   const notify = confirmed.filter((known) => known.id !== addressId).map((known) => known.id);
   const data = { address: addressId, verified: gone.verifiedAt !== undefined, notify };
   await record(tx, 'address.removed', { person, data });
 }
+
+/** A removed address whose owner is still to be told, or undefined. */
+export const formerAddress = store.formerAddress;
+export const forgetFormerAddress = store.forgetFormerAddress;
 
 /** Corrects the address of someone who has not proved any yet ("wrong address? change it"). */
 export async function replaceUnverifiedAddress(tx: Tx, person: string, typed: string): Promise<Address> {

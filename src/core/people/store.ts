@@ -284,6 +284,31 @@ export async function setPrimary(tx: Tx, person: string, id: string): Promise<vo
   await tx.query('update addresses set is_primary = true where id = $1 and person = $2', [id, person]);
 }
 
+/** Deletes an address; a confirmed one moves to the former ones. */
+export async function retireAddress(tx: Tx, id: string): Promise<void> {
+  await tx.query(
+    `with gone as (delete from addresses where id = $1 returning id, person, address, verified_at)
+     insert into former_addresses (id, person, address, removed_at)
+     select id, person, address, $2::timestamptz from gone where verified_at is not null`,
+    [id, tx.now()],
+  );
+}
+
+export async function formerAddress(
+  tx: Tx,
+  id: string,
+): Promise<{ id: string; address: string } | undefined> {
+  const rows = await tx.query<{ id: string; address: string }>(
+    'select id, address from former_addresses where id = $1',
+    [id],
+  );
+  return rows[0];
+}
+
+export async function forgetFormerAddress(tx: Tx, id: string): Promise<void> {
+  await tx.query('delete from former_addresses where id = $1', [id]);
+}
+
 export async function deleteAddress(tx: Tx, id: string): Promise<void> {
   await tx.query('delete from addresses where id = $1', [id]);
 }

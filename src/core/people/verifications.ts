@@ -1,0 +1,176 @@
+/**
+ * Mailed links and codes. Both are derived from the row's id under the master key: the sender computes them when the
+ * mail is made, the door computes them again to compare, and no table, event, queue or log holds either.
+ */
+import { record } from '#core/events/events.ts';
+import { Problem, type ProblemCode } from '#core/problem.ts';
+import { constantTimeEqual, newId } from '#kit/crypto/ids.ts';
+import type { Secrets } from '#kit/crypto/secrets.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import * as store from './verifications.store.ts';
+
+export type VerificationPurpose = 'sign-up' | 'address' | 'recovery';
+
+export interface Verification {
+  id: string;
+  purpose: VerificationPurpose;
+  person: string;
+  /** The address it was mailed to. */
+  address: string;
+  /** The browser that asked, where its code may be typed. */
+  browser?: string;
+  /** Undefined when only the link counts. */
+  codeExpiresAt?: Date;
+  expiresAt: Date;
+  attempts: number;
+  usedAt?: Date;
+  withdrawnAt?: Date;
+  createdAt: Date;
+}
+
+const minute = 60_000;
+/** Mail is slow, so addresses have a day; what opens an account has an hour, and what can be guessed ten minutes. */
+const lifetimes: Record<VerificationPurpose, { link: number; code?: number }> = {
+  'sign-up': { link: 24 * 60 * minute, code: 10 * minute },
+  address: { link: 24 * 60 * minute, code: 10 * minute },
+  recovery: { link: 60 * minute },
+};
+
+/** How often a code may be guessed; the link stays good after that. */
+export const codeAttempts = 5;
+
+/**
+ * Asks for a link (and, except for recovery, a code) to be mailed to an address of this person. Older ones of the same
+ * kind die; those for other addresses live on where an address is to be confirmed.
+ * @throws Problem `address-unknown` when the address is not this person's, `address-unverified` for a recovery by an
+ *   address that was never proved
+ */
+export async function requestVerification(
+  tx: Tx,
+  input: { purpose: VerificationPurpose; person: string; address: string; browser?: string },
+): Promise<Verification> {
+  const { purpose, person, address } = input;
+  const standing = await store.lockAddress(tx, person, address);
+  if (!standing) throw new Problem('address-unknown');
+  if (purpose === 'recovery' && !standing.verified) throw new Problem('address-unverified');
+  await store.withdraw(tx, person, [purpose], purpose === 'address' ? address : undefined);
+  const { link, code } = lifetimes[purpose];
+  const after = (milliseconds: number) => new Date(tx.now().getTime() + milliseconds);
+  const verification: Verification = {
+    id: newId(),
+    purpose,
+    person,
+    address,
+    browser: input.browser,
+    codeExpiresAt: code === undefined ? undefined : after(code),
+    expiresAt: after(link),
+    attempts: 0,
+    createdAt: tx.now(),
+  };
+  await store.insertVerification(tx, verification);
+  const data = { verification: verification.id, purpose, address };
+  await record(tx, 'verification.requested', { person, data });
+  return verification;
+}
+
+/** One by id, whatever became of it, or undefined. */
+export const findVerification = store.findVerification;
+
+/** Those of a person that could still be used, newest first. */
+export const openVerifications = store.openVerifications;
+
+/**
+ * Kills the unused links and codes of a person: all of them, or those of some purposes. Done when the password or an
+ * address changed and when a person loses standing. Returns how many died.
+ */
+export async function withdrawVerifications(
+  tx: Tx,
+  person: string,
+  purposes: readonly VerificationPurpose[] = ['sign-up', 'address', 'recovery'],
+): Promise<number> {
+  return store.withdraw(tx, person, purposes);
+}
+
+const macBytes = 20;
+
+function linkMac(secrets: Secrets, verification: Pick<Verification, 'id' | 'purpose'>): Buffer {
+  return secrets.mac('mail-link', verification.id, verification.purpose).subarray(0, macBytes);
+}
+
+/** The token of the mailed link: base64url of the id's 16 bytes and 20 bytes of its mac, 48 characters. */
+export function linkToken(secrets: Secrets, verification: Pick<Verification, 'id' | 'purpose'>): string {
+  const id = Buffer.from(verification.id.replaceAll('-', ''), 'hex');
+  return Buffer.concat([id, linkMac(secrets, verification)]).toString('base64url');
+}
+
+/** The mailed code: six digits, each value equally likely. */
+export function codeOf(secrets: Secrets, verification: Pick<Verification, 'id'>): string {
+  const number = BigInt(`0x${secrets.mac('mail-code', verification.id).toString('hex')}`) % 1_000_000n;
+  return number.toString().padStart(6, '0');
+}
+
+// 36 bytes fill 48 characters exactly: there is one spelling of a token, and no other decodes to the same bytes.
+const tokenForm = /^[A-Za-z0-9_-]{48}$/;
+
+async function verificationOfToken(tx: Tx, secrets: Secrets, token: string): Promise<Verification> {
+  if (!tokenForm.test(token)) throw new Problem('link-wrong');
+  const hex = Buffer.from(token, 'base64url').subarray(0, 16).toString('hex');
+  const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  const verification = await store.findVerification(tx, id);
+  if (!verification || !constantTimeEqual(token, linkToken(secrets, verification)))
+    throw new Problem('link-wrong');
+  return verification;
+}
+
+function deadLink(verification: Verification): Problem {
+  return new Problem(verification.usedAt || verification.withdrawnAt ? 'link-used' : 'link-expired');
+}
+
+/**
+ * Looks at what a link is for without using it: for the page that asks to confirm, because mail scanners follow links.
+ * @throws Problem `link-wrong`, `link-used` (also when a newer one was sent) or `link-expired`
+ */
+export async function peekLink(tx: Tx, secrets: Secrets, token: string): Promise<Verification> {
+  const verification = await verificationOfToken(tx, secrets, token);
+  const { usedAt, withdrawnAt, expiresAt } = verification;
+  if (usedAt || withdrawnAt || expiresAt <= tx.now()) throw deadLink(verification);
+  return verification;
+}
+
+/** Uses a link up; of many at once one wins. Refuses as `peekLink` does. Code and link are one: either spends both. */
+export async function useLink(tx: Tx, secrets: Secrets, token: string): Promise<Verification> {
+  const seen = await verificationOfToken(tx, secrets, token);
+  const won = await store.useLink(tx, seen.id);
+  if (won) return won;
+  throw deadLink((await store.findVerification(tx, seen.id)) ?? { ...seen, withdrawnAt: tx.now() });
+}
+
+export type CodeOutcome =
+  | { used: Verification }
+  | { refused: Extract<ProblemCode, `code-${string}` | 'link-used'> };
+
+/**
+ * Tries a typed code (spaces and dashes do not count); of many right ones at once one wins. A refusal is **returned**,
+ * not thrown, so that the caller's transaction commits and the guess stays counted: throw it only after the commit.
+ * Refusals: `code-wrong`, `code-expired` (too old, withdrawn, or guessed five times), `link-used`.
+ */
+export async function useCode(
+  tx: Tx,
+  secrets: Secrets,
+  verificationId: string,
+  code: string,
+): Promise<CodeOutcome> {
+  // Counting locks the row until the commit: whoever guesses at the same time is counted after us, one by one.
+  const counted = await store.countAttempt(tx, verificationId, codeAttempts);
+  if (!counted) return { refused: await whyNoAttempt(tx, verificationId) };
+  if (!constantTimeEqual(code.replaceAll(/[\s-]/g, ''), codeOf(secrets, counted)))
+    return { refused: 'code-wrong' };
+  const used = await store.useLink(tx, counted.id);
+  return used ? { used } : { refused: 'code-expired' };
+}
+
+async function whyNoAttempt(tx: Tx, id: string): Promise<'code-wrong' | 'code-expired' | 'link-used'> {
+  const verification = await store.findVerification(tx, id);
+  if (!verification) return 'code-wrong';
+  return verification.usedAt ? 'link-used' : 'code-expired';
+}
