@@ -94,11 +94,9 @@ export async function admit(
   return profile;
 }
 
-export interface PasswordAttempt {
-  /** User name or any confirmed address, as typed. */
-  identifier: string;
-  password: string;
-  /** `page`, `basic`, `crowd`, `ldap`, …: for the person's own list. */
+/** Where a sign-in happens, for the person's own list and the known-device cookie. */
+export interface Place {
+  /** `page`, `basic`, `crowd`, `ldap`, … */
   door: string;
   application?: string;
   deviceToken?: string;
@@ -107,6 +105,12 @@ export interface PasswordAttempt {
   /** Full client address; only its shortened form is kept. */
   ip: string;
   persistent: boolean;
+}
+
+export interface PasswordAttempt extends Place {
+  /** User name or any confirmed address, as typed. */
+  identifier: string;
+  password: string;
   context: TxContext;
 }
 
@@ -130,7 +134,7 @@ export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt)
     const candidate = await findCandidate(needs, attempt);
     const right = await verifyPassword(needs.hasher, candidate.stored, attempt.password).catch(asBusy);
     if (!right || !candidate.person) {
-      if (candidate.person) await noteFailure(needs, attempt, candidate.person);
+      await noteFailure(needs, attempt, candidate.person?.id);
       throw new Problem('sign-in-failed');
     }
     const upgraded = await freshHash(needs, candidate.stored, attempt.password);
@@ -140,6 +144,9 @@ export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt)
     throw error;
   }
 }
+
+/** The id nobody has: looked up in place of a person, at the same cost. */
+const nobody = '00000000-0000-0000-0000-000000000000';
 
 interface Candidate {
   person?: Person;
@@ -162,7 +169,7 @@ async function findCandidate(needs: GateNeeds, attempt: PasswordAttempt): Promis
             ? { kind: 'person', person: person.id }
             : { kind: 'unknown', identifierKey: usernameKey(attempt.identifier.slice(0, 320)) };
       const verdict = await reserveAttempt(tx, subject);
-      const stored = person && (await passwordOf(tx, person.id));
+      const stored = await passwordOf(tx, person?.id ?? nobody);
       return { person, stored, subject, verdict };
     })
     .then(({ verdict, ...candidate }) => {
@@ -176,13 +183,18 @@ function asBusy(error: unknown): never {
   throw error;
 }
 
-async function noteFailure(needs: GateNeeds, attempt: PasswordAttempt, person: Person): Promise<void> {
+/** Runs the same statements for someone who does not exist, so that a failure costs the same work (AU-07). */
+async function noteFailure(
+  needs: GateNeeds,
+  attempt: PasswordAttempt,
+  person: string | undefined,
+): Promise<void> {
   await needs.database.transact(attempt.context, (tx) =>
-    noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: 'sign-in-failed' }),
+    noteSignIn(tx, { ...placeOf(attempt), person, outcome: 'sign-in-failed' }),
   );
 }
 
-function placeOf(attempt: PasswordAttempt) {
+function placeOf(attempt: Place) {
   return {
     door: attempt.door,
     application: attempt.application,
@@ -225,19 +237,26 @@ async function admitPerson(
     }
     await forgiveAttempts(tx, candidate.subject);
     if (upgraded) await upgradePassword(tx, upgraded.stored, upgraded.phc);
-    return { signedIn: await openFor(tx, attempt, person) };
+    return { signedIn: await openFor(tx, { ...attempt, amr: ['pwd'] }, person) };
   });
   if (outcome.refused) throw new Problem(outcome.refused);
   return outcome.signedIn!;
 }
 
-/** Opens the session after whatever proof was asked for; the one place where lifetimes are applied. */
-async function openFor(tx: Tx, attempt: PasswordAttempt, person: Person): Promise<SignedInNow> {
+/**
+ * Opens the session after whatever proof was given (`amr`, RFC 8176); the one place where lifetimes are applied.
+ * The caller has checked the person's standing in the same transaction.
+ */
+export async function openFor(
+  tx: Tx,
+  attempt: Place & { amr: string[] },
+  person: Person,
+): Promise<SignedInNow> {
   const { sessions } = await community(tx);
   const persistent = attempt.persistent && sessions.rememberDays > 0;
   const { session, token } = await openSession(tx, {
     person: person.id,
-    amr: ['pwd'],
+    amr: attempt.amr,
     aal: 1,
     device: attempt.device,
     network: shortenNetwork(attempt.ip),

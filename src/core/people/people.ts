@@ -72,6 +72,7 @@ export const takenUsernames = store.takenUsernames;
 export const originsOf = store.originsOf;
 export const insertOrigins = store.insertOrigins;
 export const addressById = store.addressById;
+export const dropUnverifiedPeople = store.deleteUnverified;
 
 // For `core/lifecycle` alone: nothing else adds people or moves their standing.
 export const insertPeople = store.insertPeople;

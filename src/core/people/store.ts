@@ -339,3 +339,15 @@ export async function insertOrigins(
     [source, JSON.stringify(origins), tx.now()],
   );
 }
+
+/** Removes people who signed up before this moment and never proved an address; their names are free again. */
+export async function deleteUnverified(tx: Tx, before: Date): Promise<number> {
+  const rows = await tx.query<{ id: string }>(
+    `select id from people where state = 'unverified' and origin = 'sign-up' and created_at < $1 limit 1000`,
+    [before],
+  );
+  const ids = rows.map((row) => row.id);
+  await tx.query('delete from usernames where person = any($1::uuid[])', [ids]);
+  await tx.query(`delete from people where id = any($1::uuid[]) and state = 'unverified'`, [ids]);
+  return ids.length;
+}

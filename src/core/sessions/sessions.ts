@@ -141,20 +141,20 @@ export async function joinApplication(
 /** Which apps took part in a session, also after it ended. */
 export const participantsOf = store.participants;
 
+export interface SignInAttempt {
+  /** Undefined = nobody of that name: nothing is kept, at the same cost. */
+  person: string | undefined;
+  door: string;
+  outcome: string;
+  application?: string;
+  device: string;
+  network: string;
+}
+
 /** Notes an attempt on a known person, so that a failed one can be explained; a success also sets the last sign-in. */
-export async function noteSignIn(
-  tx: Tx,
-  attempt: {
-    person: string;
-    door: string;
-    outcome: string;
-    application?: string;
-    device: string;
-    network: string;
-  },
-): Promise<void> {
+export async function noteSignIn(tx: Tx, attempt: SignInAttempt): Promise<void> {
   await store.insertSignIn(tx, newId(), attempt);
-  if (attempt.outcome === 'ok') await store.writeLastSignIn(tx, attempt.person, '');
+  if (attempt.outcome === 'ok' && attempt.person) await store.writeLastSignIn(tx, attempt.person, '');
 }
 
 export const listSignIns = store.listSignIns;

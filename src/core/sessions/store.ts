@@ -1,5 +1,5 @@
 import type { Tx } from '#kit/db/tx.ts';
-import type { Session } from './sessions.ts';
+import type { Session, SignInAttempt } from './sessions.ts';
 
 interface SessionRow {
   id: string;
@@ -146,24 +146,13 @@ export async function writeLastSignIn(tx: Tx, person: string, application: strin
   );
 }
 
-export async function insertSignIn(
-  tx: Tx,
-  id: string,
-  attempt: {
-    person: string;
-    door: string;
-    outcome: string;
-    application?: string;
-    device: string;
-    network: string;
-  },
-): Promise<void> {
+export async function insertSignIn(tx: Tx, id: string, attempt: SignInAttempt): Promise<void> {
   await tx.query(
     `insert into sign_ins (id, person, at, door, outcome, application, device, network, request_id)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+     select $1, $2, $3, $4, $5, $6, $7, $8, $9 where $2::uuid is not null`,
     [
       id,
-      attempt.person,
+      attempt.person ?? null,
       tx.now(),
       attempt.door,
       attempt.outcome,

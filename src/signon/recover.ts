@@ -1,0 +1,180 @@
+/** Recovery by mail: a neutral page, a link to the stored address, a new password, every session ended. */
+import type { FastifyReply } from 'fastify';
+import type { App } from '#kit/http/server.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { networkKey } from '#kit/limits/limits.ts';
+import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
+import { html } from '#kit/page/html.ts';
+import { button, form, linkButton, notice } from '#kit/page/parts.ts';
+import { forgetDevices, forgiveAttempts, setPassword } from '#core/credentials/credentials.ts';
+import { passwordProblem } from '#core/credentials/password-rule.ts';
+import { activate } from '#core/lifecycle/activate.ts';
+import { standingProblem } from '#core/lifecycle/lifecycle.ts';
+import { parseAddress } from '#core/people/names.ts';
+import {
+  type Address,
+  findByIdentifier,
+  findPerson,
+  listAddresses,
+  type Person,
+  verifyAddress,
+} from '#core/people/people.ts';
+import { peekLink, requestVerification, useLink, withdrawVerifications } from '#core/people/verifications.ts';
+import { Problem } from '#core/problem.ts';
+import { endSessions } from '#core/sessions/sessions.ts';
+import { pageStatus, problemWords } from './errors.ts';
+import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+
+const networkRequests = { points: 20, windowSeconds: 3600 };
+const personRequests = { points: 3, windowSeconds: 3600 };
+
+/** The routes of `/recover`. */
+export function recoverRoutes(app: App, needs: PageNeeds): void {
+  app.get('/recover', { config: { door: 'page' } }, async (request, reply) =>
+    askPage(await visit(needs, request), reply, {}),
+  );
+
+  app.post('/recover', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const typed = request.form.text('username');
+    try {
+      await requestRecovery(needs, here, typed);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return askPage(here, reply, { typed, problem: error });
+    }
+    const { say } = here;
+    return show(here, reply, {
+      title: say('recoverSentTitle'),
+      body: html`${notice({ tone: 'info', text: say('recoverSent') })}${linkButton({ label: say('backToSignIn'), url: '/sign-in', style: 'quiet', full: true })}`,
+    });
+  });
+
+  app.get('/recover/new', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const token = String((request.query as Record<string, unknown>).token ?? '');
+    const person = await needs.database.read(here.context, (tx) => personOfLink(tx, needs, token));
+    return newPasswordPage(here, reply, { token, person });
+  });
+
+  app.post('/recover/new', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const token = request.form.text('token');
+    const password = request.form.text('password');
+    const person = await needs.database.read(here.context, (tx) => personOfLink(tx, needs, token));
+    const words = [person.username, person.givenName, person.familyName, here.community.name];
+    const weak = passwordProblem(password, words);
+    if (weak) return newPasswordPage(here, reply, { token, person, problem: new Problem(weak) });
+    const hash = await needs.hasher.hash(password);
+    await needs.database.transact(here.context, (tx) => setRecovered(tx, needs, token, hash));
+    needs.cookies.clear(reply, 'session');
+    return reply.redirect('/sign-in?said=password', 303);
+  });
+}
+
+/**
+ * Mails a link to the stored address, never to what was typed (AU-13). The answer is the same for everyone, and so
+ * are the statements run.
+ */
+export async function requestRecovery(needs: PageNeeds, here: Visit, typed: string): Promise<void> {
+  if (typed.includes('@')) refuseSeveral(typed);
+  const network = await needs.limits.take(`recover:${networkKey(here.ip)}`, networkRequests);
+  if (!network.allowed) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
+  await needs.database.transact(here.context, async (tx) => {
+    const person = await findByIdentifier(tx, typed);
+    const addresses = await listAddresses(tx, person ? [person.id] : []);
+    const target = person && addressFor(person, addresses, typed);
+    if (!person || !target) return;
+    const mine = await needs.limits.take(`recover:${person.id}`, personRequests);
+    if (!mine.allowed) return;
+    await requestVerification(tx, { purpose: 'recovery', person: person.id, address: target.id, browser: here.browser });
+  });
+}
+
+/** Something with an @ must be one address; a legacy user name with an @ is one too in form. */
+function refuseSeveral(typed: string): void {
+  try {
+    parseAddress(typed);
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'address-several') throw error;
+    if (/[\r\n,;<>"]/.test(typed)) throw new Problem('address-malformed');
+  }
+}
+
+/** The typed address if it is a confirmed one of theirs, else the main confirmed one. Standing decides too. */
+function addressFor(person: Person, addresses: readonly Address[], typed: string): Address | undefined {
+  const closed = standingProblem(person.state);
+  if (closed && closed !== 'account-unverified') return undefined;
+  const usable = person.state === 'unverified' ? addresses : addresses.filter((one) => one.verifiedAt);
+  let key = '';
+  try {
+    key = parseAddress(typed).key;
+  } catch {
+    // A user name was typed.
+  }
+  return usable.find((one) => one.key === key) ?? usable.find((one) => one.primary) ?? usable[0];
+}
+
+async function personOfLink(tx: Tx, needs: PageNeeds, token: string): Promise<Person> {
+  const link = await peekLink(tx, needs.secrets, token);
+  const person = link.purpose === 'recovery' ? await findPerson(tx, link.person) : undefined;
+  if (!person) throw new Problem('link-wrong');
+  return person;
+}
+
+/** One transaction: the link is used up, the password set, every session, known device and other link ended. */
+async function setRecovered(tx: Tx, needs: PageNeeds, token: string, hash: string): Promise<void> {
+  const used = await useLink(tx, needs.secrets, token);
+  const person = await findPerson(tx, used.person);
+  if (!person || used.purpose !== 'recovery' || !used.address) throw new Problem('link-wrong');
+  await verifyAddress(tx, person.id, used.address);
+  if (person.state === 'unverified') await activate(tx, person.id);
+  await setPassword(tx, person.id, hash, 'recovery');
+  await endSessions(tx, person.id, 'password-recovered');
+  await forgetDevices(tx, person.id);
+  await forgiveAttempts(tx, { kind: 'person', person: person.id });
+  await withdrawVerifications(tx, person.id);
+}
+
+function askPage(here: Visit, reply: FastifyReply, page: { typed?: string; problem?: Problem }): FastifyReply {
+  const { say, locale } = here;
+  const error = page.problem && problemWords(locale)(page.problem.code);
+  const body = html`
+    ${form({
+      url: '/recover',
+      token: here.formToken,
+      body: html`
+        ${field({ name: 'username', label: say('username'), locale, value: page.typed ?? '', autocomplete: 'username', literal: true, maxlength: 320, error })}
+        ${button({ label: say('recoverSend'), id: 'recover', full: true })}`,
+    })}
+    ${quietLine('', { url: '/sign-in', title: say('backToSignIn') })}`;
+  return show(here, reply, {
+    title: say('recover'),
+    lede: say('recoverLede'),
+    body,
+    status: page.problem ? pageStatus[page.problem.code] : 200,
+  });
+}
+
+function newPasswordPage(
+  here: Visit,
+  reply: FastifyReply,
+  page: { token: string; person: Person; problem?: Problem },
+): FastifyReply {
+  const { say, locale } = here;
+  const error = page.problem && problemWords(locale)(page.problem.code);
+  return show(here, reply, {
+    title: say('recover'),
+    lede: say('newPasswordLede', { username: page.person.username }),
+    body: form({
+      url: '/recover/new',
+      token: here.formToken,
+      body: html`
+        ${hiddenField('token', page.token)}
+        <input type="hidden" name="username" autocomplete="username" value="${page.person.username}">
+        ${passwordField({ name: 'password', label: say('newPassword'), locale, autocomplete: 'new-password', minlength: 8, help: say('passwordHelp'), error })}
+        ${button({ label: say('setPassword'), id: 'set-password', full: true })}`,
+    }),
+    status: page.problem ? pageStatus[page.problem.code] : 200,
+  });
+}

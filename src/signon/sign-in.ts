@@ -1,0 +1,144 @@
+/** Signing in by user name or any confirmed address, both fields on one page. */
+import type { FastifyReply } from 'fastify';
+import type { App } from '#kit/http/server.ts';
+import { html } from '#kit/page/html.ts';
+import { checkbox, field, passwordField } from '#kit/page/fields.ts';
+import { button, form, notice } from '#kit/page/parts.ts';
+import { hiddenField } from '#kit/page/fields.ts';
+import { findApplication } from '#core/applications/applications.ts';
+import { findByIdentifier } from '#core/people/people.ts';
+import { Problem } from '#core/problem.ts';
+import { nextStep, openRequest, type SignOnRequest } from './dispatch.ts';
+import { pageStatus, problemWords } from './errors.ts';
+import { passwordSignIn } from './gate.ts';
+import { beginWaiting } from './verify.ts';
+import { setSignedIn } from './way-in.ts';
+import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+
+interface SignInPage {
+  request?: SignOnRequest;
+  requestId?: string;
+  identifier?: string;
+  problem?: Problem;
+  said?: string;
+  remember?: boolean;
+}
+
+/** GET /sign-in and POST /sign-in. */
+export function signInRoutes(app: App, needs: PageNeeds): void {
+  app.get('/sign-in', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const query = request.query as Record<string, string | undefined>;
+    const open = await findRequest(needs, here, query.request);
+    const step = nextStep(open, here.signedOn);
+    if ('go' in step) return reply.redirect(step.go, 303);
+    const said = query.said === 'password' ? here.say('passwordChanged') : undefined;
+    return signInPage(needs, here, reply, {
+      request: open,
+      requestId: query.request,
+      said: query.said === 'confirmed' ? here.say('addressConfirmed') : said,
+      identifier: open?.loginHint,
+    });
+  });
+
+  app.post('/sign-in', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const identifier = request.form.text('username');
+    const requestId = request.form.text('request') || undefined;
+    const remember = request.form.text('remember') === 'on';
+    const open = await findRequest(needs, here, requestId);
+    try {
+      const signedIn = await passwordSignIn(needs, {
+        identifier,
+        password: request.form.text('password'),
+        door: 'page',
+        application: open?.application,
+        deviceToken: here.deviceToken,
+        device: here.device,
+        ip: here.ip,
+        persistent: remember,
+        context: here.context,
+      });
+      await setSignedIn(needs, here, reply, signedIn);
+      const step = nextStep(open, signedIn);
+      return reply.redirect('go' in step ? step.go : '/account', 303);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.code === 'account-unverified') return resumeVerification(needs, here, reply, identifier, requestId);
+      return signInPage(needs, here, reply, { request: open, requestId, identifier, problem: error, remember });
+    }
+  });
+}
+
+async function findRequest(needs: PageNeeds, here: Visit, id: string | undefined) {
+  return id ? needs.database.read(here.context, (tx) => openRequest(tx, here.browser, id)) : undefined;
+}
+
+/** The password was right but the address is not confirmed yet: a new mail goes out and the code page opens. */
+async function resumeVerification(
+  needs: PageNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  identifier: string,
+  requestId: string | undefined,
+): Promise<FastifyReply> {
+  const person = await needs.database.read(here.context, (tx) => findByIdentifier(tx, identifier));
+  if (!person) throw new Problem('account-unverified');
+  await beginWaiting(needs, here, reply, person.id, requestId);
+  return reply.redirect('/verify/code', 303);
+}
+
+async function signInPage(
+  needs: PageNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  page: SignInPage,
+): Promise<FastifyReply> {
+  const { say, locale } = here;
+  const application = page.request?.application
+    ? await needs.database.read(here.context, (tx) => findApplication(tx, page.request?.application ?? ''))
+    : undefined;
+  const days = here.community.sessions.rememberDays;
+  const body = html`
+    ${page.said ? notice({ tone: 'success', text: page.said }) : ''}
+    ${page.request?.provedAfter && here.signedOn ? notice({ tone: 'info', text: say('proveAgain') }) : ''}
+    ${page.problem ? notice({ tone: 'danger', text: problemWords(locale)(page.problem.code), id: 'problem' }) : ''}
+    ${form({
+      url: '/sign-in',
+      token: here.formToken,
+      body: html`
+        ${page.requestId ? hiddenField('request', page.requestId) : ''}
+        ${field({
+          name: 'username',
+          label: say('username'),
+          locale,
+          value: page.identifier ?? '',
+          autocomplete: 'username',
+          literal: true,
+          autofocus: !page.identifier,
+          maxlength: 320,
+        })}
+        ${passwordField({
+          name: 'password',
+          label: say('password'),
+          locale,
+          autocomplete: 'current-password',
+          autofocus: Boolean(page.identifier),
+          aside: html`<a href="/recover">${say('forgotten')}</a>`,
+        })}
+        ${days > 0 ? checkbox({ name: 'remember', label: say('remember', { days }), help: say('rememberHelp'), checked: page.remember }) : ''}
+        ${button({ label: say('signIn'), id: 'sign-in', full: true })}`,
+    })}
+    ${here.community.signUp.open ? quietLine(say('noAccount'), { url: signUpUrl(page.requestId), title: say('createAccount') }) : ''}`;
+  if (page.problem?.facts.retryAfter) reply.header('retry-after', String(page.problem.facts.retryAfter));
+  return show(here, reply, {
+    title: say('signIn'),
+    lede: application && say('signInTo', { application: application.settings.title }),
+    body,
+    status: page.problem ? pageStatus[page.problem.code] : 200,
+  });
+}
+
+function signUpUrl(requestId: string | undefined): string {
+  return requestId ? `/sign-up?request=${encodeURIComponent(requestId)}` : '/sign-up';
+}

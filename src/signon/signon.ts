@@ -1,0 +1,37 @@
+/**
+ * Sign-on: how a person gets in and out. Owns `signon_requests` and the pages for people who are not in yet.
+ * Records nothing itself: every fact comes from the core functions it calls. Refuses in plain words, and never says
+ * whether an address is known. `gate.ts` is the door every front calls, `dispatch.ts` decides what is asked next.
+ */
+import type { App } from '#kit/http/server.ts';
+import { dropUnverifiedPeople } from '#core/people/people.ts';
+import { deleteOldRequests } from './store.ts';
+import type { Front } from './front.ts';
+import { recoverRoutes } from './recover.ts';
+import { signInRoutes } from './sign-in.ts';
+import { signOutRoutes } from './sign-out.ts';
+import { signUpRoutes } from './sign-up.ts';
+import { verifyRoutes } from './verify.ts';
+import { type PageNeeds, visit } from './visit.ts';
+
+/** Registers every sign-on page. */
+export function registerSignOn(app: App, needs: PageNeeds, fronts: readonly Front[]): void {
+  app.get('/', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    return reply.redirect(here.signedOn ? '/account' : '/sign-in', 303);
+  });
+  signInRoutes(app, needs);
+  signUpRoutes(app, needs);
+  verifyRoutes(app, needs);
+  recoverRoutes(app, needs);
+  signOutRoutes(app, needs, fronts);
+}
+
+/** Sign-ups nobody confirmed disappear after two days, and so do requests nobody answered. */
+export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'clock'>): Promise<void> {
+  const context = { actor: { kind: 'system' as const }, cause: 'schedule' as const, requestId: '-' };
+  await needs.database.transact(context, async (tx) => {
+    await deleteOldRequests(tx);
+    await dropUnverifiedPeople(tx, new Date(tx.now().getTime() - 48 * 3600_000));
+  });
+}

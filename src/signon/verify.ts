@@ -1,0 +1,285 @@
+/**
+ * Proving an address: by the mailed link (a page with a button, so that mail scanners use nothing up) and by the
+ * typed code. A person who waits is known by a sealed cookie of this browser; it holds no session.
+ */
+import type { FastifyReply } from 'fastify';
+import type { App } from '#kit/http/server.ts';
+import { networkKey } from '#kit/limits/limits.ts';
+import { codeField, field, hiddenField } from '#kit/page/fields.ts';
+import { html } from '#kit/page/html.ts';
+import { button, form, formButton, notice } from '#kit/page/parts.ts';
+import { activate } from '#core/lifecycle/activate.ts';
+import { parseAddress } from '#core/people/names.ts';
+import {
+  addressById,
+  findByVerifiedAddress,
+  findPerson,
+  listAddresses,
+  type Person,
+  replaceUnverifiedAddress,
+  verifyAddress,
+} from '#core/people/people.ts';
+import { peekLink, requestVerification, useCode, useLink } from '#core/people/verifications.ts';
+import { Problem } from '#core/problem.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { nextStep, openRequest } from './dispatch.ts';
+import { pageStatus, problemWords } from './errors.ts';
+import { openFor } from './gate.ts';
+import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+import { setSignedIn } from './way-in.ts';
+
+/** What the cookie of a waiting browser says, sealed. */
+interface Waiting {
+  verification: string;
+  person: string;
+  address: string;
+  requestId?: string;
+}
+
+const waitingSeconds = 24 * 3600;
+
+/** Remembers in this browser what it waits for. */
+export function keepWaiting(needs: PageNeeds, here: Visit, reply: FastifyReply, waiting: Waiting): void {
+  const sealed = needs.secrets.seal('waiting', JSON.stringify(waiting), here.browser).toString('base64url');
+  needs.cookies.set(reply, 'waiting', sealed, { maxAge: waitingSeconds });
+}
+
+function readWaiting(needs: PageNeeds, here: Visit): Waiting | undefined {
+  const sealed = needs.cookies.read(here.request, 'waiting');
+  if (!sealed) return undefined;
+  try {
+    return JSON.parse(needs.secrets.open('waiting', Buffer.from(sealed, 'base64url'), here.browser).toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/** Sends a new mail to a person who has not proved their address yet and lets this browser wait for it. */
+export async function beginWaiting(
+  needs: PageNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  person: string,
+  requestId?: string,
+): Promise<void> {
+  await limitMails(needs, here, person);
+  const waiting = await needs.database.transact(here.context, (tx) => sendVerification(tx, here, person));
+  keepWaiting(needs, here, reply, { ...waiting, requestId });
+}
+
+/** Five mails an hour for one person, thirty for one network. */
+async function limitMails(needs: PageNeeds, here: Visit, person: string): Promise<void> {
+  const mine = await needs.limits.take(`verify-mail:${person}`, { points: 5, windowSeconds: 3600 });
+  const all = await needs.limits.take(`verify-mail:${networkKey(here.ip)}`, { points: 30, windowSeconds: 3600 });
+  const waits = [mine, all].filter((one) => !one.allowed).map((one) => one.retryAfterSeconds);
+  if (waits.length > 0) throw new Problem('rate-limited', { retryAfter: Math.max(...waits) });
+}
+
+async function sendVerification(tx: Tx, here: Visit, personId: string): Promise<Waiting> {
+  const person = await findPerson(tx, personId);
+  const [address] = person?.state === 'unverified' ? await listAddresses(tx, [personId]) : [];
+  if (!address) throw new Problem('link-used');
+  const owner = await findByVerifiedAddress(tx, address.address);
+  const verification = await requestVerification(tx, {
+    purpose: 'sign-up',
+    person: personId,
+    address: address.id,
+    browser: here.browser,
+    announce: owner === undefined,
+  });
+  return { verification: verification.id, person: personId, address: address.address };
+}
+
+/** The routes of `/verify`. */
+export function verifyRoutes(app: App, needs: PageNeeds): void {
+  app.get('/verify/code', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const waiting = readWaiting(needs, here);
+    if (!waiting) return reply.redirect(here.signedOn ? '/account' : '/sign-in', 303);
+    const said = (request.query as Record<string, string | undefined>).said === 'sent';
+    return codePage(here, reply, { address: waiting.address, said });
+  });
+
+  app.post('/verify/code', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const waiting = readWaiting(needs, here);
+    if (!waiting) throw new Problem('request-expired');
+    const code = request.form.text('code').replaceAll(/[\s-]/g, '');
+    try {
+      await needs.database.transact(here.context, (tx) => useCode(tx, needs.secrets, waiting.verification, code));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return codePage(here, reply, { address: waiting.address, problem: error });
+    }
+    return finish(needs, here, reply, waiting.verification, waiting);
+  });
+
+  app.post('/verify/resend', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const waiting = readWaiting(needs, here);
+    if (!waiting) throw new Problem('request-expired');
+    await beginWaiting(needs, here, reply, waiting.person, waiting.requestId);
+    return reply.redirect('/verify/code?said=sent', 303);
+  });
+
+  addressRoutes(app, needs);
+  linkRoutes(app, needs);
+}
+
+/** "Wrong address? Change it." */
+function addressRoutes(app: App, needs: PageNeeds): void {
+  app.get('/verify/address', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const waiting = readWaiting(needs, here);
+    if (!waiting) return reply.redirect('/sign-in', 303);
+    return addressPage(here, reply, { address: waiting.address });
+  });
+
+  app.post('/verify/address', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const waiting = readWaiting(needs, here);
+    if (!waiting) throw new Problem('request-expired');
+    const typed = request.form.text('email');
+    try {
+      parseAddress(typed);
+      await limitMails(needs, here, waiting.person);
+      const next = await needs.database.transact(here.context, async (tx) => {
+        const person = await findPerson(tx, waiting.person);
+        if (person?.state !== 'unverified') throw new Problem('link-used');
+        await replaceUnverifiedAddress(tx, waiting.person, typed);
+        return sendVerification(tx, here, waiting.person);
+      });
+      keepWaiting(needs, here, reply, { ...next, requestId: waiting.requestId });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return addressPage(here, reply, { address: typed, problem: error });
+    }
+    return reply.redirect('/verify/code?said=sent', 303);
+  });
+}
+
+/** The link of a mail: GET shows, POST uses. */
+function linkRoutes(app: App, needs: PageNeeds): void {
+  app.get('/verify', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const token = String((request.query as Record<string, unknown>).token ?? '');
+    const { say } = here;
+    const link = await needs.database.read(here.context, async (tx) => {
+      const verification = await peekLink(tx, needs.secrets, token);
+      if (verification.purpose === 'recovery' || !verification.address) throw new Problem('link-wrong');
+      const person = await findPerson(tx, verification.person);
+      const address = await addressById(tx, verification.address);
+      if (!person || !address) throw new Problem('link-used');
+      return { verification, person, address };
+    });
+    const values = { address: link.address.address, username: link.person.username };
+    return show(here, reply, {
+      title: say('confirmAddress'),
+      lede: link.verification.purpose === 'sign-up' ? say('confirmSignUpLede', values) : say('confirmAddressLede', values),
+      body: form({
+        url: '/verify',
+        token: here.formToken,
+        body: html`${hiddenField('token', token)}${button({ label: say('confirmThis'), id: 'confirm', full: true })}`,
+      }),
+    });
+  });
+
+  app.post('/verify', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await visit(needs, request);
+    const token = request.form.text('token');
+    const used = await needs.database.transact(here.context, (tx) => useLink(tx, needs.secrets, token));
+    const waiting = readWaiting(needs, here);
+    return finish(needs, here, reply, used.id, waiting?.person === used.person ? waiting : undefined);
+  });
+}
+
+/**
+ * The address is proved. Whoever waits in this browser typed the password a moment ago and is signed in; someone who
+ * opened the link elsewhere signs in there with the password, so that a stranger's sign-up is of no use to them.
+ */
+async function finish(
+  needs: PageNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  verificationId: string,
+  waiting: Waiting | undefined,
+): Promise<FastifyReply> {
+  const outcome = await needs.database.transact(here.context, async (tx) => {
+    const person = await settleVerification(tx, verificationId);
+    const open = await openRequest(tx, here.browser, waiting?.requestId);
+    const place = { door: 'page', device: here.device, ip: here.ip, persistent: false, deviceToken: here.deviceToken };
+    const mayOpen = waiting?.person === person.id && person.state === 'active' && !here.signedOn;
+    return { person, open, signedIn: mayOpen ? await openFor(tx, { ...place, amr: ['pwd'] }, person) : undefined };
+  });
+  needs.cookies.clear(reply, 'waiting');
+  if (outcome.signedIn) {
+    await setSignedIn(needs, here, reply, outcome.signedIn);
+    const step = nextStep(outcome.open, outcome.signedIn);
+    return reply.redirect('go' in step ? step.go : '/account', 303);
+  }
+  return reply.redirect(here.signedOn ? '/account?said=confirmed' : '/sign-in?said=confirmed', 303);
+}
+
+/** Marks the address proved and, for a sign-up, activates the person: one transaction with the door that follows. */
+async function settleVerification(tx: Tx, verificationId: string): Promise<Person> {
+  const { person: id, address, purpose } = await usedVerification(tx, verificationId);
+  await verifyAddress(tx, id, address);
+  if (purpose === 'sign-up') await activate(tx, id);
+  const person = await findPerson(tx, id);
+  if (!person) throw new Problem('person-unknown');
+  return person;
+}
+
+async function usedVerification(tx: Tx, id: string) {
+  const { findVerification } = await import('#core/people/verifications.ts');
+  const verification = await findVerification(tx, id);
+  if (!verification?.address) throw new Problem('link-used');
+  return { ...verification, address: verification.address };
+}
+
+function codePage(
+  here: Visit,
+  reply: FastifyReply,
+  page: { address: string; problem?: Problem; said?: boolean },
+): FastifyReply {
+  const { say, locale } = here;
+  const error = page.problem && problemWords(locale)(page.problem.code);
+  const body = html`
+    ${page.said ? notice({ tone: 'success', text: say('sentAgain') }) : ''}
+    ${form({
+      url: '/verify/code',
+      token: here.formToken,
+      body: html`
+        ${codeField({ label: say('code'), locale, digits: 6, autofocus: true, error })}
+        ${button({ label: say('confirm'), id: 'confirm', full: true })}`,
+    })}
+    <div class="aside-actions"><p class="quiet-line">${say('noMail')}</p>
+    ${formButton({ label: say('sendAgain'), url: '/verify/resend', token: here.formToken, id: 'resend' })}
+    <p class="quiet-line"><a href="/verify/address">${say('wrongAddress')}</a></p></div>`;
+  return show(here, reply, {
+    title: say('checkMail'),
+    lede: say('checkMailLede', { address: page.address }),
+    body,
+    status: page.problem ? pageStatus[page.problem.code] : 200,
+  });
+}
+
+function addressPage(here: Visit, reply: FastifyReply, page: { address: string; problem?: Problem }): FastifyReply {
+  const { say, locale } = here;
+  const error = page.problem && problemWords(locale)(page.problem.code);
+  const body = html`
+    ${form({
+      url: '/verify/address',
+      token: here.formToken,
+      body: html`
+        ${field({ name: 'email', type: 'email', label: say('address'), locale, value: page.address, autocomplete: 'email', maxlength: 254, error })}
+        ${button({ label: say('sendThere'), id: 'change-address', full: true })}`,
+    })}
+    ${quietLine('', { url: '/verify/code', title: say('checkMail') })}`;
+  return show(here, reply, {
+    title: say('changeAddress'),
+    lede: say('changeAddressLede'),
+    body,
+    status: page.problem ? pageStatus[page.problem.code] : 200,
+  });
+}

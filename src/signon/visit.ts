@@ -1,0 +1,128 @@
+/**
+ * Who stands at a page for people, and what the page needs to answer them: the community's look, their language,
+ * the form token, whether someone is signed in. Made once a request by every page of sign-on and the consoles.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type CookieJar, formField } from '#kit/http/server.ts';
+import type { TxContext } from '#kit/db/tx.ts';
+import { type Html, html } from '#kit/page/html.ts';
+import { type AccountSlot, personPage } from '#kit/page/layout.ts';
+import { availableLocales, chooseLocale } from '#kit/page/words.ts';
+import { type Community, community } from '#core/community/community.ts';
+import { describeDevice } from './device.ts';
+import { type GateNeeds, noteUse, type SignedOn, signedOn } from './gate.ts';
+import { words } from './words.ts';
+
+/** What all pages for people are handed. */
+export interface PageNeeds extends GateNeeds {
+  cookies: CookieJar;
+}
+
+export interface Visit {
+  request: FastifyRequest;
+  community: Community;
+  locale: string;
+  say: ReturnType<typeof words>;
+  /** Random id of the browser; forms and sign-on requests are bound to it. */
+  browser: string;
+  /** The session cookie as it came. */
+  token?: string;
+  deviceToken?: string;
+  signedOn?: SignedOn;
+  device: string;
+  ip: string;
+  now: Date;
+  context: TxContext;
+  formToken: Html;
+}
+
+/** Reads who is here in one transaction. */
+export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<Visit> {
+  const token = needs.cookies.read(request, 'session');
+  const anonymous: TxContext = { actor: { kind: 'anonymous' }, cause: 'request', requestId: request.requestId };
+  const found = await needs.database.transact(anonymous, async (tx) => {
+    const here = await signedOn(tx, token);
+    if (here) await noteUse(tx, here.session);
+    return { here, settings: await community(tx) };
+  });
+  const person = found.here?.person;
+  const locale = person?.locale
+    ? chooseLocale(person.locale, availableLocales())
+    : chooseLocale(request.headers['accept-language'], availableLocales());
+  return {
+    request,
+    community: found.settings,
+    locale,
+    say: words(locale),
+    browser: needs.cookies.browser(request),
+    token,
+    deviceToken: needs.cookies.read(request, 'device'),
+    signedOn: found.here,
+    device: describeDevice(request.headers['user-agent']),
+    ip: request.network,
+    now: needs.clock.now(),
+    context: person
+      ? { ...anonymous, actor: { kind: 'person', id: person.id, name: person.username } }
+      : anonymous,
+    formToken: formField(request),
+  };
+}
+
+/** The community's look as the page layout wants it. */
+export function lookOf(settings: Community) {
+  return {
+    communityName: settings.name,
+    logoUrl: settings.logo,
+    accent: settings.accent,
+    links: settings.links,
+    announcement: settings.announcement,
+    helpUrl: settings.help,
+  };
+}
+
+/** The way out, for everyone who is signed in. */
+export function accountSlot(here: Visit): AccountSlot | undefined {
+  const person = here.signedOn?.person;
+  return (
+    person && {
+      displayName: person.displayName,
+      username: person.username,
+      signOutUrl: '/sign-out',
+      switchUrl: '/switch-account',
+      token: here.formToken,
+    }
+  );
+}
+
+/** Answers with a page for people in the one frame they all share. */
+export function show(
+  here: Visit,
+  reply: FastifyReply,
+  page: {
+    title: string;
+    heading?: string;
+    lede?: string | Html;
+    body: Html;
+    width?: 'card' | 'wide';
+    status?: number;
+    formAction?: string[];
+  },
+): FastifyReply {
+  const document = personPage({
+    look: lookOf(here.community),
+    title: page.title,
+    heading: page.heading,
+    lede: page.lede,
+    nonce: here.request.nonce,
+    locale: here.locale,
+    body: page.body,
+    width: page.width,
+    account: accountSlot(here),
+  });
+  return reply.page(document, { status: page.status, formAction: page.formAction });
+}
+
+/** A quiet line with a link at the end of a card. */
+export function quietLine(text: string, link: { url: string; title: string }): Html {
+  return html`<p class="quiet-line">${text} <a href="${link.url}">${link.title}</a></p>`;
+}
