@@ -36,20 +36,23 @@ function toVerification(row: VerificationRow): Verification {
 
 const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Whether the address is this person's and proved. Requests of one person take turns from here on. */
+/** Undefined when the address is not this person's. Requests of one person take turns from here on. */
 export async function lockAddress(
   tx: Tx,
   person: string,
   address: string,
-): Promise<{ verified: boolean } | undefined> {
+): Promise<{ unprovedBesideProved: boolean } | undefined> {
   if (!uuidForm.test(person) || !uuidForm.test(address)) return undefined;
   await tx.query(
     `select pg_advisory_xact_lock(hashtextextended('verifications:' || $1, 0))`,
     [person],
     'verifications-lock',
   );
-  const rows = await tx.query<{ verified: boolean }>(
-    'select verified_at is not null as verified from addresses where id = $1 and person = $2 for share',
+  const rows = await tx.query<{ unprovedBesideProved: boolean }>(
+    `select verified_at is null and exists (
+       select 1 from addresses other where other.person = $2 and other.verified_at is not null)
+         as "unprovedBesideProved"
+     from addresses where id = $1 and person = $2 for share`,
     [address, person],
     'verifications-address',
   );

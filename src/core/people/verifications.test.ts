@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { listEvents } from '#core/events/store.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
@@ -210,7 +211,7 @@ test('AU-12 links die with another main address, a removed one, and when they ar
   }
 });
 
-test('AU-13 a link goes only to an address of that person, a recovery only to a proved one', async () => {
+test('AU-13 a link goes only to an address of that person, a recovery to a proved one if there is any', async () => {
   const { during, join } = await stage();
   const anna = await join('anna@example.org');
   const ben = await join('ben@example.org');
@@ -224,7 +225,24 @@ test('AU-13 a link goes only to an address of that person, a recovery only to a 
     ask({ purpose: 'sign-up', person: anna.person, address: 'x' }),
     refused('address-unknown'),
   );
+  await ask({ purpose: 'recovery', ...anna });
+  const second = (await during((tx) => addAddress(tx, anna.person, 'second@example.org'))).id;
+  await during((tx) => verifyAddress(tx, anna.person, second));
   await assert.rejects(ask({ purpose: 'recovery', ...anna }), refused('address-unverified'));
+  await ask({ purpose: 'recovery', person: anna.person, address: second });
+});
+
+test('a link that is not announced is made like any other, without an event that would mail it', async () => {
+  const { during, join } = await stage();
+  const anna = await join('anna@example.org');
+  const quiet = await during((tx) =>
+    requestVerification(tx, { purpose: 'sign-up', ...anna, announce: false }),
+  );
+  assert.deepEqual(
+    (await during((tx) => openVerifications(tx, anna.person))).map((one) => one.id),
+    [quiet.id],
+  );
+  assert.deepEqual(await during((tx) => listEvents(tx, { type: 'verification.requested', limit: 5 })), []);
 });
 
 test('OA-23 any change of one character or of length makes a mailed link wrong', async () => {

