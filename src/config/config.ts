@@ -149,7 +149,7 @@ function takeEnvironment(
     reading.findings.push('GATEHOUSE_MASTER_KEY and a master key file are both set. Keep one of them.');
   }
   for (const name of Object.keys(env).sort()) {
-    if (!name.startsWith('GATEHOUSE_') || name === configFileEnv || names.has(name)) continue;
+    if (!/^GATEHOUSE_(?!TEST_)/.test(name) || name === configFileEnv || names.has(name)) continue;
     reading.findings.push(unknownName(name, [...names.keys(), configFileEnv], 'the environment'));
   }
 }

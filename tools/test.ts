@@ -1,0 +1,180 @@
+/**
+ * Runs everything that must hold: types, lint, tidiness, and every test. Ends with one line of counts.
+ *
+ *   npm test                     all of it
+ *   npm test -- kit/db oidc      only test files whose path contains one of these
+ *   npm run assure -- AU-02      only tests whose title names this check; fails when there is none
+ *
+ * GATEHOUSE_TEST_DATABASE_URL runs the tests on that PostgreSQL (15 or newer) instead of the embedded one.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { run } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { inspect, parseArgs } from 'node:util';
+import { joinTestServer, type TestServer } from '../test/server.ts';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+/** Two test files at a time: tests wait on a database more than they compute. */
+const atOnce = 2;
+const longestFileMs = 600_000;
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: { title: string; reason: string }[];
+}
+
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** The checks that are programs of their own. */
+const steps: { title: string; program: string; args: string[]; needs?: string }[] = [
+  { title: 'types', program: 'node_modules/.bin/tsc', args: ['-p', 'tsconfig.json'] },
+  { title: 'lint and format', program: 'node_modules/.bin/biome', args: ['check', '.'] },
+  { title: 'tidiness', program: process.execPath, args: ['tools/tidy.ts'], needs: 'tools/tidy.ts' },
+];
+
+async function runSteps(tally: Tally): Promise<void> {
+  const results = steps.map(async ({ title, program, args, needs }) => {
+    if (needs && !existsSync(path.join(root, needs))) return { title, skipped: `there is no ${needs}` };
+    const began = Date.now();
+    const { code, output } = await runProgram(program, args);
+    return { title, code, output, seconds: seconds(began) };
+  });
+  for (const result of results) {
+    const { title, skipped, code, output, seconds } = await result;
+    if (skipped) {
+      tally.skipped.push({ title, reason: skipped });
+    } else if (code === 0) {
+      tally.passed++;
+      say(`✔ ${title} (${seconds} s)`);
+    } else {
+      tally.failed++;
+      say(`✖ ${title} (${seconds} s)\n${output?.trim()}\n`);
+    }
+  }
+}
+
+function runProgram(program: string, args: string[]): Promise<{ code: number; output: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data) => {
+      output += data;
+    });
+    child.stderr.on('data', (data) => {
+      output += data;
+    });
+    child.on('error', (error) => resolve({ code: 1, output: String(error) }));
+    child.on('close', (code) => resolve({ code: code ?? 1, output }));
+  });
+}
+
+function testFiles(only: string[], check: string | undefined): string[] {
+  const all = ['src', 'test', 'tools', 'bench'].flatMap((folder) =>
+    globSync(`${folder}/**/*.test.ts`, { cwd: root }),
+  );
+  const wanted = all
+    .sort()
+    .filter((file) => only.length === 0 || only.some((part) => file.includes(part)))
+    .map((file) => path.join(root, file));
+  // A test that names a check has the name somewhere in its file.
+  return check ? wanted.filter((file) => readFileSync(file, 'utf8').includes(check)) : wanted;
+}
+
+/** Runs test files, each in a process of its own, and tells of each file once it is done. */
+async function runTests(files: string[], check: string | undefined, tally: Tally): Promise<void> {
+  if (files.length === 0) return;
+  const perFile = new Map<string, { passed: number; failed: number; began: number }>();
+  const stream = run({
+    files,
+    concurrency: atOnce,
+    isolation: 'process',
+    timeout: longestFileMs,
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    ...(check ? { testNamePatterns: [new RegExp(`(?<![\\w-])${check}(?![\\w-])`)] } : {}),
+  });
+  const of = (file: string | undefined) => {
+    const key = file ?? '';
+    const found = perFile.get(key) ?? { passed: 0, failed: 0, began: Date.now() };
+    perFile.set(key, found);
+    return found;
+  };
+  stream.on('test:dequeue', ({ file }) => of(file));
+  stream.on('test:pass', ({ name, file, skip, todo, details }) => {
+    // A suite is its tests; a file that reports itself had no test that was wanted.
+    if (details.type === 'suite' || isFile(name, files)) return;
+    if (skip !== undefined || todo !== undefined) {
+      const reason = [skip, todo].find((why) => typeof why === 'string' && why !== '');
+      tally.skipped.push({ title: name, reason: String(reason ?? 'no reason given') });
+    } else {
+      tally.passed++;
+      of(file).passed++;
+    }
+  });
+  stream.on('test:fail', ({ name, file, details, line }) => {
+    const { error } = details;
+    const cause = error.cause as unknown;
+    // A suite, or a test with sub-tests, fails again after the one inside that did.
+    if ((error as { failureType?: string }).failureType === 'subtestsFailed') return;
+    tally.failed++;
+    of(file).failed++;
+    const where = file ? `${path.relative(root, file)}${line ? `:${line}` : ''}` : '';
+    say(`✖ ${isFile(name, files) ? path.relative(root, name) : name} (${where})`);
+    say(`${inspect(cause ?? error, { depth: 4 }).replace(/^/gm, '    ')}\n`);
+  });
+  stream.on('test:stderr', ({ message }) => void process.stderr.write(message));
+  stream.on('test:summary', ({ file }) => {
+    if (!file) return;
+    const { passed, failed, began } = of(file);
+    if (passed + failed > 0) {
+      say(`${failed ? '✖' : '✔'} ${path.relative(root, file)}: ${passed} passed (${seconds(began)} s)`);
+    }
+  });
+  for await (const _ of stream);
+}
+
+function isFile(name: string, files: string[]): boolean {
+  return files.includes(path.resolve(root, name));
+}
+
+function seconds(began: number): string {
+  return ((Date.now() - began) / 1000).toFixed(1);
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: { assure: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
+  const check = values.assure ? (positionals.shift() ?? '') : undefined;
+  if (check !== undefined && !/^[A-Z]{1,3}-\d{2,3}$/.test(check)) {
+    say(`A check is named like AU-02; "${check}" is not.`);
+    process.exitCode = 1;
+    return;
+  }
+  // Programs started by tests find our own Node before the system's.
+  process.env.PATH = `${path.dirname(process.execPath)}${path.delimiter}${process.env.PATH ?? ''}`;
+  process.env.NODE_COMPILE_CACHE ??= path.join(root, 'node_modules', '.cache', 'compile');
+  const tally: Tally = { passed: 0, failed: 0, skipped: [] };
+  const everything = check === undefined && positionals.length === 0;
+  if (everything) await runSteps(tally);
+
+  const files = testFiles(positionals, check);
+  // Held for the whole run, so that the server is not stopped and started between two files.
+  let server: TestServer | undefined;
+  if (files.length > 0) server = await joinTestServer();
+  await runTests(files, check, tally).finally(() => server?.leave());
+
+  if (tally.skipped.length > 0) say('\nSkipped:');
+  for (const { title, reason } of tally.skipped) say(`  ${title}: ${reason}`);
+  if (!everything && tally.passed + tally.failed + tally.skipped.length === 0) {
+    say(check ? `No test names ${check}.` : 'No test file matches.');
+    process.exitCode = 1;
+  }
+  if (tally.failed > 0) process.exitCode = 1;
+  say(`\n${tally.passed} passed, ${tally.failed} failed, ${tally.skipped.length} skipped`);
+}
+
+await main();
