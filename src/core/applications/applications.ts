@@ -4,6 +4,7 @@
  * weak secrets, and changes that would give everyone a new subject.
  */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { record } from '#core/events/events.ts';
 import { Problem } from '#core/problem.ts';
@@ -152,9 +153,7 @@ export async function saveApplication(tx: Tx, id: string, settings: ApplicationS
   }
   const keys = Object.keys(after) as (keyof ApplicationSettings)[];
   const known = new Set([...keys, ...(Object.keys(before.settings) as (keyof ApplicationSettings)[])]);
-  const fields = [...known].filter(
-    (key) => JSON.stringify(before.settings[key]) !== JSON.stringify(after[key]),
-  );
+  const fields = [...known].filter((key) => !isDeepStrictEqual(before.settings[key], after[key]));
   if (fields.length === 0) return [];
   await store.updateApplication(tx, id, after);
   await record(tx, 'application.changed', { application: id, data: { fields } });

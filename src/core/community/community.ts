@@ -2,6 +2,7 @@
  * The community: its name, its look and its rules.
  * Owns `community` (one row). Records `community.changed`. Refuses keys it does not know.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { record } from '#core/events/events.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -90,7 +91,7 @@ export async function changeCommunity(tx: Tx, next: Community): Promise<string[]
   const before = (await readSettings(tx)) ?? {};
   const after: Record<string, unknown> = { ...communitySettings.parse(next) };
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
-  const fields = [...keys].filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key])).sort();
+  const fields = [...keys].filter((key) => !isDeepStrictEqual(before[key], after[key])).sort();
   if (fields.length === 0) return [];
   await writeSettings(tx, after);
   await record(tx, 'community.changed', { data: { fields } });

@@ -8,7 +8,13 @@ import type { Tx } from '#kit/db/tx.ts';
 export type { EventData, EventType } from './catalogue.ts';
 
 import { catalogue, type EventData, type EventType } from './catalogue.ts';
-import { insertEvents } from './store.ts';
+import * as store from './store.ts';
+
+/** Newest first: of one person, of one app, of one type, before an id. */
+export const listEvents = store.listEvents;
+
+/** For `restore` alone: every reader starts behind what was restored. */
+export const cursorsToEnd = store.cursorsToEnd;
 
 export interface NewEvent<T extends EventType = EventType> {
   type: T;
@@ -40,5 +46,5 @@ export async function record<T extends EventType>(
 export async function recordAll(tx: Tx, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
   for (const event of events) catalogue[event.type].data.parse(event.data);
-  await insertEvents(tx, events);
+  await store.insertEvents(tx, events);
 }

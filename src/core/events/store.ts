@@ -95,6 +95,16 @@ export async function cursorAtEnd(tx: Tx, reader: string): Promise<void> {
   );
 }
 
+/**
+ * Puts every cursor behind the last event. For a restored log: what was under way when it was copied was told then,
+ * or is no longer true, and must not be told again. Restored events have the transaction id 0 and come first.
+ */
+export async function cursorsToEnd(tx: Tx): Promise<void> {
+  await tx.query(
+    `update event_cursors set xid = '0', id = (select coalesce(max(id), 0) from events), updated_at = now()`,
+  );
+}
+
 /** Newest first, for people who look: of one person, of one app, of one kind, before an id. */
 export async function listEvents(
   tx: Tx,

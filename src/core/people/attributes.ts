@@ -2,6 +2,7 @@
  * The community's own attributes: declared once with name, type, who sees and edits them, whether sign-up asks,
  * and which app they are released to. Sign-up, account page, SCIM and mappings all read this one declaration.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { record } from '#core/events/events.ts';
 import { Problem, type ProblemCode, refuseFields } from '#core/problem.ts';
@@ -53,7 +54,7 @@ export async function declareAttributes(tx: Tx, next: readonly AttributeDeclarat
   const changed: string[] = [];
   for (const [position, declaration] of next.entries()) {
     const known = before.findIndex((one) => one.name === declaration.name);
-    if (known === position && JSON.stringify(before[known]) === JSON.stringify(declaration)) continue;
+    if (known === position && isDeepStrictEqual(before[known], declaration)) continue;
     await store.writeDeclaration(tx, declaration, position);
     await record(tx, 'attribute.declared', { data: { name: declaration.name } });
     changed.push(declaration.name);

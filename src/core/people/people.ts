@@ -84,6 +84,11 @@ export async function findByUsername(tx: Tx, username: string): Promise<Person |
   return store.personByUsernameKey(tx, usernameKey(username));
 }
 
+/** Whose user names these are now; by canonical user name, unknown ones are left out. */
+export async function findByUsernames(tx: Tx, usernames: readonly string[]): Promise<Map<string, Person>> {
+  return store.peopleByUsernameKeys(tx, usernames.map(usernameKey));
+}
+
 /** Whose confirmed address this is. An unconfirmed address belongs to nobody. */
 export async function findByVerifiedAddress(tx: Tx, typed: string): Promise<Person | undefined> {
   let key: string;

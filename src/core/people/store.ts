@@ -63,6 +63,14 @@ export async function personByUsernameKey(tx: Tx, key: string): Promise<Person |
   return rows[0] && toPerson(rows[0]);
 }
 
+export async function peopleByUsernameKeys(tx: Tx, keys: readonly string[]): Promise<Map<string, Person>> {
+  const rows = await tx.query<PersonRow & { username_key: string }>(
+    `select ${personColumns}, username_key from people where username_key = any($1::text[])`,
+    [keys],
+  );
+  return new Map(rows.map((row) => [row.username_key, toPerson(row)]));
+}
+
 export async function personByVerifiedAddress(tx: Tx, key: string): Promise<Person | undefined> {
   const rows = await tx.query<PersonRow>(
     `select ${personColumns} from people
