@@ -1,8 +1,9 @@
 /** The community's own attributes as form fields: sign-up and account page draw them from the one declaration. */
+
+import type { AttributeDeclaration } from '#core/people/attributes.ts';
 import type { FormBody } from '#kit/http/server.ts';
 import { checkbox, field, selectField } from '#kit/page/fields.ts';
 import type { Html } from '#kit/page/html.ts';
-import type { AttributeDeclaration } from '#core/people/attributes.ts';
 
 const prefix = 'attribute_';
 
@@ -26,7 +27,13 @@ export function attributeField(
   const base = { name, label: one.title, locale, help: one.help, error, required: one.required };
   switch (one.type) {
     case 'boolean':
-      return checkbox({ name, label: one.title, help: one.help, error, checked: text === 'true' || text === 'on' });
+      return checkbox({
+        name,
+        label: one.title,
+        help: one.help,
+        error,
+        checked: text === 'true' || text === 'on',
+      });
     case 'choice':
       return selectField({
         ...base,

@@ -1,6 +1,7 @@
 /** How the pages for people answer each refusal: the status, and the words in the person's language. */
-import { defineWords } from '#kit/page/words.ts';
+
 import { type ProblemCode, problems } from '#core/problem.ts';
+import { defineWords } from '#kit/page/words.ts';
 
 export const problemWords = defineWords('problems', problems);
 

@@ -1,14 +1,7 @@
 /** Recovery by mail: a neutral page, a link to the stored address, a new password, every session ended. */
 import type { FastifyReply } from 'fastify';
-import type { App } from '#kit/http/server.ts';
-import type { Tx } from '#kit/db/tx.ts';
-import { networkKey } from '#kit/limits/limits.ts';
-import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
-import { html } from '#kit/page/html.ts';
-import { button, form, linkButton, notice } from '#kit/page/parts.ts';
 import { forgetDevices, forgiveAttempts, setPassword } from '#core/credentials/credentials.ts';
 import { passwordProblem } from '#core/credentials/password-rule.ts';
-import { activate } from '#core/lifecycle/activate.ts';
 import { standingProblem } from '#core/lifecycle/lifecycle.ts';
 import { parseAddress } from '#core/people/names.ts';
 import {
@@ -17,11 +10,16 @@ import {
   findPerson,
   listAddresses,
   type Person,
-  verifyAddress,
 } from '#core/people/people.ts';
 import { peekLink, requestVerification, useLink, withdrawVerifications } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import { endSessions } from '#core/sessions/sessions.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import type { App } from '#kit/http/server.ts';
+import { networkKey } from '#kit/limits/limits.ts';
+import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
+import { html } from '#kit/page/html.ts';
+import { button, form, linkButton, notice } from '#kit/page/parts.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 
@@ -87,7 +85,8 @@ export async function requestRecovery(needs: PageNeeds, here: Visit, typed: stri
     if (!person || !target) return;
     const mine = await needs.limits.take(`recover:${person.id}`, personRequests);
     if (!mine.allowed) return;
-    await requestVerification(tx, { purpose: 'recovery', person: person.id, address: target.id, browser: here.browser });
+    const purpose = target.verifiedAt ? 'recovery' : 'sign-up';
+    await requestVerification(tx, { purpose, person: person.id, address: target.id, browser: here.browser });
   });
 }
 
@@ -101,7 +100,10 @@ function refuseSeveral(typed: string): void {
   }
 }
 
-/** The typed address if it is a confirmed one of theirs, else the main confirmed one. Standing decides too. */
+/**
+ * The typed address if it is a confirmed one of theirs, else the main confirmed one. Whoever has none yet gets the mail
+ * that confirms it instead. Standing decides too.
+ */
 function addressFor(person: Person, addresses: readonly Address[], typed: string): Address | undefined {
   const closed = standingProblem(person.state);
   if (closed && closed !== 'account-unverified') return undefined;
@@ -126,9 +128,7 @@ async function personOfLink(tx: Tx, needs: PageNeeds, token: string): Promise<Pe
 async function setRecovered(tx: Tx, needs: PageNeeds, token: string, hash: string): Promise<void> {
   const used = await useLink(tx, needs.secrets, token);
   const person = await findPerson(tx, used.person);
-  if (!person || used.purpose !== 'recovery' || !used.address) throw new Problem('link-wrong');
-  await verifyAddress(tx, person.id, used.address);
-  if (person.state === 'unverified') await activate(tx, person.id);
+  if (!person || used.purpose !== 'recovery') throw new Problem('link-wrong');
   await setPassword(tx, person.id, hash, 'recovery');
   await endSessions(tx, person.id, 'password-recovered');
   await forgetDevices(tx, person.id);
@@ -136,7 +136,11 @@ async function setRecovered(tx: Tx, needs: PageNeeds, token: string, hash: strin
   await withdrawVerifications(tx, person.id);
 }
 
-function askPage(here: Visit, reply: FastifyReply, page: { typed?: string; problem?: Problem }): FastifyReply {
+function askPage(
+  here: Visit,
+  reply: FastifyReply,
+  page: { typed?: string; problem?: Problem },
+): FastifyReply {
   const { say, locale } = here;
   const error = page.problem && problemWords(locale)(page.problem.code);
   const body = html`

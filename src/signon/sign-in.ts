@@ -1,19 +1,18 @@
 /** Signing in by user name or any confirmed address, both fields on one page. */
 import type { FastifyReply } from 'fastify';
-import type { App } from '#kit/http/server.ts';
-import { html } from '#kit/page/html.ts';
-import { checkbox, field, passwordField } from '#kit/page/fields.ts';
-import { button, form, notice } from '#kit/page/parts.ts';
-import { hiddenField } from '#kit/page/fields.ts';
 import { findApplication } from '#core/applications/applications.ts';
 import { findByIdentifier } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
+import type { App } from '#kit/http/server.ts';
+import { checkbox, field, hiddenField, passwordField } from '#kit/page/fields.ts';
+import { html } from '#kit/page/html.ts';
+import { button, form, notice } from '#kit/page/parts.ts';
 import { nextStep, openRequest, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { passwordSignIn } from './gate.ts';
 import { beginWaiting } from './verify.ts';
-import { setSignedIn } from './way-in.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+import { setSignedIn } from './way-in.ts';
 
 interface SignInPage {
   request?: SignOnRequest;
@@ -64,8 +63,15 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
       return reply.redirect('go' in step ? step.go : '/account', 303);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      if (error.code === 'account-unverified') return resumeVerification(needs, here, reply, identifier, requestId);
-      return signInPage(needs, here, reply, { request: open, requestId, identifier, problem: error, remember });
+      if (error.code === 'account-unverified')
+        return resumeVerification(needs, here, reply, identifier, requestId);
+      return signInPage(needs, here, reply, {
+        request: open,
+        requestId,
+        identifier,
+        problem: error,
+        remember,
+      });
     }
   });
 }

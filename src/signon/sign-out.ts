@@ -1,10 +1,11 @@
 /** Sign out and switch account: one click, and a page that says what it ended. */
+
+import { findApplication } from '#core/applications/applications.ts';
+import { endSession } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
 import { hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, linkButton } from '#kit/page/parts.ts';
-import { findApplication } from '#core/applications/applications.ts';
-import { endSession } from '#core/sessions/sessions.ts';
 import type { Front, SignOutOutcome } from './front.ts';
 import { type PageNeeds, show, type Visit, visit } from './visit.ts';
 

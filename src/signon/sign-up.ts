@@ -3,11 +3,6 @@
  * of someone else sees the same page, and its owner gets a mail.
  */
 import type { FastifyReply } from 'fastify';
-import type { App } from '#kit/http/server.ts';
-import { type Html, html } from '#kit/page/html.ts';
-import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
-import { button, errorSummary, form, notice } from '#kit/page/parts.ts';
-import { networkKey } from '#kit/limits/limits.ts';
 import { setPassword } from '#core/credentials/credentials.ts';
 import { passwordProblem } from '#core/credentials/password-rule.ts';
 import { record } from '#core/events/events.ts';
@@ -22,6 +17,11 @@ import { checkNewUsername, cleanLine, parseAddress } from '#core/people/names.ts
 import { findByVerifiedAddress, isUsernameFree, listAddresses } from '#core/people/people.ts';
 import { requestVerification } from '#core/people/verifications.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
+import type { App } from '#kit/http/server.ts';
+import { networkKey } from '#kit/limits/limits.ts';
+import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
+import { type Html, html } from '#kit/page/html.ts';
+import { button, errorSummary, form, notice } from '#kit/page/parts.ts';
 import { attributeField, readAttributeForm } from './attribute-fields.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { keepWaiting } from './verify.ts';
@@ -142,7 +142,13 @@ function checkForm(here: Visit, given: SignUpForm, declared: readonly AttributeD
   const familyName = attempt('family_name', () => cleanLine(given.familyName));
   if (givenName === '' && familyName === '') fields.given_name = 'name-missing';
   const address = attempt('email', () => parseAddress(given.address).address);
-  const ownWords = [given.username, given.givenName, given.familyName, community.name, ...given.address.split('@')];
+  const ownWords = [
+    given.username,
+    given.givenName,
+    given.familyName,
+    community.name,
+    ...given.address.split('@'),
+  ];
   const weak = passwordProblem(given.password, ownWords);
   if (weak) fields.password = weak;
   const attributes = readAttributes(declared, given.attributes, 'self');
@@ -169,7 +175,11 @@ function signUpPage(
   );
   const status = page.problem ? pageStatus[page.problem.code] : 200;
   if (!community.signUp.open) {
-    return show(here, reply, { title: say('createAccount'), body: html`<p>${say('signUpClosed', { community: community.name })}</p>`, status: 403 });
+    return show(here, reply, {
+      title: say('createAccount'),
+      body: html`<p>${say('signUpClosed', { community: community.name })}</p>`,
+      status: 403,
+    });
   }
   const given = page.given;
   const names: Html = html`

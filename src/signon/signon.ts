@@ -3,14 +3,15 @@
  * Records nothing itself: every fact comes from the core functions it calls. Refuses in plain words, and never says
  * whether an address is known. `gate.ts` is the door every front calls, `dispatch.ts` decides what is asked next.
  */
-import type { App } from '#kit/http/server.ts';
+
 import { dropUnverifiedPeople } from '#core/people/people.ts';
-import { deleteOldRequests } from './store.ts';
+import type { App } from '#kit/http/server.ts';
 import type { Front } from './front.ts';
 import { recoverRoutes } from './recover.ts';
 import { signInRoutes } from './sign-in.ts';
 import { signOutRoutes } from './sign-out.ts';
 import { signUpRoutes } from './sign-up.ts';
+import { deleteOldRequests } from './store.ts';
 import { verifyRoutes } from './verify.ts';
 import { type PageNeeds, visit } from './visit.ts';
 

@@ -3,11 +3,6 @@
  * typed code. A person who waits is known by a sealed cookie of this browser; it holds no session.
  */
 import type { FastifyReply } from 'fastify';
-import type { App } from '#kit/http/server.ts';
-import { networkKey } from '#kit/limits/limits.ts';
-import { codeField, field, hiddenField } from '#kit/page/fields.ts';
-import { html } from '#kit/page/html.ts';
-import { button, form, formButton, notice } from '#kit/page/parts.ts';
 import { activate } from '#core/lifecycle/activate.ts';
 import { parseAddress } from '#core/people/names.ts';
 import {
@@ -17,14 +12,26 @@ import {
   listAddresses,
   type Person,
   replaceUnverifiedAddress,
+  requirePerson,
   verifyAddress,
 } from '#core/people/people.ts';
-import { peekLink, requestVerification, useCode, useLink } from '#core/people/verifications.ts';
+import {
+  type CodeOutcome,
+  peekLink,
+  requestVerification,
+  useCode,
+  useLink,
+} from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { nextStep, openRequest } from './dispatch.ts';
+import type { App } from '#kit/http/server.ts';
+import { networkKey } from '#kit/limits/limits.ts';
+import { codeField, field, hiddenField } from '#kit/page/fields.ts';
+import { html } from '#kit/page/html.ts';
+import { button, form, formButton, notice } from '#kit/page/parts.ts';
+import { nextStep, openRequest, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
-import { openFor } from './gate.ts';
+import { openFor, type SignedInNow } from './gate.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 import { setSignedIn } from './way-in.ts';
 
@@ -48,7 +55,9 @@ function readWaiting(needs: PageNeeds, here: Visit): Waiting | undefined {
   const sealed = needs.cookies.read(here.request, 'waiting');
   if (!sealed) return undefined;
   try {
-    return JSON.parse(needs.secrets.open('waiting', Buffer.from(sealed, 'base64url'), here.browser).toString());
+    return JSON.parse(
+      needs.secrets.open('waiting', Buffer.from(sealed, 'base64url'), here.browser).toString(),
+    );
   } catch {
     return undefined;
   }
@@ -70,7 +79,10 @@ export async function beginWaiting(
 /** Five mails an hour for one person, thirty for one network. */
 async function limitMails(needs: PageNeeds, here: Visit, person: string): Promise<void> {
   const mine = await needs.limits.take(`verify-mail:${person}`, { points: 5, windowSeconds: 3600 });
-  const all = await needs.limits.take(`verify-mail:${networkKey(here.ip)}`, { points: 30, windowSeconds: 3600 });
+  const all = await needs.limits.take(`verify-mail:${networkKey(here.ip)}`, {
+    points: 30,
+    windowSeconds: 3600,
+  });
   const waits = [mine, all].filter((one) => !one.allowed).map((one) => one.retryAfterSeconds);
   if (waits.length > 0) throw new Problem('rate-limited', { retryAfter: Math.max(...waits) });
 }
@@ -104,14 +116,13 @@ export function verifyRoutes(app: App, needs: PageNeeds): void {
     const here = await visit(needs, request);
     const waiting = readWaiting(needs, here);
     if (!waiting) throw new Problem('request-expired');
-    const code = request.form.text('code').replaceAll(/[\s-]/g, '');
-    try {
-      await needs.database.transact(here.context, (tx) => useCode(tx, needs.secrets, waiting.verification, code));
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      return codePage(here, reply, { address: waiting.address, problem: error });
+    const outcome = await proveAddress(needs, here, waiting, (tx) =>
+      useCode(tx, needs.secrets, waiting.verification, request.form.text('code')),
+    );
+    if ('refused' in outcome) {
+      return codePage(here, reply, { address: waiting.address, problem: new Problem(outcome.refused) });
     }
-    return finish(needs, here, reply, waiting.verification, waiting);
+    return wayOn(needs, here, reply, outcome);
   });
 
   app.post('/verify/resend', { config: { door: 'form' } }, async (request, reply) => {
@@ -175,7 +186,10 @@ function linkRoutes(app: App, needs: PageNeeds): void {
     const values = { address: link.address.address, username: link.person.username };
     return show(here, reply, {
       title: say('confirmAddress'),
-      lede: link.verification.purpose === 'sign-up' ? say('confirmSignUpLede', values) : say('confirmAddressLede', values),
+      lede:
+        link.verification.purpose === 'sign-up'
+          ? say('confirmSignUpLede', values)
+          : say('confirmAddressLede', values),
       body: form({
         url: '/verify',
         token: here.formToken,
@@ -187,54 +201,65 @@ function linkRoutes(app: App, needs: PageNeeds): void {
   app.post('/verify', { config: { door: 'form' } }, async (request, reply) => {
     const here = await visit(needs, request);
     const token = request.form.text('token');
-    const used = await needs.database.transact(here.context, (tx) => useLink(tx, needs.secrets, token));
-    const waiting = readWaiting(needs, here);
-    return finish(needs, here, reply, used.id, waiting?.person === used.person ? waiting : undefined);
+    const outcome = await proveAddress(needs, here, readWaiting(needs, here), async (tx) => ({
+      used: await useLink(tx, needs.secrets, token),
+    }));
+    if ('refused' in outcome) throw new Problem(outcome.refused);
+    return wayOn(needs, here, reply, outcome);
   });
+}
+
+interface Proved {
+  person: Person;
+  open?: SignOnRequest;
+  signedIn?: SignedInNow;
 }
 
 /**
- * The address is proved. Whoever waits in this browser typed the password a moment ago and is signed in; someone who
- * opened the link elsewhere signs in there with the password, so that a stranger's sign-up is of no use to them.
+ * Uses the code or link up, marks the address proved, activates a sign-up and opens the session, all in one
+ * transaction. Whoever waits in this browser typed the password a moment ago and is signed in; someone who opened the
+ * link elsewhere signs in there with the password, so that a stranger's sign-up is of no use to them. A wrong code is
+ * returned, so that it stays counted.
  */
-async function finish(
+async function proveAddress(
+  needs: PageNeeds,
+  here: Visit,
+  waiting: Waiting | undefined,
+  use: (tx: Tx) => Promise<CodeOutcome>,
+): Promise<Proved | Extract<CodeOutcome, { refused: unknown }>> {
+  return needs.database.transact(here.context, async (tx) => {
+    const outcome = await use(tx);
+    if ('refused' in outcome) return outcome;
+    const { used } = outcome;
+    await verifyAddress(tx, used.person, used.address);
+    if (used.purpose === 'sign-up') await activate(tx, used.person);
+    const person = await requirePerson(tx, used.person);
+    const mayOpen = waiting?.person === person.id && person.state === 'active' && !here.signedOn;
+    if (!mayOpen) return { person };
+    const place = {
+      door: 'page',
+      device: here.device,
+      ip: here.ip,
+      persistent: false,
+      deviceToken: here.deviceToken,
+    };
+    const open = await openRequest(tx, here.browser, waiting.requestId);
+    return { person, open, signedIn: await openFor(tx, { ...place, amr: ['pwd'] }, person) };
+  });
+}
+
+async function wayOn(
   needs: PageNeeds,
   here: Visit,
   reply: FastifyReply,
-  verificationId: string,
-  waiting: Waiting | undefined,
+  proved: Proved,
 ): Promise<FastifyReply> {
-  const outcome = await needs.database.transact(here.context, async (tx) => {
-    const person = await settleVerification(tx, verificationId);
-    const open = await openRequest(tx, here.browser, waiting?.requestId);
-    const place = { door: 'page', device: here.device, ip: here.ip, persistent: false, deviceToken: here.deviceToken };
-    const mayOpen = waiting?.person === person.id && person.state === 'active' && !here.signedOn;
-    return { person, open, signedIn: mayOpen ? await openFor(tx, { ...place, amr: ['pwd'] }, person) : undefined };
-  });
   needs.cookies.clear(reply, 'waiting');
-  if (outcome.signedIn) {
-    await setSignedIn(needs, here, reply, outcome.signedIn);
-    const step = nextStep(outcome.open, outcome.signedIn);
-    return reply.redirect('go' in step ? step.go : '/account', 303);
-  }
-  return reply.redirect(here.signedOn ? '/account?said=confirmed' : '/sign-in?said=confirmed', 303);
-}
-
-/** Marks the address proved and, for a sign-up, activates the person: one transaction with the door that follows. */
-async function settleVerification(tx: Tx, verificationId: string): Promise<Person> {
-  const { person: id, address, purpose } = await usedVerification(tx, verificationId);
-  await verifyAddress(tx, id, address);
-  if (purpose === 'sign-up') await activate(tx, id);
-  const person = await findPerson(tx, id);
-  if (!person) throw new Problem('person-unknown');
-  return person;
-}
-
-async function usedVerification(tx: Tx, id: string) {
-  const { findVerification } = await import('#core/people/verifications.ts');
-  const verification = await findVerification(tx, id);
-  if (!verification?.address) throw new Problem('link-used');
-  return { ...verification, address: verification.address };
+  if (!proved.signedIn)
+    return reply.redirect(here.signedOn ? '/account?said=confirmed' : '/sign-in?said=confirmed', 303);
+  await setSignedIn(needs, here, reply, proved.signedIn);
+  const step = nextStep(proved.open, proved.signedIn);
+  return reply.redirect('go' in step ? step.go : '/account', 303);
 }
 
 function codePage(
@@ -264,7 +289,11 @@ function codePage(
   });
 }
 
-function addressPage(here: Visit, reply: FastifyReply, page: { address: string; problem?: Problem }): FastifyReply {
+function addressPage(
+  here: Visit,
+  reply: FastifyReply,
+  page: { address: string; problem?: Problem },
+): FastifyReply {
   const { say, locale } = here;
   const error = page.problem && problemWords(locale)(page.problem.code);
   const body = html`

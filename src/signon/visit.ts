@@ -3,12 +3,12 @@
  * the form token, whether someone is signed in. Made once a request by every page of sign-on and the consoles.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type CookieJar, formField } from '#kit/http/server.ts';
+import { type Community, community } from '#core/community/community.ts';
 import type { TxContext } from '#kit/db/tx.ts';
+import { type CookieJar, formField } from '#kit/http/server.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { type AccountSlot, personPage } from '#kit/page/layout.ts';
 import { availableLocales, chooseLocale } from '#kit/page/words.ts';
-import { type Community, community } from '#core/community/community.ts';
 import { describeDevice } from './device.ts';
 import { type GateNeeds, noteUse, type SignedOn, signedOn } from './gate.ts';
 import { words } from './words.ts';
@@ -39,7 +39,11 @@ export interface Visit {
 /** Reads who is here in one transaction. */
 export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<Visit> {
   const token = needs.cookies.read(request, 'session');
-  const anonymous: TxContext = { actor: { kind: 'anonymous' }, cause: 'request', requestId: request.requestId };
+  const anonymous: TxContext = {
+    actor: { kind: 'anonymous' },
+    cause: 'request',
+    requestId: request.requestId,
+  };
   const found = await needs.database.transact(anonymous, async (tx) => {
     const here = await signedOn(tx, token);
     if (here) await noteUse(tx, here.session);

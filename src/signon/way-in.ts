@@ -20,6 +20,8 @@ export async function setSignedIn(
     await needs.database.transact(here.context, (tx) => endSession(tx, before.id, reason));
   }
   const seconds = Math.floor((signedIn.session.expiresAt.getTime() - needs.clock.now().getTime()) / 1000);
-  needs.cookies.set(reply, 'session', signedIn.token, { maxAge: signedIn.session.persistent ? seconds : undefined });
+  needs.cookies.set(reply, 'session', signedIn.token, {
+    maxAge: signedIn.session.persistent ? seconds : undefined,
+  });
   needs.cookies.set(reply, 'device', signedIn.deviceToken, { maxAge: deviceSeconds });
 }

@@ -41,7 +41,8 @@ export const words = defineWords('signon', {
   startOver: 'Start again',
   confirmAddress: 'Confirm your address',
   confirmAddressLede: 'Press the button to confirm {address}.',
-  confirmSignUpLede: 'Press the button to confirm {address} for the account {username}. If you did not create it, close this page.',
+  confirmSignUpLede:
+    'Press the button to confirm {address} for the account {username}. If you did not create it, close this page.',
   confirmThis: 'Confirm this address',
   // recover
   recover: 'Set a new password',

@@ -157,6 +157,7 @@ export async function noteSignIn(tx: Tx, attempt: SignInAttempt): Promise<void> 
   if (attempt.outcome === 'ok' && attempt.person) await store.writeLastSignIn(tx, attempt.person, '');
 }
 
+export type { SignIn } from './store.ts';
 export const listSignIns = store.listSignIns;
 export const lastSignIns = store.lastSignIns;
 

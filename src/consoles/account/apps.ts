@@ -1,0 +1,130 @@
+/** `/apps`: the person's apps. `/go/<app>`: signs them in here first and lands them in the app. */
+
+import {
+  type Application,
+  listApplications,
+  listConsents,
+  requireApplication,
+  withdrawConsent,
+} from '#core/applications/applications.ts';
+import { profilesFor } from '#core/profile/profile.ts';
+import { lastSignIns } from '#core/sessions/sessions.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import type { App } from '#kit/http/server.ts';
+import { html } from '#kit/page/html.ts';
+import { emptyState, formButton, keyValues, linkButton, section, tiles, time } from '#kit/page/parts.ts';
+import type { Front } from '#signon/front.ts';
+import { admit } from '#signon/gate.ts';
+import { type PageNeeds, show } from '#signon/visit.ts';
+import { type Home, home } from './guest.ts';
+
+interface MyApp {
+  application: Application;
+  username: string;
+  lastUsed?: Date;
+  shared?: string[];
+}
+
+/** GET /apps, POST /apps/:id/withdraw, GET /go/:id. */
+export function appRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]): void {
+  app.get('/apps', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const mine = await needs.database.read(here.context, (tx) => myApps(tx, needs, here.signedOn.person.id));
+    return show(here, reply, {
+      title: here.tell('apps'),
+      lede: here.tell('appsLede', { community: here.community.name }),
+      width: 'wide',
+      body: appsBody(here, mine),
+    });
+  });
+
+  app.post('/apps/:id/withdraw', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const id = String((request.params as Record<string, unknown>).id ?? '');
+    await needs.database.transact(here.context, (tx) => withdrawConsent(tx, here.signedOn.person.id, id));
+    return reply.redirect('/account?said=consent', 303);
+  });
+
+  app.get('/go/:id', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const id = String((request.params as Record<string, unknown>).id ?? '');
+    const application = await needs.database.read(here.context, async (tx) => {
+      const found = await requireApplication(tx, id);
+      await admit(tx, needs.secrets, found, here.signedOn.person.id);
+      return found;
+    });
+    for (const front of fronts) {
+      const url = await front.launch?.(application, here.signedOn.person);
+      if (url) return reply.redirect(url.href, 303);
+    }
+    if (application.settings.url) return reply.redirect(application.settings.url, 303);
+    const body = emptyState({
+      title: here.tell('cannotOpen'),
+      text: here.tell('cannotOpenText'),
+      action: linkButton({ label: here.tell('apps'), url: '/apps', style: 'quiet' }),
+    });
+    return show(here, reply, { title: application.settings.title, body, status: 404 });
+  });
+}
+
+/** The apps this person may enter, with what each knows of them. */
+async function myApps(tx: Tx, needs: PageNeeds, person: string): Promise<MyApp[]> {
+  const used = (await lastSignIns(tx, [person])).get(person);
+  const consents = new Map((await listConsents(tx, person)).map((one) => [one.application, one]));
+  const mine: MyApp[] = [];
+  for (const application of await listApplications(tx)) {
+    if (!application.settings.enabled) continue;
+    const [profile] = await profilesFor(tx, needs.secrets, application, [person]);
+    if (!profile?.mayEnter) continue;
+    const consent = consents.get(application.id);
+    mine.push({
+      application,
+      username: profile.username,
+      lastUsed: used?.get(application.id),
+      shared: consent?.scopes,
+    });
+  }
+  return mine;
+}
+
+function appsBody(here: Home, mine: readonly MyApp[]) {
+  const { tell, locale, now } = here;
+  if (mine.length === 0) return emptyState({ title: tell('noApps'), text: tell('noAppsText') });
+  const grid = tiles(
+    mine.map(({ application }) => ({
+      title: application.settings.title,
+      url: `/go/${application.id}`,
+      text: application.settings.description,
+    })),
+  );
+  const details = mine.map((one) =>
+    section({
+      title: one.application.settings.title,
+      id: `app-${one.application.id}`,
+      body: keyValues({
+        locale,
+        rows: [
+          { key: tell('calledThere'), value: one.username },
+          {
+            key: tell('lastUsed'),
+            value: one.lastUsed ? time({ at: one.lastUsed, now, locale }) : tell('never'),
+          },
+          ...(one.shared ? [{ key: tell('shared'), value: one.shared.join(', ') }] : []),
+        ],
+      }),
+      action: one.shared
+        ? formButton({
+            label: tell('withdraw'),
+            url: `/apps/${one.application.id}/withdraw`,
+            token: here.formToken,
+            compact: true,
+            describe: `${tell('withdraw')}: ${one.application.settings.title}`,
+          })
+        : undefined,
+    }),
+  );
+  return html`${grid}${details}`;
+}

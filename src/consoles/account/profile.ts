@@ -1,0 +1,106 @@
+/** `/account/profile`: names, language and the community's own attributes. */
+import type { FastifyReply } from 'fastify';
+import {
+  type AttributeDeclaration,
+  attributeDeclarations,
+  attributesOf,
+  setAttributes,
+} from '#core/people/attributes.ts';
+import { changeNames } from '#core/people/people.ts';
+import { Problem, type ProblemCode } from '#core/problem.ts';
+import type { App } from '#kit/http/server.ts';
+import { field, selectField } from '#kit/page/fields.ts';
+import { html } from '#kit/page/html.ts';
+import { button, errorSummary, form, linkButton } from '#kit/page/parts.ts';
+import { availableLocales } from '#kit/page/words.ts';
+import { attributeField, readAttributeForm } from '#signon/attribute-fields.ts';
+import { pageStatus, problemWords } from '#signon/errors.ts';
+import { type PageNeeds, show } from '#signon/visit.ts';
+import { type Home, home } from './guest.ts';
+
+interface ProfileForm {
+  displayName: string;
+  givenName: string;
+  familyName: string;
+  locale?: string;
+  attributes: Record<string, unknown>;
+}
+
+/** GET and POST /account/profile. */
+export function profileRoutes(app: App, needs: PageNeeds): void {
+  app.get('/account/profile', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const { person } = here.signedOn;
+    const { declared, values } = await needs.database.read(here.context, async (tx) => ({
+      declared: await attributeDeclarations(tx),
+      values: (await attributesOf(tx, [person.id])).get(person.id) ?? {},
+    }));
+    return profilePage(here, reply, declared, { ...person, attributes: values });
+  });
+
+  app.post('/account/profile', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const declared = await needs.database.read(here.context, attributeDeclarations);
+    const given: ProfileForm = {
+      displayName: request.form.text('display_name'),
+      givenName: request.form.text('given_name'),
+      familyName: request.form.text('family_name'),
+      locale: request.form.text('locale') || undefined,
+      attributes: readAttributeForm(request.form, declared.filter(own)),
+    };
+    try {
+      await needs.database.transact(here.context, async (tx) => {
+        const locale = given.locale && availableLocales().includes(given.locale) ? given.locale : null;
+        await changeNames(tx, here.signedOn.person.id, { ...given, locale });
+        await setAttributes(tx, here.signedOn.person.id, given.attributes, 'self');
+      });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return profilePage(here, reply, declared, given, error);
+    }
+    return reply.redirect('/account?said=saved', 303);
+  });
+}
+
+function own(one: AttributeDeclaration): boolean {
+  return one.editable === 'self';
+}
+
+function profilePage(
+  here: Home,
+  reply: FastifyReply,
+  declared: readonly AttributeDeclaration[],
+  given: ProfileForm,
+  problem?: Problem,
+): FastifyReply {
+  const { tell, locale } = here;
+  const texts = problemWords(locale);
+  const codes = Object.entries(problem?.facts.fields ?? {}).map(([name, code]): [string, ProblemCode] => [
+    declared.some((one) => one.name === name) ? `attribute_${name}` : name,
+    code,
+  ]);
+  const errors = Object.fromEntries(codes.map(([name, code]) => [name, texts(code)]));
+  if (problem && codes.length === 0) errors.display_name = texts(problem.code);
+  const languages = availableLocales().map((value) => ({
+    value,
+    label: new Intl.DisplayNames([value], { type: 'language' }).of(value) ?? value,
+  }));
+  const body = html`${Object.keys(errors).length > 1 ? errorSummary({ errors, locale }) : ''}${form({
+    url: '/account/profile',
+    token: here.formToken,
+    body: html`
+      ${field({ name: 'given_name', label: tell('givenName'), locale, value: given.givenName, autocomplete: 'given-name', required: false, maxlength: 120, error: errors.given_name })}
+      ${field({ name: 'family_name', label: tell('familyName'), locale, value: given.familyName, autocomplete: 'family-name', required: false, maxlength: 120, error: errors.family_name })}
+      ${field({ name: 'display_name', label: tell('displayName'), locale, value: given.displayName, autocomplete: 'name', maxlength: 120, error: errors.display_name })}
+      ${languages.length > 1 ? selectField({ name: 'locale', label: tell('language'), locale, value: given.locale ?? locale, options: languages }) : ''}
+      ${declared.filter(own).map((one) => attributeField(one, given.attributes[one.name], locale, errors[`attribute_${one.name}`]))}
+      ${button({ label: tell('save'), id: 'save', full: true })}`,
+  })}${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`;
+  return show(here, reply, {
+    title: tell('editProfile'),
+    body,
+    status: problem ? pageStatus[problem.code] : 200,
+  });
+}

@@ -1,0 +1,89 @@
+/** Changing the password, and ending sessions. */
+import type { FastifyReply } from 'fastify';
+import { Problem } from '#core/problem.ts';
+import { endSession, endSessions, listSessions } from '#core/sessions/sessions.ts';
+import type { App } from '#kit/http/server.ts';
+import { passwordField } from '#kit/page/fields.ts';
+import { html } from '#kit/page/html.ts';
+import { button, form, linkButton, notice } from '#kit/page/parts.ts';
+import { changePassword } from '#signon/change-password.ts';
+import { pageStatus, problemWords } from '#signon/errors.ts';
+import { type PageNeeds, show } from '#signon/visit.ts';
+import { type Home, home } from './guest.ts';
+
+/** The routes of /account/password and /account/sessions. */
+export function securityRoutes(app: App, needs: PageNeeds): void {
+  app.get('/account/password', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    return here ? passwordPage(here, reply) : reply;
+  });
+
+  app.post('/account/password', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const given = { current: request.form.text('current'), next: request.form.text('password') };
+    try {
+      await changePassword(needs, here, here.signedOn, given);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return passwordPage(here, reply, error);
+    }
+    return reply.redirect('/account?said=password', 303);
+  });
+
+  app.post('/account/sessions/:id/end', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const id = String((request.params as Record<string, unknown>).id ?? '');
+    await needs.database.transact(here.context, async (tx) => {
+      const mine = (await listSessions(tx, here.signedOn.person.id)).some((one) => one.id === id);
+      if (mine) await endSession(tx, id, 'ended-by-person');
+    });
+    return reply.redirect('/account?said=session', 303);
+  });
+
+  app.post('/account/sessions/end-others', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const { person, session } = here.signedOn;
+    await needs.database.transact(here.context, (tx) =>
+      endSessions(tx, person.id, 'ended-by-person', session.id),
+    );
+    return reply.redirect('/account?said=session', 303);
+  });
+
+  app.post('/account/sessions/end-all', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    await needs.database.transact(here.context, (tx) =>
+      endSessions(tx, here.signedOn.person.id, 'ended-by-person'),
+    );
+    needs.cookies.clear(reply, 'session');
+    return reply.redirect('/sign-in', 303);
+  });
+}
+
+function passwordPage(here: Home, reply: FastifyReply, problem?: Problem): FastifyReply {
+  const { tell, locale } = here;
+  const texts = problemWords(locale);
+  const fields = problem?.facts.fields ?? {};
+  const error = (name: string) => fields[name] && texts(fields[name]);
+  const body = html`
+    ${problem && Object.keys(fields).length === 0 ? notice({ tone: 'danger', text: texts(problem.code) }) : ''}
+    ${form({
+      url: '/account/password',
+      token: here.formToken,
+      body: html`
+        <input type="hidden" name="username" autocomplete="username" value="${here.signedOn.person.username}">
+        ${passwordField({ name: 'current', label: tell('currentPassword'), locale, autocomplete: 'current-password', error: error('current') })}
+        ${passwordField({ name: 'password', label: tell('newPassword'), locale, autocomplete: 'new-password', minlength: 8, help: tell('passwordHelp'), error: error('password') })}
+        ${button({ label: tell('changePassword'), id: 'change-password', full: true })}`,
+    })}
+    ${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`;
+  return show(here, reply, {
+    title: tell('changePassword'),
+    lede: tell('changePasswordLede'),
+    body,
+    status: problem ? pageStatus[problem.code] : 200,
+  });
+}
