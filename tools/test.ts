@@ -86,7 +86,7 @@ function testFiles(only: string[], check: string | undefined): string[] {
 /** Runs test files, each in a process of its own, and tells of each file once it is done. */
 async function runTests(files: string[], check: string | undefined, tally: Tally): Promise<void> {
   if (files.length === 0) return;
-  const perFile = new Map<string, { passed: number; failed: number; began: number }>();
+  const perFile = new Map<string, { passed: number; failed: number }>();
   const stream = run({
     files,
     concurrency: atOnce,
@@ -97,11 +97,10 @@ async function runTests(files: string[], check: string | undefined, tally: Tally
   });
   const of = (file: string | undefined) => {
     const key = file ?? '';
-    const found = perFile.get(key) ?? { passed: 0, failed: 0, began: Date.now() };
+    const found = perFile.get(key) ?? { passed: 0, failed: 0 };
     perFile.set(key, found);
     return found;
   };
-  stream.on('test:dequeue', ({ file }) => of(file));
   stream.on('test:pass', ({ name, file, skip, todo, details }) => {
     // A suite is its tests; a file that reports itself had no test that was wanted.
     if (details.type === 'suite' || isFile(name, files)) return;
@@ -125,11 +124,13 @@ async function runTests(files: string[], check: string | undefined, tally: Tally
     say(`${inspect(cause ?? error, { depth: 4 }).replace(/^/gm, '    ')}\n`);
   });
   stream.on('test:stderr', ({ message }) => void process.stderr.write(message));
-  stream.on('test:summary', ({ file }) => {
+  stream.on('test:summary', ({ file, duration_ms }) => {
     if (!file) return;
-    const { passed, failed, began } = of(file);
+    const { passed, failed } = of(file);
     if (passed + failed > 0) {
-      say(`${failed ? '✖' : '✔'} ${path.relative(root, file)}: ${passed} passed (${seconds(began)} s)`);
+      say(
+        `${failed ? '✖' : '✔'} ${path.relative(root, file)}: ${passed} passed (${(duration_ms / 1000).toFixed(1)} s)`,
+      );
     }
   });
   for await (const _ of stream);

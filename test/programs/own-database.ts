@@ -20,13 +20,13 @@ if (mode === 'write') {
     'CREATE TABLE IF NOT EXISTS written (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY)',
   );
   await database.query('CREATE TABLE IF NOT EXISTS halves (of int8 NOT NULL)');
-  for (;;) {
-    const id = await database.transact(system(), async (tx) => {
+  const writeOne = () =>
+    database.transact(system(), async (tx) => {
       const [row] = await tx.query<{ id: number }>('INSERT INTO written DEFAULT VALUES RETURNING id');
       await tx.query('INSERT INTO halves VALUES ($1)', [row?.id]);
       await tx.query('INSERT INTO halves VALUES ($1)', [row?.id]);
       return row?.id;
     });
-    process.send?.(id);
-  }
+  // The parent kills the server under us as well; then there is nothing more to do.
+  for (;;) process.send?.(await writeOne().catch(() => process.exit(1)));
 }

@@ -1,11 +1,11 @@
 /**
  * The database: a pool of connections, transactions that retry, and one ear for notifications.
  */
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Log } from '#kit/log/log.ts';
-import { openListener } from './listener.ts';
+import { Listener } from './listener.ts';
 import { migrate, migrationsDirectory, type SchemaState, schemaState } from './migrate.ts';
 import { type Cause, openTx, type Tx, type TxContext } from './tx.ts';
 
@@ -111,7 +111,7 @@ export async function openDatabase(options: {
   });
   // Without this a restart of the server would end the process.
   pool.on('error', (error) => log.warn({ err: error }, 'an idle database connection was lost'));
-  const listener = openListener(connection, log);
+  const listener = new Listener(connection, log);
 
   try {
     const { rows } = await pool.query(
@@ -196,7 +196,7 @@ async function withRetries<T>(retries: number, run: () => Promise<T>): Promise<T
       const lost = code === serializationFailure || code === deadlockDetected;
       if (!lost || attempt >= retries) throw error;
       // Random waits keep two losers from meeting again.
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * 2 ** attempt));
+      await new Promise((resolve) => setTimeout(resolve, randomInt(20 * 2 ** Math.min(attempt, 6))));
     }
   }
 }

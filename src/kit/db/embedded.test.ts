@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -165,7 +166,7 @@ test('F-03 nothing acknowledged is lost over 5 rounds of kill -9 of owner or ser
   const acknowledged = new Set<number>();
   for (let round = 0; round < 5; round++) {
     const writer = await owner(dataDirectory, 'write');
-    await sleep(100 + Math.random() * 300);
+    await sleep(randomInt(100, 400));
     if (round % 2 === 1) {
       const attached = await attachEmbedded({ dataDirectory, log });
       process.kill(Number(postmaster(attached)), 'SIGKILL');

@@ -5,95 +5,107 @@ import pg from 'pg';
 import type { Log } from '#kit/log/log.ts';
 import type { Connection } from './database.ts';
 
-export interface Listener {
-  listen(channel: string, heard: (payload: string) => void): Promise<() => Promise<void>>;
-  close(): Promise<void>;
-}
+type Heard = (payload: string) => void;
 
+const shortestPause = 50;
 const longestPause = 5_000;
 
-/** Makes the listener; nothing is connected until somebody listens. */
-export function openListener(connection: Connection, log: Log): Listener {
-  const channels = new Map<string, Set<(payload: string) => void>>();
-  let client: pg.Client | undefined;
-  let connecting: Promise<pg.Client> | undefined;
-  let closed = false;
-  let pause = 0;
-  let timer: NodeJS.Timeout | undefined;
+/** Nothing is connected until somebody listens. */
+export class Listener {
+  readonly #connection: Connection;
+  readonly #log: Log;
+  readonly #channels = new Map<string, Set<Heard>>();
+  #client: pg.Client | undefined;
+  #connecting: Promise<pg.Client> | undefined;
+  #closed = false;
+  #pause = 0;
+  #timer: NodeJS.Timeout | undefined;
 
-  async function connect(): Promise<pg.Client> {
-    const fresh = new pg.Client({ ...connection, application_name: 'gatehouse listener', keepAlive: true });
-    fresh.on('error', (error) => lost(fresh, error));
-    fresh.on('end', () => lost(fresh));
-    fresh.on('notification', ({ channel, payload }) => tell(channel, payload ?? ''));
-    await fresh.connect();
-    for (const channel of channels.keys()) await fresh.query(`LISTEN ${fresh.escapeIdentifier(channel)}`);
-    client = fresh;
-    pause = 0;
-    return fresh;
+  constructor(connection: Connection, log: Log) {
+    this.#connection = connection;
+    this.#log = log;
   }
 
-  function ensure(): Promise<pg.Client> {
-    if (client) return Promise.resolve(client);
-    connecting ??= connect().finally(() => {
-      connecting = undefined;
+  /** Hears a channel until the returned function is called. */
+  async listen(channel: string, heard: Heard): Promise<() => Promise<void>> {
+    const listeners = this.#channels.get(channel) ?? new Set();
+    this.#channels.set(channel, listeners);
+    const first = listeners.size === 0;
+    listeners.add(heard);
+    const client = await this.#ready().catch((error) => {
+      listeners.delete(heard);
+      throw error;
     });
-    return connecting;
+    // When this call opened the connection, the LISTEN was sent with it; once more does no harm.
+    if (first) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    return async () => {
+      listeners.delete(heard);
+      if (listeners.size > 0 || this.#channels.get(channel) !== listeners) return;
+      this.#channels.delete(channel);
+      await this.#client?.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
+    };
   }
 
-  function tell(channel: string, payload: string): void {
-    for (const heard of channels.get(channel) ?? []) {
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#channels.clear();
+    await this.#connecting?.catch(() => undefined);
+    await this.#client?.end().catch(() => undefined);
+  }
+
+  #ready(): Promise<pg.Client> {
+    if (this.#client) return Promise.resolve(this.#client);
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  async #connect(): Promise<pg.Client> {
+    const client = new pg.Client({
+      ...this.#connection,
+      application_name: 'gatehouse listener',
+      keepAlive: true,
+    });
+    client.on('error', (error) => this.#lost(client, error));
+    client.on('end', () => this.#lost(client));
+    client.on('notification', ({ channel, payload }) => this.#tell(channel, payload ?? ''));
+    await client.connect();
+    for (const channel of this.#channels.keys()) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    this.#client = client;
+    this.#pause = 0;
+    return client;
+  }
+
+  #tell(channel: string, payload: string): void {
+    for (const heard of this.#channels.get(channel) ?? []) {
       try {
         heard(payload);
       } catch (error) {
-        log.error({ err: error, channel }, 'a listener failed');
+        this.#log.error({ err: error, channel }, 'a listener failed');
       }
     }
   }
 
-  function lost(which: pg.Client, error?: Error): void {
-    if (closed || client !== which) return;
-    client = undefined;
-    log.warn({ err: error }, 'the connection for notifications was lost');
-    reconnectLater();
+  #lost(client: pg.Client, error?: Error): void {
+    if (this.#closed || this.#client !== client) return;
+    this.#client = undefined;
+    this.#log.warn({ err: error }, 'the connection for notifications was lost');
+    this.#reconnectLater();
   }
 
-  function reconnectLater(): void {
-    pause = Math.min(longestPause, pause === 0 ? 50 : pause * 2);
-    timer = setTimeout(() => {
-      ensure().then(
+  #reconnectLater(): void {
+    if (this.#closed) return;
+    this.#pause = Math.min(longestPause, Math.max(shortestPause, this.#pause * 2));
+    this.#timer = setTimeout(() => {
+      this.#ready().then(
+        // What was said meanwhile was missed.
         () => {
-          for (const channel of channels.keys()) tell(channel, '');
+          for (const channel of this.#channels.keys()) this.#tell(channel, '');
         },
-        () => {
-          if (!closed) reconnectLater();
-        },
+        () => this.#reconnectLater(),
       );
-    }, pause);
+    }, this.#pause);
   }
-
-  return {
-    async listen(channel, heard) {
-      const set = channels.get(channel) ?? new Set();
-      const first = set.size === 0;
-      set.add(heard);
-      channels.set(channel, set);
-      const ear = await ensure();
-      // When this call opened the connection the LISTEN is already there; repeating it is harmless.
-      if (first) await ear.query(`LISTEN ${ear.escapeIdentifier(channel)}`);
-      return async () => {
-        set.delete(heard);
-        if (set.size > 0 || channels.get(channel) !== set) return;
-        channels.delete(channel);
-        await client?.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
-      };
-    },
-    async close() {
-      closed = true;
-      clearTimeout(timer);
-      channels.clear();
-      await connecting?.catch(() => undefined);
-      await client?.end().catch(() => undefined);
-    },
-  };
 }
