@@ -19,7 +19,7 @@ export function importsOf(file: File): Import[] {
 }
 
 /** From left to right; what stands in one line never imports its siblings. A trailing * makes each folder a part. */
-const order: readonly (readonly string[])[] = [
+export const order: readonly (readonly string[])[] = [
   ['kit'],
   ['wire/*'],
   ['core/problem.ts', 'core/events'],
