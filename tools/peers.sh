@@ -8,7 +8,7 @@ packages=(
   apache2 libapache2-mod-auth-openidc
   slapd ldap-utils
   postgresql-15
-  openssl
+  openssl curl
 )
 
 as_root=()
