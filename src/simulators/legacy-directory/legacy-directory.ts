@@ -242,8 +242,6 @@ function makeOdd(
 function head(baseDn: string): string[] {
   const top = /^dc=([^,]+)/.exec(baseDn)?.[1] ?? 'example';
   const lines = [
-    'version: 1',
-    '',
     ...entry(baseDn, [
       ['objectClass', 'dcObject'],
       ['objectClass', 'organization'],
