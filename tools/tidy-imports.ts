@@ -45,9 +45,12 @@ interface Part {
   rank: number;
 }
 
+/** Where the command line starts: it belongs to main, though it stands with its commands. */
+const entry = 'cli/gatehouse.ts';
+
 /** The part of the house a path below src belongs to; undefined when the plan knows no such place. */
 export function partOf(path: string): Part | undefined {
-  if (!path.includes('/')) return { name: 'main', rank: order.length - 1 };
+  if (!path.includes('/') || path === entry) return { name: 'main', rank: order.length - 1 };
   for (const [rank, names] of order.entries()) {
     for (const name of names) {
       const stem = name.endsWith('/*') ? name.slice(0, -1) : undefined;
@@ -80,7 +83,7 @@ function checkEdge(from: string, to: string): string | undefined {
   const own = partOf(from);
   const other = partOf(to);
   if (to.startsWith('config/')) {
-    return /^(config\/|main\.ts$)/.test(from)
+    return from.startsWith('config/') || own?.name === 'main'
       ? undefined
       : 'Settings are read by main.ts alone; everyone else is handed values.';
   }
@@ -169,6 +172,24 @@ const packageHomes: Rule = (house) => {
   );
 };
 
+/** Dependencies that nothing imports by name: the runtime itself. */
+const runsUs = new Set(['node']);
+
+const packagesUsed: Rule = (house) => {
+  const manifest = JSON.parse(house.read('package.json') ?? '{}') as {
+    dependencies?: Record<string, string>;
+  };
+  const used = house.files.flatMap((file) => importsOf(file).map(({ specifier }) => specifier));
+  return Object.keys(manifest.dependencies ?? {})
+    .filter((name) => !runsUs.has(name) && !used.some((one) => one === name || one.startsWith(`${name}/`)))
+    .map((name) => ({
+      file: 'package.json',
+      line: 1,
+      rule: 'package-used',
+      text: `Nothing uses ${name}. Take it away.`,
+    }));
+};
+
 const isTypeOnly = (clause: string) => /^\s*type\b/.test(clause);
 
 /** Ways out of the process that pass by the guard. */
@@ -201,4 +222,10 @@ export function finding(file: File, position: number, rule: string, text: string
   return { file: file.path, line: file.lineAt(position), rule, text };
 }
 
-export const importRules: readonly Rule[] = [dependencyRule, importForm, packageHomes, guardedNetwork];
+export const importRules: readonly Rule[] = [
+  dependencyRule,
+  importForm,
+  packageHomes,
+  packagesUsed,
+  guardedNetwork,
+];

@@ -20,8 +20,9 @@ const sound: Readonly<Record<string, string>> = {
   'db/migrations/0001-house.sql':
     'create table people (\n  id uuid\n);\ncreate table groups (\n  id uuid\n);\n',
   'src/core/problem.ts': `${front}export const problems = {};\n`,
-  'src/core/people/people.ts': `${front}import { z } from 'zod';\nexport const person = z.string();\n`,
-  'src/core/people/store.ts': 'export const add = `insert into people (id) values ($1)`;\n',
+  'src/core/people/people.ts': `${front}export const person = 1;\n`,
+  'src/core/people/store.ts':
+    "export const add = `insert into people (id) values ($1)`;\nimport { z } from 'zod';\n",
   'src/kit/net/net.ts': `${front}export const get = () => fetch('https://example.org');\n`,
 };
 
@@ -354,6 +355,35 @@ const planted: readonly Planted[] = [
     rule: 'dependency-page',
     at: 'docs/decisions/0001-dependencies.md:1',
     says: /yaml 1\.0\.0 has no line/,
+  },
+  {
+    name: 'a dependency nobody uses',
+    files: {
+      'package.json': '{"dependencies":{"zod":"4.6.7","pg":"1.0.0","node":"24.0.0"}}',
+      'docs/decisions/0001-dependencies.md': '| `zod` | 4.6.7 |\n| `pg` | 1.0.0 |\n| `node` | 24.0.0 |\n',
+    },
+    rule: 'package-used',
+    at: 'package.json:1',
+    says: /Nothing uses pg/,
+  },
+  {
+    name: 'a dependency page with one that is gone',
+    files: { 'docs/decisions/0001-dependencies.md': '| `zod` | 4.6.7 |\n| `left` | 1.0.0 |\n' },
+    rule: 'dependency-page',
+    at: 'docs/decisions/0001-dependencies.md:2',
+    says: /left is not used any more/,
+  },
+  {
+    name: 'a command that knows main',
+    files: {
+      ...map('cli'),
+      'src/main.ts': front,
+      'src/cli/gatehouse.ts': `${front}import { x } from '#main.ts';\nimport { y } from './serve.ts';\n`,
+      'src/cli/serve.ts': "import { x } from '#main.ts';\n",
+    },
+    rule: 'dependency',
+    at: 'src/cli/serve.ts:1',
+    says: /cli stands left of main/,
   },
   {
     name: 'a dependency of another version',

@@ -6,7 +6,6 @@ import { after, test } from 'node:test';
 import { inspect } from 'node:util';
 import { type Config, ConfigError, loadConfig } from './config.ts';
 import { settings } from './settings.ts';
-import { nearest } from './spelling.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-config-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -316,13 +315,4 @@ test('types: a setting with a default is never undefined, one without may be', (
   // @ts-expect-error the certificate may be missing
   const maybe: string = config.tlsCert;
   assert.ok(always && maybe === undefined);
-});
-
-test('nearest finds slips of the finger and nothing far away', () => {
-  const known = ['publicUrl', 'port', 'mailDomain'];
-  assert.equal(nearest('publicURL', known), 'publicUrl');
-  assert.equal(nearest('GATEHOUSE_MIAL_DOMAIN', known), 'mailDomain');
-  assert.equal(nearest('prt', known), 'port');
-  assert.equal(nearest('database', known), undefined);
-  assert.equal(nearest('x'.repeat(10_000), known), undefined);
 });

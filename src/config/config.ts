@@ -8,11 +8,11 @@
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { nearest } from '#kit/spelling/spelling.ts';
 import { crossCheck } from './checks.ts';
 import { readSettingsFile } from './file.ts';
 import { readValue } from './kinds.ts';
 import { configFileEnv, type Setting, type SettingKey, type SettingValues, settings } from './settings.ts';
-import { nearest } from './spelling.ts';
 
 export type { Secret } from './kinds.ts';
 export type { Role, SettingKey } from './settings.ts';

@@ -1,4 +1,7 @@
-/** Finds the known name someone most likely meant. */
+/**
+ * Finds the known name someone most likely meant, for refusals that name a wrong key.
+ * Owns nothing. Records nothing. Refuses nothing.
+ */
 
 const plain = (name: string) =>
   name
