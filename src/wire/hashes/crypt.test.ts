@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { encrypt } from 'unixcrypt';
 import { desCrypt } from './des-crypt.ts';
 import { shaCrypt } from './sha-crypt.ts';
 
@@ -64,4 +65,19 @@ test('rounds in the hundred thousands leave the event loop free', async () => {
   await shaCrypt('sha256', Buffer.from('hashcat'), Buffer.from('salt'), 100_000);
   clearInterval(counting);
   assert.ok(turns >= 10, `${turns} turns`);
+});
+
+test('SHA-crypt agrees with an independent implementation wherever that one is right', async () => {
+  for (const [kind, algorithm, size] of [
+    [5, 'sha256', 32],
+    [6, 'sha512', 64],
+  ] as const) {
+    for (let length = 1; length < 140; length += 9) {
+      const password = 'pässwörd-'.repeat(20).slice(0, length);
+      if (Buffer.byteLength(password) % size === 0) continue;
+      const theirs = encrypt(password, `$${kind}$rounds=1000$./saltSALT`).split('$').at(-1);
+      const ours = await shaCrypt(algorithm, Buffer.from(password), Buffer.from('./saltSALT'), 1_000);
+      assert.equal(ours, theirs, `${algorithm} ${length}`);
+    }
+  }
 });
