@@ -3,11 +3,12 @@
  * transaction that moves the cursor, so what it writes and where it stands commit together; effects that leave
  * the house are queued there, never done there.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '#kit/db/database.ts';
-import type { Tx } from '#kit/db/tx.ts';
+import type { Tx, TxContext } from '#kit/db/tx.ts';
 import type { Log } from '#kit/log/log.ts';
 import type { LoggedEvent } from './events.ts';
-import { cursorAtEnd, eventsAfter, lockCursor, moveCursor } from './store.ts';
+import { cursorAtEnd, eventsAfter, isBehind, lastEventId, lockCursor, moveCursor } from './store.ts';
 
 export interface LogReader {
   /** Name of the cursor; changing it starts a new cursor. */
@@ -18,21 +19,23 @@ export interface LogReader {
 }
 
 export interface RunningReader {
-  /** Reads everything there is right now; resolves when the cursor stands at the end. */
+  /**
+   * Reads everything there is right now; resolves when the cursor has passed it, also where an older transaction that
+   * is still open holds it back for a moment (ten seconds at most).
+   */
   catchUp(): Promise<void>;
   stop(): Promise<void>;
 }
 
 const batch = 500;
 
+function systemContext(name: string): TxContext {
+  return { actor: { kind: 'system', name }, cause: 'schedule', requestId: '-' };
+}
+
 /** Reads one batch; resolves to how many events were read (0 also when another node holds the cursor). */
 export async function readOnce(database: Database, reader: LogReader): Promise<number> {
-  const context = {
-    actor: { kind: 'system' as const, name: reader.reader },
-    cause: 'schedule' as const,
-    requestId: '-',
-  };
-  return database.transact(context, async (tx) => {
+  return database.transact(systemContext(reader.reader), async (tx) => {
     if (reader.from === 'end') await cursorAtEnd(tx, reader.reader);
     const cursor = await lockCursor(tx, reader.reader);
     if (!cursor) return 0;
@@ -88,7 +91,14 @@ export function startReader(options: {
 
   return {
     async catchUp() {
+      const context = systemContext(reader.reader);
+      const last = await database.read(context, lastEventId);
       await run();
+      for (let tries = 0; tries < 1000 && !stopped && failures === 0; tries++) {
+        if (!(await database.read(context, (tx) => isBehind(tx, reader.reader, last)))) return;
+        await sleep(10);
+        await run();
+      }
     },
     async stop() {
       stopped = true;

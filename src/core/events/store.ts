@@ -125,3 +125,19 @@ export async function listEvents(
   );
   return rows.map(toEvent);
 }
+
+/** The newest event there is; 0 when there is none. */
+export async function lastEventId(tx: Tx): Promise<number> {
+  const rows = await tx.query<{ id: number }>('select coalesce(max(id), 0) as id from events');
+  return rows[0]?.id ?? 0;
+}
+
+/** Whether the reader has yet to pass an event that has this id or a lower one. */
+export async function isBehind(tx: Tx, reader: string, id: number): Promise<boolean> {
+  const rows = await tx.query(
+    `select 1 from events e join event_cursors c on (e.xid, e.id) > (c.xid, c.id)
+     where c.reader = $1 and e.id <= $2 limit 1`,
+    [reader, id],
+  );
+  return rows.length > 0;
+}

@@ -1,0 +1,84 @@
+/** Every operator page begins here: someone signed in whose roles allow what the page shows. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { rolesOf } from '#core/operators/operators.ts';
+import { type Grant, may, type Permission } from '#core/operators/permissions.ts';
+import { Problem } from '#core/problem.ts';
+import { type Html, html } from '#kit/page/html.ts';
+import { operatorPage } from '#kit/page/layout.ts';
+import { requestSignOn } from '#signon/dispatch.ts';
+import type { SignedOn } from '#signon/gate.ts';
+import { accountSlot, lookOf, type PageNeeds, type Visit, visit } from '#signon/visit.ts';
+import { words } from './words.ts';
+
+export interface Desk extends Visit {
+  signedOn: SignedOn;
+  grants: Grant[];
+  tell: ReturnType<typeof words>;
+}
+
+/** Which right each section needs; also the navigation, in this order. */
+const sections = [
+  { id: 'overview', url: '/admin', right: 'people.read' },
+  { id: 'people', url: '/admin/people', right: 'people.read' },
+  { id: 'groups', url: '/admin/groups', right: 'groups.read' },
+  { id: 'applications', url: '/admin/apps', right: 'applications.read' },
+  { id: 'events', url: '/admin/events', right: 'events.read' },
+  { id: 'operators', url: '/admin/operators', right: 'operators.read' },
+  { id: 'tokens', url: '/admin/tokens', right: 'tokens.read' },
+] as const satisfies readonly { id: string; url: string; right: Permission }[];
+
+export type Section = (typeof sections)[number]['id'];
+
+/**
+ * The operator at the desk. Whoever is not signed in is sent to sign in (undefined: the reply is on its way); whoever
+ * lacks the right is refused, also for pages they could guess.
+ */
+export async function desk(
+  needs: PageNeeds,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  right: Permission,
+): Promise<Desk | undefined> {
+  const here = await visit(needs, request);
+  if (!here.signedOn) {
+    if (request.method !== 'GET') throw new Problem('session-ended');
+    const url = await needs.database.transact(here.context, (tx) =>
+      requestSignOn(tx, here.browser, { front: 'admin', returnTo: request.url }),
+    );
+    reply.redirect(url, 303);
+    return undefined;
+  }
+  const { person } = here.signedOn;
+  const grants = await needs.database.read(here.context, (tx) => rolesOf(tx, person.id));
+  if (!may(grants, right)) throw new Problem('operator-forbidden');
+  const context = {
+    ...here.context,
+    actor: { ...here.context.actor, kind: 'operator' as const },
+    cause: 'admin' as const,
+  };
+  return { ...here, context, signedOn: here.signedOn, grants, tell: words(here.locale) };
+}
+
+/** Answers with a page in the operators' frame. */
+export function showDesk(
+  here: Desk,
+  reply: FastifyReply,
+  page: { section: Section; title?: string; lede?: string; body: Html; actions?: Html; status?: number },
+): FastifyReply {
+  const navigation = sections
+    .filter((one) => may(here.grants, one.right))
+    .map((one) => ({ id: one.id, url: one.url, title: here.tell(one.id) }));
+  const document = operatorPage({
+    look: lookOf(here.community),
+    title: page.title ?? here.tell(page.section),
+    lede: page.lede,
+    nonce: here.request.nonce,
+    locale: here.locale,
+    navigation,
+    current: page.section,
+    body: html`${page.body}`,
+    account: accountSlot(here),
+    actions: page.actions,
+  });
+  return reply.page(document, { status: page.status });
+}
