@@ -55,8 +55,12 @@ function isInstalled() {
 async function install() {
   const options = ['--no-audit', '--no-fund', '--loglevel=error'];
   const clean = await npm('Installing packages (the first time only)', ['ci', ...options], root);
-  // A half-written folder or an npm that disagrees with the lock file: npm install sorts it out.
-  const done = clean.code === 0 ? clean : await npm('Trying another way', ['install', ...options], root);
+  // A lock file written where some platform's optional packages could not be seen is refused by `npm ci`, while
+  // `npm install` takes the same versions from it. The checkout stays as it is.
+  const done =
+    clean.code === 0
+      ? clean
+      : await npm('Still installing packages', ['install', '--no-save', ...options], root);
   if (done.code !== 0) {
     process.stderr.write(
       `${done.output.trim()}\n\nThe packages could not be installed; npm says why above.\n`,
