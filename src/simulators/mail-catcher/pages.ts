@@ -2,7 +2,7 @@ import { type Asset, defineAsset } from '#kit/page/assets.ts';
 import { type Html, html, join } from '#kit/page/html.ts';
 import { personPage } from '#kit/page/layout.ts';
 import type { Look } from '#kit/page/page.ts';
-import { button, card, emptyState, form, keyValues, linkButton, time } from '#kit/page/parts.ts';
+import { actions, button, card, emptyState, form, keyValues, linkButton, time } from '#kit/page/parts.ts';
 import type { CaughtMessage } from './mail-catcher.ts';
 
 const locale = 'en';
@@ -10,13 +10,14 @@ const locale = 'en';
 const style = defineAsset(
   'mail.css',
   `
-  .mails { display: grid; gap: var(--s4); margin: 0; padding: 0; list-style: none; }
+  .mails { display: grid; gap: var(--s4); margin: 0 0 var(--s6); padding: 0; list-style: none; }
   .mail { min-width: 0; }
   .mail h2 { margin: 0; font-size: var(--text-l); overflow-wrap: anywhere; }
   .mail h2 a { color: inherit; text-decoration-thickness: 1px; text-underline-offset: 0.2em; }
   .mail-to { margin: var(--s1) 0 0; color: var(--muted); font-size: var(--text-s); overflow-wrap: anywhere; }
   .mail-text { margin: 0; padding: var(--s4); border: 1px solid var(--line); border-radius: var(--radius);
     background: var(--sunken); font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }
+  .mail .mail-text { margin-top: var(--s4); }
   .mails .mail-text { max-height: 16rem; overflow: auto; }
   `,
 );
@@ -55,7 +56,7 @@ export function listPage(input: Frame & { messages: readonly CaughtMessage[]; no
   });
   const clear = form({
     url: '/clear',
-    body: button({ label: 'Delete all messages', style: 'quiet', id: 'clear' }),
+    body: actions(button({ label: 'Delete all messages', style: 'quiet', id: 'clear' })),
   });
   const list = html`<ol class="mails">${items}</ol>`;
   const body = html`<div data-newest="${messages[0]?.id ?? ''}">${messages.length === 0 ? card(empty) : join([list, clear])}</div>`;
