@@ -1,3 +1,8 @@
+/**
+ * Owns: the master key and every key derived from it: what is sealed at rest, and the macs of links, forms and codes.
+ * (Ids, tokens and comparison are in ids.ts, passwords in passwords.ts.) Records: nothing but the key file, made once.
+ * Refuses: another master key, and a sealed value that was changed or stands where it was not sealed for.
+ */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';

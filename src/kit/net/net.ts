@@ -4,6 +4,7 @@
  * configured list or the caller's own permission for private networks names them. A name is resolved once and the
  * connection is pinned to what was judged. Whether a host was denied, closed or silent looks the same from outside.
  */
+import { randomInt } from 'node:crypto';
 import { lookup as systemLookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -197,7 +198,7 @@ export function createNet(options: NetOptions): Net {
     if (state.connected && state.slow) return new NetRefused('too-slow');
     // Denied, closed and silent take the same time; a little chance hides the rest.
     const spent = performance.now() - state.began;
-    await sleep(Math.max(0, connectMs - spent) + Math.random() * connectMs * 0.05);
+    await sleep(Math.max(0, connectMs - spent) + randomInt(Math.ceil(connectMs * 0.05) + 1));
     return new NetRefused('unreachable');
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -35,7 +36,7 @@ test('four workers keep the order of every key and do each job once', async (t) 
       async handle(job) {
         if (busy.has(job.key)) overlaps += 1;
         busy.add(job.key);
-        await sleep(Math.random() * 4);
+        await sleep(randomInt(5));
         seen.set(job.key, [...(seen.get(job.key) ?? []), job.payload]);
         busy.delete(job.key);
       },

@@ -2,6 +2,7 @@
  * Takes jobs of one lane and runs them: several at once, each under a lease it keeps alive while it works. Woken by
  * NOTIFY, and by a poll in case one was missed.
  */
+import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -65,7 +66,7 @@ export interface Worker {
 /** The pause before the next attempt in seconds: doubling, capped, and spread over its upper half. */
 export function backoffSeconds(attempt: number, backoff: { first: number; most: number }): number {
   const full = Math.min(backoff.most, backoff.first * 2 ** Math.min(attempt - 1, 40));
-  return full / 2 + (Math.random() * full) / 2;
+  return full / 2 + (randomInt(1_000_001) / 1_000_000) * (full / 2);
 }
 
 interface Running {
@@ -204,7 +205,7 @@ export function startWorker<Payload>(options: WorkerOptions<Payload>): Worker {
         log.error({ lane, err: error }, 'the queue could not be read');
       }
       if (looks > seen && trouble === 0) continue;
-      await pause(pollMs * (0.8 + Math.random() * 0.4) * 2 ** trouble, trouble > 0);
+      await pause(pollMs * (randomInt(800, 1201) / 1000) * 2 ** trouble, trouble > 0);
     }
   }
 
