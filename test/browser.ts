@@ -1,0 +1,128 @@
+/**
+ * A real browser for tests: Debian's Chromium through playwright-core.
+ *
+ *   chromiumPath()                       → the executable, or undefined where there is none (then say so and skip)
+ *   const browser = await launchBrowser()                    one per test file; `await browser.close()` afterwards
+ *   const page = await openPage(browser, { url?, scheme?, width?, height?, scripts?, locale?, touch? })
+ *       a page of its own context (own cookies); `scripts: false` switches JavaScript off; certificates of a private
+ *       CA are accepted; `page.context().close()` when done
+ *   await screenshot(page, 'sign-in')    → test/output/sign-in.png, the whole page; returns the path
+ *   await axe(page)                      → the violations (empty is what we want), each { id, help, nodes }
+ *   watchConsole(page)                   → a list that fills with console errors, page errors and CSP reports
+ *
+ * Only http(s) addresses on loopback are reached; nothing is downloaded.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, resolve } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { chromium } from 'playwright-core';
+
+const OUTPUT = resolve(import.meta.dirname, 'output');
+
+export function chromiumPath(): string | undefined {
+  return [process.env.GATEHOUSE_TEST_CHROMIUM, '/usr/bin/chromium'].find((path) => path && existsSync(path));
+}
+
+export async function launchBrowser(): Promise<Browser> {
+  const executablePath = chromiumPath();
+  if (!executablePath) throw new Error('Chromium is not installed (Debian: apt-get install chromium).');
+  return chromium.launch({
+    executablePath,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+}
+
+export interface PageOptions {
+  url?: string;
+  scheme?: 'light' | 'dark';
+  width?: number;
+  height?: number;
+  /** JavaScript; default true. */ scripts?: boolean;
+  locale?: string;
+  /** A phone: touch, coarse pointer. Default: true below 500 px. */ touch?: boolean;
+}
+
+export async function openPage(browser: Browser, options: PageOptions = {}): Promise<Page> {
+  const width = options.width ?? 1280;
+  const context = await browser.newContext({
+    colorScheme: options.scheme ?? 'light',
+    viewport: { width, height: options.height ?? (width < 500 ? 740 : 900) },
+    hasTouch: options.touch ?? width < 500,
+    isMobile: options.touch ?? width < 500,
+    javaScriptEnabled: options.scripts ?? true,
+    locale: options.locale ?? 'en-GB',
+    reducedMotion: 'reduce',
+    ignoreHTTPSErrors: true,
+    timezoneId: 'UTC',
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  if (options.url) await page.goto(options.url);
+  return page;
+}
+
+export async function screenshot(page: Page, name: string, fullPage = true): Promise<string> {
+  const path = resolve(OUTPUT, `${name}.png`);
+  mkdirSync(dirname(path), { recursive: true });
+  await page.screenshot({ path, fullPage });
+  return path;
+}
+
+export interface AxeViolation {
+  id: string;
+  help: string;
+  nodes: string[];
+}
+
+let axeSource: string | undefined;
+
+/** Runs axe-core (WCAG 2.2 A and AA, best practices) on the page as it is. Needs JavaScript in the page. */
+export async function axe(page: Page): Promise<AxeViolation[]> {
+  axeSource ??= await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  // Evaluated over the debugging protocol, so that the page's own security policy stays as it is.
+  await page.evaluate(axeSource);
+  const result = await page.evaluate(async () => {
+    const runner = (
+      globalThis as unknown as {
+        axe: {
+          run(
+            root: Document,
+            options: unknown,
+          ): Promise<{
+            violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[];
+          }>;
+        };
+      }
+    ).axe;
+    return runner.run(document, {
+      resultTypes: ['violations'],
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    });
+  });
+  return result.violations.map(({ id, help, nodes }) => ({
+    id,
+    help,
+    nodes: nodes.map((node) => `${node.html} ${node.failureSummary ?? ''}`),
+  }));
+}
+
+/** Everything the browser complains about from now on: script errors, refused resources, policy violations. */
+export function watchConsole(page: Page): string[] {
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  return complaints;
+}
