@@ -28,7 +28,7 @@ test('deploy and docs name only settings that exist', () => {
     /\.(md|ya?ml|service|sh|mjs)$/.test(name),
   )) {
     for (const [name] of readFileSync(file, 'utf8').matchAll(
-      /\b(?:GATEHOUSE|DATABASE)_(?!TEST_)[A-Z][A-Z_]*[A-Z]\b/g,
+      /\b(?:GATEHOUSE|DATABASE)_(?!TEST_)[A-Z][A-Z0-9_]*[A-Z0-9]\b/g,
     )) {
       seen += 1;
       assert.ok(known.has(name), `${name} in ${path.relative(root, file)}`);
