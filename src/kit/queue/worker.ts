@@ -190,12 +190,14 @@ export function startWorker<Payload>(options: WorkerOptions<Payload>): Worker {
     let trouble = 0;
     while (!stopping.signal.aborted) {
       const seen = looks;
+      // A job that ends during the look may free the next one of its key, which this look cannot have seen.
+      const quiet = running.size === 0;
       wakeUp = Promise.withResolvers<void>();
       try {
         const found = await look();
         trouble = 0;
         if (found > 0 && running.size < concurrency) continue;
-        if (found === 0 && running.size === 0) {
+        if (found === 0 && quiet) {
           idleAt = seen;
           heard.resolve();
           heard = Promise.withResolvers<void>();
