@@ -1,0 +1,65 @@
+/** Every text of the mails. */
+import { defineWords } from '#kit/page/words.ts';
+
+export const words = defineWords('notices', {
+  hello: 'Hello,',
+  helloName: 'Hello {name},',
+  notYou: 'It was not you? Set a new password at once, then look through the addresses on your account.',
+  doNothing: 'It was not you? Then do nothing; this mail has changed nothing.',
+  setPassword: 'Set a new password',
+  yourAccount: 'Look at your account',
+  signIn: 'Sign in',
+  linkHours: 'The link works for {hours, plural, one {one hour} other {# hours}} and only once.',
+  linkMinutes: 'The link works for {minutes, plural, one {one minute} other {# minutes}} and only once.',
+  codeMinutes: 'The code works for {minutes, plural, one {one minute} other {# minutes}}.',
+  orCode: 'Or type this code where you were asked for it:',
+  whyConfirm: 'You get this mail because this address was typed at {community}.',
+  whyAccount: 'You get this mail because this address belongs to an account at {community}.',
+  anAddress: 'An address',
+  contact: 'Questions? Write to {contact}.',
+
+  'confirm-sign-up.subject': 'Confirm your address for {community}',
+  'confirm-sign-up.text': 'Welcome! Confirm this address to finish your new account at {community}.',
+  'confirm-sign-up.action': 'Confirm this address',
+  'confirm-sign-up.after':
+    'You did not create an account? Then do nothing; without your confirmation nobody can use it.',
+
+  'confirm-address.subject': 'Confirm your new address for {community}',
+  'confirm-address.text': 'This address was added to an account at {community}. Confirm that it is yours.',
+  'confirm-address.action': 'Confirm this address',
+  'confirm-address.after':
+    'You did not add it? Then do nothing; without your confirmation it does not count.',
+
+  'recovery.subject': 'Set a new password for {community}',
+  'recovery.text': 'Someone asked for a new password for your account {username}. Choose it here.',
+  'recovery.after': 'You did not ask? Then do nothing; your password stays as it is.',
+
+  'sign-up-repeated.subject': 'You already have an account at {community}',
+  'sign-up-repeated.text':
+    'Someone, perhaps you, tried to create an account with this address. It has one already: the user name is {username}.',
+  'sign-up-repeated.forgotten': 'Password forgotten? Set a new one:',
+
+  'password-changed.subject': 'Your password at {community} was changed',
+  'password-changed.text': 'The password of your account {username} was changed on {when}.',
+
+  'address-added.subject': 'An address was added to your account at {community}',
+  'address-added.text':
+    '{address} was added to your account {username} on {when}. It counts from the moment it is confirmed.',
+
+  'address-made-primary.subject': 'Your main address at {community} was changed',
+  'address-made-primary.text': '{address} is the main address of your account {username} since {when}.',
+
+  'address-removed.subject': 'An address was removed from your account at {community}',
+  'address-removed.text': '{address} was removed from your account {username} on {when}.',
+
+  'sign-in-throttled.subject': 'Many failed attempts to sign in at {community}',
+  'sign-in-throttled.text':
+    'Someone typed wrong passwords for your account {username} many times, last on {when}. We slow down further attempts; nothing else has changed.',
+  'sign-in-throttled.after':
+    'It was you? Wait a while, or set a new password. It was not you? A long password that you use nowhere else keeps them out.',
+
+  'welcome.subject': 'Welcome to {community}',
+  'welcome.text':
+    'Your account {username} is ready. With it you sign in to everything {community} runs; this is the one address to remember.',
+  'welcome.action': 'Go to {community}',
+});
