@@ -29,7 +29,7 @@ export function letterText(letter: Letter): string {
   const parts = [letter.greeting, letter.text];
   if (letter.action) parts.push(`${letter.action.label}:\n${letter.action.url}`);
   if (letter.code) parts.push(`${letter.code.label}\n\n    ${letter.code.value}`);
-  if (letter.second) parts.push(`${letter.second.text}\n${letter.second.url}`);
+  if (letter.second) parts.push(`${letter.second.text} ${letter.second.label}:\n${letter.second.url}`);
   parts.push(...letter.after, ['-- ', letter.community, ...letter.footer].join('\n'));
   return `${parts.join('\n\n')}\n`;
 }

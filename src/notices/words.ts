@@ -37,7 +37,7 @@ export const words = defineWords('notices', {
   'sign-up-repeated.subject': 'You already have an account at {community}',
   'sign-up-repeated.text':
     'Someone, perhaps you, tried to create an account with this address. It has one already: the user name is {username}.',
-  'sign-up-repeated.forgotten': 'Password forgotten? Set a new one:',
+  'sign-up-repeated.forgotten': 'Password forgotten?',
 
   'password-changed.subject': 'Your password at {community} was changed',
   'password-changed.text': 'The password of your account {username} was changed on {when}.',

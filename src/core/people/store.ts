@@ -269,15 +269,28 @@ export async function insertAddresses(tx: Tx, addresses: readonly NewAddressRow[
   );
 }
 
-/** One conditional update; the unique index refuses a second owner. False = someone else proved it. */
+/**
+ * One conditional update; the unique index refuses a second owner. False = someone else proved it. Those who claim the
+ * same address take turns, or each would wait for the claim of the other that it is about to drop.
+ */
 export async function markVerified(tx: Tx, id: string): Promise<boolean> {
-  const rows = await tx.query(
-    `update addresses a set verified_at = $2 where id = $1 and verified_at is null
-       and not exists (select 1 from addresses b where b.address_key = a.address_key and b.verified_at is not null)
-     returning id`,
-    [id, tx.now()],
+  await tx.query(
+    `select pg_advisory_xact_lock(hashtextextended('address:' || address_key, 0)) from addresses where id = $1`,
+    [id],
   );
-  return rows.length === 1;
+  try {
+    const rows = await tx.query(
+      `update addresses a set verified_at = $2 where id = $1 and verified_at is null
+         and not exists (select 1 from addresses b where b.address_key = a.address_key and b.verified_at is not null)
+       returning id`,
+      [id, tx.now()],
+    );
+    return rows.length === 1;
+  } catch (error) {
+    // Proved by another in this very moment. The transaction cannot go on, and its caller refuses.
+    if ((error as { code?: unknown }).code === '23505') return false;
+    throw error;
+  }
 }
 
 export async function dropUnverifiedClaims(tx: Tx, key: string, keep: string): Promise<void> {

@@ -318,3 +318,14 @@ test('a removed address is remembered only when it was confirmed', async () => {
   assert.equal((await during((tx) => formerAddress(tx, kept as string)))?.address, 'kept@example.org');
   assert.equal(await during((tx) => formerAddress(tx, never as string)), undefined);
 });
+
+test('of many who prove the same address at once one gets it and the others are refused', async () => {
+  const { during, join } = await stage({ poolSize: 12 });
+  const claims = await Promise.all(Array.from({ length: 6 }, () => join('shared@example.org')));
+  const outcomes = await Promise.allSettled(
+    claims.map((claim) => during((tx) => verifyAddress(tx, claim.person, claim.address))),
+  );
+  assert.equal(outcomes.filter((one) => one.status === 'fulfilled').length, 1);
+  for (const one of outcomes)
+    if (one.status === 'rejected') assert.match(one.reason.code, /^address-(taken|unknown)$/);
+});
