@@ -1,0 +1,386 @@
+/**
+ * The one HTTP server. Owns how requests get in: one Host, one spelling of a path, bounded bodies, a door for every
+ * route, headers on every answer. Knows nothing of identity. Refuses what two readers could read differently.
+ *
+ *   const app = createServer({ … }); app.get('/x', { config: { door: 'page' } }, handler); await app.listen({ host, port })
+ *
+ * Doors: `page` (GET only, cookies readable), `form` (a posted form of one of our pages: our Origin and the form token
+ * of this browser), `bearer` (no cookies by construction), `protocol` (another protocol's own rules: no form token),
+ * `public` (no cookies, nothing to protect). A route without a door stops the start.
+ *
+ * request: requestId, network (client address), nonce, cookies, browser, form · reply: page(html, { status, formAction })
+ */
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RouteOptions,
+} from 'fastify';
+import type { Log } from '#kit/log/log.ts';
+import { type Asset, pageAssets } from '#kit/page/assets.ts';
+import { type Html, html } from '#kit/page/html.ts';
+import { type CookieJar, createCookies, newBrowser, parseCookies } from './cookies.ts';
+import { FormBody } from './form.ts';
+import { pageHeaders, plainHeaders } from './headers.ts';
+import { HttpRefusal } from './refusal.ts';
+import { checkHost, checkShape, checkTarget } from './target.ts';
+
+export type { CookieJar } from './cookies.ts';
+export { FormBody } from './form.ts';
+export { HttpRefusal } from './refusal.ts';
+
+export type Door = 'page' | 'form' | 'bearer' | 'protocol' | 'public';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    door?: Door;
+    /** Fields of a form that may come more than once. */
+    lists?: readonly string[];
+    /** Answers under any Host of this machine (health checks). */
+    anyHost?: boolean;
+  }
+  interface FastifyRequest {
+    /** Made by us for every request; people quote it as the reference. */
+    requestId: string;
+    /** The client's address; a proxy's word counts only from trusted proxies. */
+    network: string;
+    nonce: string;
+    cookies: ReadonlyMap<string, string>;
+    browser: string;
+    form: FormBody;
+  }
+  interface FastifyReply {
+    page(document: Html, options?: { status?: number; formAction?: readonly string[] }): FastifyReply;
+  }
+}
+
+export type App = FastifyInstance & {
+  cookieJar: CookieJar;
+  routes: RouteSummary[];
+  drain(seconds: number): Promise<void>;
+};
+
+export interface RouteSummary {
+  method: string;
+  url: string;
+  door: Door;
+}
+
+export interface ServerOptions {
+  log: Log;
+  publicUrl: URL;
+  issuer: URL;
+  extraHosts?: readonly string[];
+  /** Networks whose X-Forwarded-For counts. */
+  trustedProxies?: readonly string[];
+  tls?: { cert: Buffer; key: Buffer };
+  /** Keyed hash for form tokens. */
+  mac(purpose: string, ...parts: string[]): Buffer;
+  /** How a refusal or fault is answered, in the owner's words. */
+  renderError(
+    error: unknown,
+    request: FastifyRequest,
+  ): { status: number; html?: Html; json?: unknown; headers?: Record<string, string> };
+  assets?: readonly Asset[];
+}
+
+const bodyLimit = 1024 * 1024;
+const formTokens = new WeakMap<FastifyInstance, (browser: string) => string>();
+
+/** Makes the server; nothing listens yet. */
+export function createServer(options: ServerOptions): App {
+  const secure = options.publicUrl.protocol === 'https:';
+  const cookieJar = createCookies({ secure, port: portOf(options.publicUrl) });
+  const app = fastify({
+    logger: false,
+    bodyLimit,
+    requestTimeout: 30_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 65_000,
+    trustProxy: options.trustedProxies?.length ? [...options.trustedProxies] : false,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    ...(options.tls
+      ? { https: { ...options.tls, maxHeaderSize: 16_384 } }
+      : { http: { maxHeaderSize: 16_384 } }),
+  } as Parameters<typeof fastify>[0]) as unknown as App;
+  app.cookieJar = cookieJar;
+  app.routes = [];
+  app.drain = (seconds) => drain(app, seconds);
+  formTokens.set(app, (browser) => options.mac('form', browser).toString('base64url').slice(0, 32));
+  const ours = new Set(
+    [options.publicUrl.host, options.issuer.host, ...(options.extraHosts ?? [])].map((host) =>
+      host.toLowerCase(),
+    ),
+  );
+  decorate(app);
+  app.addHook('onRoute', (route) => noteRoute(app, route));
+  app.addHook('onRequest', async (request, reply) => receive(app, request, reply, ours, secure));
+  app.addHook('preHandler', async (request) => checkDoor(app, request, ours));
+  app.addHook('onSend', async (request, reply, payload) => {
+    for (const [name, value] of Object.entries(plainHeaders(secure))) {
+      if (!reply.hasHeader(name)) reply.header(name, value);
+    }
+    if (!reply.hasHeader('content-security-policy'))
+      reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+    if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.requestId ?? '-');
+    return payload;
+  });
+  logRequests(app, options.log);
+  readBodies(app);
+  answerErrors(app, options);
+  serveAssets(app, [...pageAssets, ...(options.assets ?? [])]);
+  return app;
+}
+
+function portOf(url: URL): number {
+  return Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+}
+
+function decorate(app: App): void {
+  app.decorateRequest('requestId', '');
+  app.decorateRequest('network', '');
+  app.decorateRequest('nonce', '');
+  app.decorateRequest('browser', '');
+  app.decorateRequest('cookies', null as unknown as ReadonlyMap<string, string>);
+  app.decorateRequest('form', null as unknown as FormBody);
+  app.decorateReply('page', function page(this: FastifyReply, document, pageOptions = {}) {
+    for (const [name, value] of Object.entries(
+      pageHeaders(this.request.nonce, pageOptions.formAction ?? []),
+    )) {
+      this.header(name, value);
+    }
+    return this.code(pageOptions.status ?? this.statusCode)
+      .type('text/html; charset=utf-8')
+      .send(String(document));
+  });
+}
+
+const changing = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** Every route says who may knock; a page never changes anything. */
+function noteRoute(app: App, route: RouteOptions): void {
+  const door = route.config?.door;
+  const methods = Array.isArray(route.method) ? route.method : [route.method];
+  for (const method of methods) {
+    if (!door) throw new Error(`${method} ${route.url} has no door`);
+    if (changing.has(method) && (door === 'page' || door === 'public')) {
+      throw new Error(`${method} ${route.url} changes something through the door "${door}"`);
+    }
+    app.routes.push({ method, url: route.url, door });
+  }
+}
+
+/** What every request goes through before its route is looked at closely. */
+async function receive(
+  app: App,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  ours: ReadonlySet<string>,
+  secure: boolean,
+): Promise<void> {
+  request.requestId = randomBytes(9).toString('base64url');
+  request.nonce = randomBytes(16).toString('base64');
+  request.network = request.ip;
+  const { door, anyHost } = request.routeOptions.config;
+  request.cookies = door === 'bearer' || door === 'public' ? new Map() : parseCookies(request.headers.cookie);
+  request.browser = app.cookieJar.read(request, 'browser') ?? '';
+  request.form = new FormBody('');
+  checkTarget(request.raw);
+  if (!anyHost) checkHost(request.raw, ours);
+  if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') {
+    throw new HttpRefusal(415, 'input-malformed', 'compressed bodies are not read');
+  }
+  if (door === 'page' && !/^[A-Za-z0-9_-]{22}$/.test(request.browser)) {
+    request.browser = newBrowser();
+    app.cookieJar.set(reply, 'browser', request.browser, { maxAge: 400 * 86_400 });
+  }
+  void secure;
+}
+
+/** A form counts when it comes from a page of ours in this very browser. */
+function checkDoor(app: App, request: FastifyRequest, ours: ReadonlySet<string>): void {
+  if (request.routeOptions.config.door !== 'form') return;
+  if (!isOwnOrigin(request, ours))
+    throw new HttpRefusal(403, 'form-stale', 'the form came from another site');
+  const given = Buffer.from(request.form.text('form_token'));
+  const right = Buffer.from(formTokens.get(app)?.(request.browser) ?? '');
+  const same = request.browser !== '' && given.length === right.length && timingSafeEqual(given, right);
+  if (!same) throw new HttpRefusal(403, 'form-stale', 'the form token does not belong to this browser');
+}
+
+/**
+ * Origin must be the host asked. Under `Referrer-Policy: no-referrer` browsers send `Origin: null` with their own
+ * forms (Fetch §3.1); then Sec-Fetch-Site, which no page can set, must say same-origin.
+ */
+function isOwnOrigin(request: FastifyRequest, ours: ReadonlySet<string>): boolean {
+  const { origin, host = '' } = request.headers;
+  const site = request.headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin') return false;
+  if (origin === undefined || origin === 'null') return site === 'same-origin';
+  if (!URL.canParse(origin)) return false;
+  const from = new URL(origin).host.toLowerCase();
+  return ours.has(from) && from === host.toLowerCase();
+}
+
+/** The hidden field that every form of ours carries. */
+export function formField(request: FastifyRequest): Html {
+  const token = formTokens.get(request.server) ?? parentToken(request.server);
+  return html`<input type="hidden" name="form_token" value="${token?.(request.browser) ?? ''}">`;
+}
+
+/** Routes of an encapsulated plugin see a child of the server; its form tokens are the server's. */
+function parentToken(instance: FastifyInstance): ((browser: string) => string) | undefined {
+  let one: unknown = Object.getPrototypeOf(instance);
+  while (one) {
+    const found = formTokens.get(one as FastifyInstance);
+    if (found) return found;
+    one = Object.getPrototypeOf(one);
+  }
+  return undefined;
+}
+
+function readBodies(app: App): void {
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit },
+    (request, body, done) => {
+      try {
+        request.form = new FormBody(String(body), request.routeOptions.config.lists);
+        done(null, undefined);
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  );
+  app.addHook('preValidation', async (request) => {
+    if (request.body !== undefined && request.body !== null) checkShape(request.body);
+  });
+}
+
+function logRequests(app: App, log: Log): void {
+  app.addHook('onResponse', async (request, reply) => {
+    log.info(
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? '-',
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        reference: request.requestId,
+      },
+      'request',
+    );
+  });
+}
+
+const byFastifyCode: Record<string, [number, HttpRefusal['code']]> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: [413, 'input-too-large'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'input-malformed'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'input-malformed'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'input-malformed'],
+  FST_ERR_CTP_INVALID_JSON_BODY: [400, 'input-malformed'],
+};
+
+function answerErrors(app: App, options: ServerOptions): void {
+  const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const rendered = options.renderError(asRefusal(error), request);
+    for (const [name, value] of Object.entries(rendered.headers ?? {})) reply.header(name, value);
+    if (rendered.html) return reply.page(rendered.html, { status: rendered.status });
+    return reply.code(rendered.status).send(rendered.json ?? {});
+  };
+  app.setErrorHandler((error, request, reply) => answer(error, request, reply));
+  app.setNotFoundHandler((request, reply) =>
+    answer(new HttpRefusal(404, 'not-found', 'no such route'), request, reply),
+  );
+}
+
+/** Faults of reading the request become refusals; everything else stays what it is. */
+function asRefusal(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const known = byFastifyCode[(error as FastifyError).code ?? ''];
+  if (known) return new HttpRefusal(known[0], known[1], error.message);
+  const status = (error as FastifyError).statusCode;
+  if (
+    error instanceof SyntaxError ||
+    (status !== undefined && status >= 400 && status < 500 && (error as FastifyError).code)
+  ) {
+    return new HttpRefusal(status ?? 400, 'input-malformed', error.message);
+  }
+  return error;
+}
+
+function serveAssets(app: App, assets: readonly Asset[]): void {
+  for (const asset of assets) {
+    app.get(asset.url, { config: { door: 'public' } }, async (request, reply) => {
+      const accepts = String(request.headers['accept-encoding'] ?? '');
+      const [encoding, content] = /\bbr\b/.test(accepts)
+        ? (['br', asset.brotli] as const)
+        : /\bgzip\b/.test(accepts)
+          ? (['gzip', asset.gzip] as const)
+          : ([undefined, asset.content] as const);
+      if (encoding) reply.header('content-encoding', encoding);
+      return reply
+        .type(asset.type)
+        .header('cache-control', 'public, max-age=31536000, immutable')
+        .header('vary', 'accept-encoding')
+        .send(content);
+    });
+  }
+}
+
+/**
+ * Hands everything below these paths to another library's own listener: Host, path and size are checked, headers set,
+ * the body left unread.
+ */
+export function mountRaw(
+  app: App,
+  input: {
+    paths: readonly string[];
+    methods: readonly ('GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS' | 'HEAD')[];
+    handle(raw: IncomingMessage, answer: ServerResponse, request: FastifyRequest): void | Promise<void>;
+  },
+): void {
+  void app.register(async (inner) => {
+    inner.removeAllContentTypeParsers();
+    inner.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
+    for (const url of input.paths) {
+      inner.route({
+        method: input.methods as string[],
+        url,
+        exposeHeadRoute: false,
+        config: { door: 'protocol' },
+        handler: async (request, reply) => {
+          if (Number(request.headers['content-length'] ?? 0) > bodyLimit) {
+            throw new HttpRefusal(413, 'input-too-large', 'the body is too large');
+          }
+          const headers = {
+            ...plainHeaders(app.cookieJar.name('x').startsWith('__Host-')),
+            ...reply.getHeaders(),
+          };
+          reply.hijack();
+          for (const [name, value] of Object.entries(headers)) {
+            if (value !== undefined) reply.raw.setHeader(name, value as string | string[]);
+          }
+          reply.raw.setHeader('x-request-id', request.requestId);
+          await input.handle(request.raw, reply.raw, request);
+        },
+      } as RouteOptions);
+    }
+  });
+}
+
+/** Stops taking connections, lets requests in hand end for so many seconds, then cuts. */
+async function drain(app: App, seconds: number): Promise<void> {
+  const cut = setTimeout(() => app.server.closeAllConnections(), seconds * 1000);
+  cut.unref();
+  await app.close();
+  clearTimeout(cut);
+}
+
+/** Every route with its door, for sweeps. */
+export function routeList(app: App): readonly RouteSummary[] {
+  return app.routes;
+}
