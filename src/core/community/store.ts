@@ -15,4 +15,5 @@ export async function writeSettings(tx: Tx, settings: Record<string, unknown>): 
      on conflict ("only") do update set settings = excluded.settings, updated_at = excluded.updated_at`,
     [JSON.stringify(settings), tx.now()],
   );
+  await tx.query(`select pg_notify('community', '')`);
 }

@@ -1,0 +1,253 @@
+/**
+ * The only file that knows everyone: settings, database, keys, the list of fronts and readers. It opens the house,
+ * hands each part the values it needs, and closes everything in the reverse order.
+ */
+
+import { readFileSync } from 'node:fs';
+import type { Config } from '#config/config.ts';
+import { registerAccount } from '#consoles/account/account.ts';
+import { registerAdmin } from '#consoles/admin/admin.ts';
+import { type Community, community } from '#core/community/community.ts';
+import { startReader } from '#core/events/reader.ts';
+import { openSetup } from '#core/operators/setup.ts';
+import { type Clock, systemClock } from '#kit/clock/clock.ts';
+import { createHasher, type Hasher } from '#kit/crypto/passwords.ts';
+import { createSecrets, loadMasterKey, parseMasterKey, type Secrets } from '#kit/crypto/secrets.ts';
+import { type Connection, type Database, openDatabase, system } from '#kit/db/database.ts';
+import { attachEmbedded, startEmbedded } from '#kit/db/embedded.ts';
+import { houseFact, setHouseFact } from '#kit/db/facts.ts';
+import { type App, createServer } from '#kit/http/server.ts';
+import { createLimits, type Limits } from '#kit/limits/limits.ts';
+import { createLog, type Log } from '#kit/log/log.ts';
+import { createNet, type Net } from '#kit/net/net.ts';
+import { createMailer, type Mailer } from '#kit/smtp/smtp.ts';
+import { startNotices } from '#notices/notices.ts';
+import { errorPage, logRefusal } from '#signon/error-page.ts';
+import type { Front } from '#signon/front.ts';
+import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
+import type { PageNeeds } from '#signon/visit.ts';
+import { operations } from './operations.ts';
+
+/** Everything with a life that parts are handed. */
+export interface House {
+  config: Config;
+  clock: Clock;
+  log: Log;
+  database: Database;
+  secrets: Secrets;
+  hasher: Hasher;
+  limits: Limits;
+  net: Net;
+  close(): Promise<void>;
+}
+
+export interface HouseOptions {
+  clock?: Clock;
+  log?: Log;
+  /** A database that is there already (tests); else DATABASE_URL, else the embedded one. */
+  connection?: Connection;
+  /** `own` for a server, `attach` for a command beside one. */
+  embedded?: 'own' | 'attach';
+}
+
+/** Opens database, keys and tools, and refuses a master key that is not the one the data was sealed with. */
+export async function openHouse(config: Config, options: HouseOptions = {}): Promise<House> {
+  const clock = options.clock ?? systemClock;
+  const log = options.log ?? createLog({ level: config.logLevel });
+  const closers: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    const connection =
+      options.connection ?? (await connectionOf(config, log, options.embedded ?? 'own', closers));
+    const database = await openDatabase({ connection, clock, log, poolSize: config.databasePoolSize });
+    closers.push(() => database.close());
+    await database.migrate();
+    const secrets = await openSecrets(config, database);
+    const hasher = createHasher({
+      memoryKiB: config.argon2MemoryKiB,
+      passes: config.argon2Passes,
+      lanes: config.argon2Lanes,
+      concurrency: config.argon2Concurrency,
+    });
+    const net = createNet({ allow: config.outboundAllow, log });
+    closers.push(() => net.close());
+    return { config, clock, log, database, secrets, hasher, limits: createLimits(database), net, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function connectionOf(
+  config: Config,
+  log: Log,
+  embedded: 'own' | 'attach',
+  closers: (() => Promise<unknown>)[],
+): Promise<Connection> {
+  if (config.databaseUrl) return { connectionString: config.databaseUrl.reveal() };
+  const input = { dataDirectory: config.data, log };
+  const started = embedded === 'own' ? await startEmbedded(input) : await attachEmbedded(input);
+  closers.push(() => started.stop());
+  return started.connection;
+}
+
+/**
+ * The master key. It is made only where nothing was sealed yet; a missing or other key than the one this database
+ * was sealed with changes nothing and stops the start.
+ */
+async function openSecrets(config: Config, database: Database): Promise<Secrets> {
+  const known = await database.read(system(), (tx) => houseFact(tx, 'master-key'));
+  const key = config.masterKey
+    ? parseMasterKey(config.masterKey.reveal())
+    : await loadMasterKey({ file: config.masterKeyFile, create: known === undefined });
+  const previous = await Promise.all(config.previousMasterKeyFiles.map((file) => loadMasterKey({ file })));
+  const secrets = createSecrets(key, previous);
+  if (known === undefined) {
+    await database.transact(system(), (tx) =>
+      setHouseFact(tx, 'master-key', secrets.fingerprint, { onlyIfUnset: true }),
+    );
+  }
+  const stored = await database.read(system(), (tx) => houseFact(tx, 'master-key'));
+  secrets.recognise(String(stored));
+  return secrets;
+}
+
+export interface RunningHouse extends House {
+  app?: App;
+  url: URL;
+  mailer: Mailer;
+  fronts: readonly Front[];
+  /** Runs every reader and worker until nothing is left to do (tests, and before a backup). */
+  settle(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts the parts named in `run` and answers when they are ready. */
+export async function serve(
+  config: Config,
+  options: HouseOptions & { mailer?: Mailer; listen?: boolean } = {},
+): Promise<RunningHouse> {
+  const house = await openHouse(config, options);
+  const closers: (() => Promise<unknown>)[] = [() => house.close()];
+  const stop = async () => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    await house.database.transact(system(), openSetup);
+    const mailer = options.mailer ?? openMailer(config, house.log);
+    if (!options.mailer) closers.push(() => mailer.close());
+    const fronts: Front[] = [];
+    const settlers: (() => Promise<void>)[] = [];
+    if (config.run.includes('worker')) await startWork(house, mailer, fronts, closers, settlers);
+    const app = config.run.includes('web')
+      ? await startWeb(house, fronts, closers, options.listen ?? true)
+      : undefined;
+    const settle = async () => {
+      for (const settler of settlers) await settler();
+    };
+    return { ...house, app, url: new URL(config.publicUrl), mailer, fronts, settle, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function openMailer(config: Config, log: Log): Mailer {
+  return createMailer({ url: config.mailUrl?.reveal() ?? 'memory:', from: config.mailFrom, log });
+}
+
+/** Readers of the log, workers of the queue and the regular clean-up. */
+async function startWork(
+  house: House,
+  mailer: Mailer,
+  fronts: readonly Front[],
+  closers: (() => Promise<unknown>)[],
+  settlers: (() => Promise<void>)[],
+): Promise<void> {
+  for (const reader of fronts.flatMap((front) => front.readers ?? [])) {
+    const running = startReader({ database: house.database, reader, log: house.log });
+    closers.push(() => running.stop());
+    settlers.push(() => running.catchUp());
+  }
+  for (const front of fronts) {
+    const started = await front.start?.();
+    if (started) closers.push(() => started.stop());
+  }
+  const notices = await startNotices({
+    ...house,
+    mailer,
+    publicUrl: new URL(house.config.publicUrl),
+    mailDomain: house.config.mailDomain,
+  });
+  closers.push(() => notices.stop());
+  settlers.push(() => notices.settle());
+  const cleaning = setInterval(() => {
+    cleanUpSignOn(house).catch((error) =>
+      house.log.error({ err: error, code: 'clean-up-failed' }, 'cleaning up failed'),
+    );
+  }, 3600_000);
+  cleaning.unref();
+  closers.push(async () => clearInterval(cleaning));
+}
+
+/** Pages, protocols over HTTP and the API on one server. */
+async function startWeb(
+  house: House,
+  fronts: readonly Front[],
+  closers: (() => Promise<unknown>)[],
+  listen: boolean,
+): Promise<App> {
+  const { config } = house;
+  let draining = false;
+  const look = await watchCommunity(house, closers);
+  const app = createServer({
+    log: house.log,
+    publicUrl: new URL(config.publicUrl),
+    issuer: new URL(config.issuer),
+    extraHosts: config.extraHosts,
+    trustedProxies: config.trustedProxies,
+    tls:
+      config.tlsCert && config.tlsKey
+        ? { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) }
+        : undefined,
+    mac: house.secrets.mac,
+    renderError: (error, request) => {
+      logRefusal(house.log, error, request);
+      return errorPage(error, request, look.now);
+    },
+  });
+  const needs: PageNeeds = { ...house, cookies: app.cookieJar, floorMs: config.signInFloorMs };
+  operations(app, { ...house, isDraining: () => draining });
+  registerSignOn(app, needs, fronts);
+  registerAccount(app, needs, fronts);
+  registerAdmin(app, needs);
+  for (const front of fronts) await front.register(app);
+  closers.push(() => {
+    draining = true;
+    return app.drain(config.drainSeconds);
+  });
+  if (listen) await app.listen({ host: config.host, port: config.port });
+  else await app.ready();
+  return app;
+}
+
+/** The community's look for error pages, which must not ask the database: read once, then when it changed. */
+async function watchCommunity(
+  house: House,
+  closers: (() => Promise<unknown>)[],
+): Promise<{ now?: Community }> {
+  const look: { now?: Community } = {};
+  const read = async () => {
+    look.now = await house.database.read(system(), community);
+  };
+  await read();
+  const forget = await house.database.listen('community', () => {
+    read().catch((error) =>
+      house.log.warn({ err: error, code: 'community-unread' }, 'the community could not be read'),
+    );
+  });
+  closers.push(forget);
+  return look;
+}

@@ -1,0 +1,85 @@
+/** What machines ask of a running node: is it alive, is it ready, how is it doing (/health/live, /health/ready, /metrics). */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Hasher } from '#kit/crypto/passwords.ts';
+import { type Database, system } from '#kit/db/database.ts';
+import type { App } from '#kit/http/server.ts';
+import { queueState } from '#kit/queue/queue.ts';
+
+/** Registers the three addresses and starts counting requests. */
+export function operations(
+  app: App,
+  needs: { database: Database; hasher: Hasher; isDraining(): boolean },
+): void {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  countRequests(app, registry);
+  new Gauge({
+    name: 'gatehouse_password_hashes_waiting',
+    help: 'Callers waiting for their turn to hash a password.',
+    registers: [registry],
+    collect() {
+      this.set(needs.hasher.stats().waiting);
+    },
+  });
+  const jobs = new Gauge({
+    name: 'gatehouse_queue_jobs',
+    help: 'Jobs by lane and state.',
+    labelNames: ['lane', 'state'],
+    registers: [registry],
+  });
+
+  app.get('/health/live', { config: { door: 'public', anyHost: true } }, async () => ({ live: true }));
+
+  app.get('/health/ready', { config: { door: 'public', anyHost: true } }, async (_request, reply) => {
+    const answer = await readiness(needs);
+    return reply.code(answer.ready ? 200 : 503).send(answer);
+  });
+
+  app.get('/metrics', { config: { door: 'public', anyHost: true } }, async (request, reply) => {
+    // Figures are for the machine and its own network; everyone else gets the page that is not there.
+    if (!isNear(request.network)) return reply.callNotFound();
+    const lanes = await queueState(needs.database);
+    jobs.reset();
+    for (const lane of lanes) {
+      for (const state of ['ready', 'leased', 'dead'] as const)
+        jobs.set({ lane: lane.lane, state }, lane[state]);
+    }
+    return reply.type(registry.contentType).send(await registry.metrics());
+  });
+}
+
+async function readiness(needs: { database: Database; isDraining(): boolean }) {
+  if (needs.isDraining()) return { ready: false, why: 'draining' };
+  try {
+    await needs.database.read(system(), async () => undefined);
+    return { ready: true };
+  } catch {
+    return { ready: false, why: 'the database does not answer' };
+  }
+}
+
+function isNear(address: string): boolean {
+  const ip = address.replace(/^::ffff:/, '');
+  return /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/.test(ip) || ip === '::1' || /^f[cd]/i.test(ip);
+}
+
+function countRequests(app: App, registry: Registry): void {
+  const requests = new Counter({
+    name: 'gatehouse_requests_total',
+    help: 'Answers by route and status.',
+    labelNames: ['route', 'method', 'status'],
+    registers: [registry],
+  });
+  const seconds = new Histogram({
+    name: 'gatehouse_request_seconds',
+    help: 'Time to answer by route.',
+    labelNames: ['route'],
+    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
+    registers: [registry],
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    requests.inc({ route, method: request.method, status: String(reply.statusCode) });
+    seconds.observe({ route }, reply.elapsedTime / 1000);
+  });
+}

@@ -1,0 +1,62 @@
+/** The one answer to everything that went wrong on a page: a sentence, a way on, a reference to quote. */
+import type { FastifyRequest } from 'fastify';
+import { type Community, communitySettings } from '#core/community/community.ts';
+import { Problem, type ProblemCode } from '#core/problem.ts';
+import { HttpRefusal } from '#kit/http/server.ts';
+import type { Log } from '#kit/log/log.ts';
+import { type Html, html } from '#kit/page/html.ts';
+import { personPage } from '#kit/page/layout.ts';
+import { linkButton, notice } from '#kit/page/parts.ts';
+import { chooseLocale } from '#kit/page/words.ts';
+import { pageStatus, problemWords } from './errors.ts';
+import { lookOf } from './visit.ts';
+import { words } from './words.ts';
+
+export interface RenderedError {
+  status: number;
+  html: Html;
+  headers: Record<string, string>;
+}
+
+/** What happened, as a code and status of ours. Faults of our own are `unexpected`. */
+export function codeOf(error: unknown): { code: ProblemCode; status: number } {
+  if (error instanceof Problem) return { code: error.code, status: pageStatus[error.code] };
+  if (error instanceof HttpRefusal) return { code: error.code, status: error.status };
+  return { code: 'unexpected', status: 500 };
+}
+
+/** Writes the line an operator can search for: the code and the reference the person was shown. */
+export function logRefusal(log: Log, error: unknown, request: FastifyRequest): void {
+  const { code, status } = codeOf(error);
+  const line = { code, status, reference: request.requestId, route: request.routeOptions?.url ?? '-' };
+  if (status >= 500 && code === 'unexpected') log.error({ ...line, err: error }, 'a fault of ours');
+  else {
+    const detail =
+      error instanceof Problem ? error.facts.detail : error instanceof Error ? error.message : undefined;
+    log.info({ ...line, detail }, 'refused');
+  }
+}
+
+/** The page for a refusal or a fault. Text of the request is never shown as ours (FE-06). */
+export function errorPage(
+  error: unknown,
+  request: FastifyRequest,
+  settings: Community | undefined,
+): RenderedError {
+  const { code, status } = codeOf(error);
+  const locale = chooseLocale(request.headers['accept-language']);
+  const say = words(locale);
+  const community = settings ?? communitySettings.parse({});
+  const document = personPage({
+    look: lookOf(community),
+    title: say('problemTitle'),
+    nonce: request.nonce || 'none',
+    locale,
+    body: html`${notice({ tone: status >= 500 ? 'danger' : 'warning', text: problemWords(locale)(code), id: 'problem' })}
+      <p class="quiet-line" id="reference">${say('reference', { reference: request.requestId || '-' })}</p>
+      ${community.contact ? html`<p class="quiet-line">${say('writeTo', { contact: community.contact })}</p>` : ''}
+      ${linkButton({ label: say('goHome'), url: '/', style: 'quiet', full: true })}`,
+  });
+  const retryAfter = error instanceof Problem ? error.facts.retryAfter : undefined;
+  return { status, html: document, headers: retryAfter ? { 'retry-after': String(retryAfter) } : {} };
+}
