@@ -53,7 +53,7 @@ async function hashBoth(
   given: { current: string; next: string },
 ): Promise<{ right: boolean; hash: string }> {
   try {
-    const right = await verifyPassword(needs.hasher, stored, given.current);
+    const right = await verifyPassword(needs.hasher, stored, given.current, needs.log);
     return { right, hash: right ? await needs.hasher.hash(given.next) : '' };
   } catch (error) {
     if (error instanceof HashingBusy) throw new Problem('busy', { retryAfter: 3 });

@@ -125,14 +125,16 @@ export interface SignedInNow extends SignedOn {
 const networkAttempts = { points: 100, windowSeconds: 600 };
 
 /**
- * Checks a password and opens a session. One argon2id either way, no answer to a failure before the floor, one
+ * Checks a password and opens a session. The same work either way, no answer to a failure before the floor, one
  * counter a person across all doors, a known device keeps its own so that others cannot lock a person out.
  */
 export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt): Promise<SignedInNow> {
   const began = performance.now();
   try {
     const candidate = await findCandidate(needs, attempt);
-    const right = await verifyPassword(needs.hasher, candidate.stored, attempt.password).catch(asBusy);
+    const right = await verifyPassword(needs.hasher, candidate.stored, attempt.password, needs.log).catch(
+      asBusy,
+    );
     if (!right || !candidate.person) {
       await noteFailure(needs, attempt, candidate.person?.id);
       throw new Problem('sign-in-failed');

@@ -8,22 +8,27 @@ import { createHash } from 'node:crypto';
 import { type EventData, record } from '#core/events/events.ts';
 import { withdrawVerifications } from '#core/people/verifications.ts';
 import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
-import type { Hasher } from '#kit/crypto/passwords.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { verifyLegacy, verifyWrapped } from '#wire/hashes/hashes.ts';
 import * as store from './store.ts';
 
 export interface StoredPassword {
   person: string;
-  /** argon2id PHC, a wrapped legacy hash, or a legacy hash in its canonical form (see wire/hashes). */
+  /**
+   * argon2id PHC, a wrapped legacy hash, or a legacy hash in its canonical form (see wire/hashes). Several imported
+   * ones stand in lines; each of their passwords is right.
+   */
   hash: string;
+  /** Short name of the scheme, `+` between several, `wrapped:` before what is wrapped. */
   scheme: string;
   imported: boolean;
 }
 
+export { verifyPassword } from './verify.ts';
+
 export const passwordOf = store.passwordOf;
 export const insertPasswords = store.insertPasswords;
 export const passwordsToWrap = store.passwordsToWrap;
+export const countToWrap = store.countToWrap;
 export const replaceWrapped = store.replaceWrapped;
 
 /** Keeps a freshly made argon2id hash as the person's password and records how it came about. */
@@ -43,25 +48,6 @@ export async function setPassword(
 export async function upgradePassword(tx: Tx, stored: StoredPassword, phc: string): Promise<void> {
   const won = await store.upgradeHash(tx, stored.person, stored.hash, phc);
   if (won) await record(tx, 'password.upgraded', { person: stored.person, data: { scheme: stored.scheme } });
-}
-
-/**
- * Whether this is the person's password. Every answer costs exactly one argon2id computation, also when there is
- * no such person or no password (AU-07): for legacy hashes it is spent beside the legacy check.
- */
-export async function verifyPassword(
-  hasher: Hasher,
-  stored: StoredPassword | undefined,
-  password: string,
-): Promise<boolean> {
-  if (!stored || password === '' || password.length > 1024) {
-    await hasher.burn();
-    return false;
-  }
-  if (stored.hash.startsWith('$argon2id$')) return hasher.verify(stored.hash, password);
-  if (stored.scheme.startsWith('wrapped:')) return verifyWrapped(stored.hash, password, hasher);
-  const [right] = await Promise.all([verifyLegacy(stored.hash, password), hasher.burn()]);
-  return right;
 }
 
 /** Whose failures are counted together: one counter a person for all doors, one beside it for a known device. */

@@ -44,12 +44,18 @@ export async function upgradeHash(tx: Tx, person: string, from: string, to: stri
   return rows.length === 1;
 }
 
-/** Imported hashes that are fast to guess and still stand as they came. */
-export async function passwordsToWrap(tx: Tx, limit: number): Promise<StoredPassword[]> {
+/** Imported hashes that are fast to guess and still stand as they came, in order of person from after one on. */
+export async function passwordsToWrap(tx: Tx, limit: number, after?: string): Promise<StoredPassword[]> {
   return tx.query<StoredPassword>(
-    'select person, hash, scheme, imported from passwords where needs_wrap order by person limit $1',
-    [limit],
+    `select person, hash, scheme, imported from passwords
+     where needs_wrap and ($2::uuid is null or person > $2) order by person limit $1`,
+    [limit, after ?? null],
   );
+}
+
+export async function countToWrap(tx: Tx): Promise<number> {
+  const rows = await tx.query<{ count: number }>('select count(*) as count from passwords where needs_wrap');
+  return rows[0]?.count ?? 0;
 }
 
 /** Puts wrapped hashes in place, each only where the hash is still the one that was wrapped. */

@@ -140,7 +140,7 @@ async function loadEngine(wanted: 'native' | 'node'): Promise<Engine> {
 }
 
 /** Lets `width` pieces of work run at once and `depth` wait in order of arrival; the rest is refused. */
-function createGate(width: number, depth: number) {
+export function createGate(width: number, depth: number) {
   const waiting: (() => void)[] = [];
   let free = width;
   return {

@@ -46,6 +46,8 @@ export interface HashIdentity {
   note?: string;
   /** The text to store. Only when verifiable. */
   canonical?: string;
+  /** Scheme, salt and cost without the digest: tells two hashes apart without helping to guess. Only when verifiable. */
+  setting?: string;
 }
 
 /** What wrapping needs of the platform's hasher: argon2id over a text, as PHC string. */
@@ -110,8 +112,8 @@ export function identifyHash(stored: string | LegacyHash): HashIdentity {
   const reading = read(stored);
   if (isRefused(reading))
     return { scheme: reading.scheme, verifiable: false, fast: false, reason: reading.refused };
-  const { scheme, fast, note } = reading.recipe;
-  return { scheme, verifiable: true, fast, ...(note ? { note } : {}), canonical: reading.text };
+  const { scheme, fast, note, setting } = reading.recipe;
+  return { scheme, verifiable: true, fast, ...(note ? { note } : {}), canonical: reading.text, setting };
 }
 
 /**
