@@ -254,6 +254,7 @@ CREATE TABLE oidc_payloads (
   session uuid,
   person uuid,
   application text,
+  created_at timestamp with time zone NOT NULL,
   expires_at timestamp with time zone,
   consumed_at timestamp with time zone,
   CONSTRAINT oidc_payloads_pkey PRIMARY KEY (kind, id)

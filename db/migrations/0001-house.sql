@@ -351,6 +351,7 @@ create table oidc_payloads (            -- codes, tokens, grants, interactions a
   session uuid,
   person uuid,
   application text,
+  created_at timestamptz not null,
   expires_at timestamptz,
   consumed_at timestamptz,
   primary key (kind, id)
