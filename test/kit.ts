@@ -1,11 +1,21 @@
 /**
  * What tests stand on: a database of their own, a clock they move, a log they can read.
  */
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after } from 'node:test';
+import { loadConfig } from '#config/config.ts';
+import { applyDeclared } from '#declared/declared.ts';
 import { FakeClock } from '#kit/clock/clock.ts';
 import { type Connection, type Database, openDatabase } from '#kit/db/database.ts';
 import { createLog, type Log } from '#kit/log/log.ts';
+import { type CaughtMail, createMailer } from '#kit/smtp/smtp.ts';
+import { type RunningHouse, serve } from '#main.ts';
 import { joinTestServer, type TestServer } from './server.ts';
+import { Visitor } from './visitor.ts';
 
 export interface TestDatabase {
   database: Database;
@@ -21,7 +31,10 @@ export interface TestDatabase {
 let server: Promise<TestServer> | undefined;
 const open = new Set<TestDatabase>();
 
+const platforms = new Set<Platform>();
+
 after(async () => {
+  for (const platform of platforms) await platform.close();
   for (const one of open) await one.close();
   await (await server)?.leave();
 });
@@ -61,4 +74,91 @@ export async function testDatabase(
   };
   open.add(made);
   return made;
+}
+
+export interface Platform extends RunningHouse {
+  clock: FakeClock;
+  /** Every line logged, as written. */
+  lines: string[];
+  /** Where it answers: `http://localhost:PORT`. */
+  origin: string;
+  /** A browser without scripts: keeps cookies, follows redirects on our origin, posts forms. */
+  visitor(headers?: Record<string, string>): Visitor;
+  /** Runs what an operator would put into a community file. */
+  apply(yaml: string): Promise<void>;
+  /** Everything mailed so far to an address, oldest first, after all readers and workers are done. */
+  mailTo(address: string): Promise<readonly CaughtMail[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * The whole product on a database of its own, a clock the test moves, and caught mail. Argon2 is cheap here.
+ * @param options.env further settings by their environment names
+ * @param options.realTime true for tests with a browser or another real program, which have clocks of their own
+ */
+export async function startPlatform(
+  options: { env?: Record<string, string>; realTime?: boolean; poolSize?: number } = {},
+): Promise<Platform> {
+  const joined = await testServer();
+  const { connection, drop } = await joined.clone();
+  const data = await mkdtemp(path.join(tmpdir(), 'gatehouse-platform-'));
+  const port = await freePort();
+  const lines: string[] = [];
+  const log = createLog({ level: 'debug', destination: { write: (line) => void lines.push(line) } });
+  const clock = new FakeClock();
+  const mailer = createMailer({ url: 'memory:', from: 'Harbour <noreply@harbour.test>', log });
+  const config = loadConfig({
+    env: {
+      GATEHOUSE_DATA: data,
+      GATEHOUSE_PORT: String(port),
+      GATEHOUSE_ARGON2_MEMORY_KIB: '1024',
+      GATEHOUSE_ARGON2_PASSES: '1',
+      GATEHOUSE_SIGN_IN_FLOOR_MS: '0',
+      GATEHOUSE_DRAIN_SECONDS: '1',
+      ...options.env,
+    },
+  });
+  const house = await serve(config, {
+    connection,
+    log,
+    mailer,
+    ...(options.realTime ? {} : { clock }),
+  });
+  const origin = config.publicUrl.replace(/\/$/, '');
+  let closed = false;
+  const platform: Platform = {
+    ...house,
+    clock,
+    lines,
+    origin,
+    visitor: (headers) => new Visitor(origin, headers),
+    async apply(yaml) {
+      const context = { actor: { kind: 'system' as const }, cause: 'apply' as const, requestId: 'test' };
+      await applyDeclared({ ...house, context }, { text: yaml });
+    },
+    async mailTo(address) {
+      await house.settle();
+      return mailer.sent.filter((mail) => mail.to.toLowerCase() === address.toLowerCase());
+    },
+    async close() {
+      if (closed) return;
+      closed = true;
+      await house.stop();
+      await drop();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+  platforms.add(platform);
+  return platform;
+}
+
+/** A port nobody listens on right now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

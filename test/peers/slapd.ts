@@ -23,8 +23,7 @@ export function slapdMissing(): string | undefined {
     `${MODULES}/back_mdb.so`,
     `${SCHEMAS}/inetorgperson.schema`,
   ])
-    if (!existsSync(file))
-      return `skipped: ${file} is not installed (Debian package slapd)`;
+    if (!existsSync(file)) return `skipped: ${file} is not installed (Debian package slapd)`;
   return undefined;
 }
 

@@ -60,19 +60,43 @@ export async function lockCursor(tx: Tx, reader: string): Promise<{ xid: string;
 }
 
 /**
- * Events after the cursor that every older transaction can no longer precede: an event is passed only when its
- * transaction id is below the oldest one still running (`pg_snapshot_xmin`), never by serial id alone.
+ * The transaction id below which nothing of this database is still under way: everything older has ended, so no event
+ * can appear there any more. Three statements, in this order, under READ COMMITTED: the next id to be given, then the
+ * ids at work in this database, and only then (by the caller) the events. `pg_snapshot_xmin` alone would also wait
+ * for strangers: one long transaction in another database of the same server would hold all our mail.
  */
+export async function settledBelow(tx: Tx): Promise<bigint> {
+  const [next] = await tx.query<{ xmax: string }>(
+    'select pg_snapshot_xmax(pg_current_snapshot())::text as xmax',
+  );
+  const running = await tx.query<{ xid: string }>(
+    `select backend_xid::text as xid from pg_stat_activity
+     where datname = current_database() and backend_xid is not null and pid <> pg_backend_pid()`,
+  );
+  const top = BigInt(next!.xmax);
+  return running
+    .map(({ xid }) => fullId(BigInt(xid), top))
+    .reduce((least, id) => (id < least ? id : least), top);
+}
+
+/** Activity shows 32 bits of an id; the rest is that of the newest id, or one epoch less where it would be newer. */
+function fullId(short: bigint, top: bigint): bigint {
+  const full = ((top >> 32n) << 32n) | short;
+  return full > top ? full - (1n << 32n) : full;
+}
+
+/** Events after the cursor and below the settled id, in commit-safe order. */
 export async function eventsAfter(
   tx: Tx,
   cursor: { xid: string; id: number },
   limit: number,
 ): Promise<LoggedEvent[]> {
+  const below = await settledBelow(tx);
   const rows = await tx.query<EventRow>(
     `select ${columns} from events
-     where (xid, id) > ($1::xid8, $2::bigint) and xid < pg_snapshot_xmin(pg_current_snapshot())
+     where (xid, id) > ($1::xid8, $2::bigint) and xid < $4::xid8
      order by xid, id limit $3`,
-    [cursor.xid, cursor.id, limit],
+    [cursor.xid, cursor.id, limit, String(below)],
     'events-after',
   );
   return rows.map(toEvent);
@@ -88,10 +112,12 @@ export async function moveCursor(tx: Tx, reader: string, xid: string, id: number
 
 /** A cursor that starts at the end: a new reader does not replay history it has no business with. */
 export async function cursorAtEnd(tx: Tx, reader: string): Promise<void> {
+  const known = await tx.query('select 1 from event_cursors where reader = $1', [reader]);
+  if (known.length > 0) return;
+  const below = await settledBelow(tx);
   await tx.query(
-    `insert into event_cursors (reader, xid, id)
-     values ($1, pg_snapshot_xmin(pg_current_snapshot()), 0) on conflict do nothing`,
-    [reader],
+    'insert into event_cursors (reader, xid, id) values ($1, $2::xid8, 0) on conflict do nothing',
+    [reader, String(below)],
   );
 }
 

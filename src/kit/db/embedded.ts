@@ -386,6 +386,10 @@ async function stopServer(place: Place, server: Server): Promise<void> {
   }
   const { child } = server;
   if (child && child.exitCode === null && child.signalCode === null) {
-    await Promise.race([new Promise((resolve) => child.once('exit', resolve)), sleep(5_000)]);
+    // The timer is taken back, or it would keep the process here for as long as it runs.
+    const timer = new AbortController();
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    await Promise.race([exited, sleep(5_000, undefined, { signal: timer.signal }).catch(() => undefined)]);
+    timer.abort();
   }
 }

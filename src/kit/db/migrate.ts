@@ -52,9 +52,14 @@ export function migrationsDirectory(): string {
 
 /**
  * Applies what is missing. All of it commits, or nothing does.
+ * @param upTo name of the last migration to apply, where an older schema is wanted (for restoring into it)
  * @throws SchemaTooNew when the database knows migrations that this version does not
  */
-export async function migrate(connection: Connection, directory: string): Promise<{ applied: string[] }> {
+export async function migrate(
+  connection: Connection,
+  directory: string,
+  upTo?: string,
+): Promise<{ applied: string[] }> {
   const pool = new pg.Pool({ ...connection, max: 3, application_name: 'gatehouse migrate' });
   pool.on('error', () => undefined);
   try {
@@ -64,7 +69,7 @@ export async function migrate(connection: Connection, directory: string): Promis
       const state = await schemaState((text) => guard.query(text), directory);
       if (state.unknown.length > 0) throw new SchemaTooNew(state.unknown);
       if (state.pending.length === 0) return { applied: [] };
-      return { applied: await applyPending(pool, directory) };
+      return { applied: await applyPending(pool, directory, upTo) };
     } finally {
       // Ending the session frees the lock however we got here.
       guard.release(true);
@@ -74,14 +79,14 @@ export async function migrate(connection: Connection, directory: string): Promis
   }
 }
 
-async function applyPending(pool: pg.Pool, directory: string): Promise<string[]> {
+async function applyPending(pool: pg.Pool, directory: string, upTo?: string): Promise<string[]> {
   const migrator = new Migrator({
     db: new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) }),
     provider: { getMigrations: () => readMigrations(directory) },
     migrationTableName: historyTable,
     migrationLockTableName: lockTable,
   });
-  const { error, results } = await migrator.migrateToLatest();
+  const { error, results } = await (upTo ? migrator.migrateTo(upTo) : migrator.migrateToLatest());
   if (error) {
     throw new Error(`The schema could not be brought up to date: ${(error as Error).message}`, {
       cause: error,

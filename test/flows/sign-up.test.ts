@@ -1,0 +1,96 @@
+/** The joiner's story without scripts: sign up, verify by code or link, sign in, recover, change, sign out. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startPlatform } from '#test/kit.ts';
+
+const person = {
+  given_name: 'Ada',
+  family_name: 'Byron',
+  username: 'ada.b',
+  email: 'Ada.B@example.org',
+  password: 'plum violin tractor',
+};
+
+test('a person signs up, types the mailed code and is in', async () => {
+  const platform = await startPlatform();
+  const ada = platform.visitor();
+  await ada.open('/sign-up');
+  const check = await ada.submit(person, '/sign-up');
+  assert.equal(check.status, 200);
+  assert.match(check.url, /\/verify\/code$/);
+  assert.match(check.text, /Ada\.B@example\.org/);
+  const [mail] = await platform.mailTo('Ada.B@example.org');
+  const code = /\b(\d{3})[ -]?(\d{3})\b/.exec(mail!.text);
+  const home = await ada.submit({ code: `${code![1]} ${code![2]}` }, '/verify/code');
+  assert.match(home.url, /\/account$/);
+  assert.match(home.text, /Ada Byron/);
+  const out = await ada.submit({}, '/sign-out');
+  assert.match(out.text, /You are signed out/);
+  for (const identifier of ['ada.b', 'ADA.B', 'ada.b@EXAMPLE.org']) {
+    const back = await platform.visitor().signIn(identifier, person.password);
+    assert.match(back.url, /\/account$/, identifier);
+  }
+});
+
+test('the mailed link shows a button, confirms once, and asks a stranger for the password', async () => {
+  const platform = await startPlatform();
+  const ada = platform.visitor();
+  await ada.open('/sign-up');
+  await ada.submit(person, '/sign-up');
+  const [mail] = await platform.mailTo('Ada.B@example.org');
+  const link = /http\S+\/verify\?token=\S+/.exec(mail!.text)![0];
+  const other = platform.visitor();
+  for (let scanner = 0; scanner < 3; scanner += 1) assert.equal((await other.open(link)).status, 200);
+  const confirmed = await other.submit({}, '/verify');
+  assert.match(confirmed.url, /\/sign-in\?said=confirmed$/);
+  assert.match(confirmed.text, /address is confirmed/);
+  const again = await other.open(link);
+  assert.equal(again.status, 410);
+  assert.match(again.text, /used already/);
+  assert.match((await other.signIn('ada.b', person.password)).url, /\/account$/);
+});
+
+test('a wrong address can be changed before it is confirmed; the old link dies', async () => {
+  const platform = await startPlatform();
+  const ada = platform.visitor();
+  await ada.open('/sign-up');
+  await ada.submit({ ...person, email: 'typo@example.net' }, '/sign-up');
+  await ada.open('/verify/address');
+  const sent = await ada.submit({ email: 'right@example.net' }, '/verify/address');
+  assert.match(sent.text, /right@example\.net/);
+  const [old] = await platform.mailTo('typo@example.net');
+  const link = /http\S+\/verify\?token=\S+/.exec(old!.text)![0];
+  assert.equal((await platform.visitor().open(link)).status, 410);
+  const [mail] = await platform.mailTo('right@example.net');
+  const code = /\b(\d{3})[ -]?(\d{3})\b/.exec(mail!.text)!;
+  assert.match((await ada.submit({ code: `${code[1]}${code[2]}` }, '/verify/code')).url, /\/account$/);
+});
+
+test('recovery by mail sets a new password and ends every session', async () => {
+  const platform = await startPlatform();
+  const ada = platform.visitor();
+  await ada.open('/sign-up');
+  await ada.submit(person, '/sign-up');
+  const [mail] = await platform.mailTo('Ada.B@example.org');
+  const code = /\b(\d{3})[ -]?(\d{3})\b/.exec(mail!.text)!;
+  await ada.submit({ code: `${code[1]}${code[2]}` }, '/verify/code');
+  const forgetful = platform.visitor();
+  await forgetful.open('/recover');
+  assert.match(
+    (await forgetful.submit({ username: 'ada.b' }, '/recover')).text,
+    /mail with a link is on its way/,
+  );
+  const letter = (await platform.mailTo('Ada.B@example.org')).find((one) =>
+    one.text.includes('/recover/new'),
+  )!;
+  const link = /http\S+\/recover\/new\?token=\S+/.exec(letter.text)![0];
+  await forgetful.open(link);
+  const weak = await forgetful.submit({ password: 'Password1!' }, '/recover/new');
+  assert.equal(weak.status, 422);
+  const set = await forgetful.submit({ password: 'seven lanterns float' }, '/recover/new');
+  assert.match(set.text, /new password is set/);
+  assert.match((await ada.open('/account')).url, /\/sign-in/, 'the old session is over');
+  assert.equal((await platform.visitor().signIn('ada.b', person.password)).status, 422);
+  assert.match((await platform.visitor().signIn('ada.b', 'seven lanterns float')).url, /\/account$/);
+  assert.equal((await platform.visitor().open(link)).status, 410);
+});
