@@ -19,6 +19,7 @@ export class Listener {
   #connecting: Promise<pg.Client> | undefined;
   #closed = false;
   #pause = 0;
+  #turn: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(connection: Connection, log: Log) {
@@ -37,12 +38,13 @@ export class Listener {
       throw error;
     });
     // When this call opened the connection, the LISTEN was sent with it; once more does no harm.
-    if (first) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    if (first) await this.#say(client, `LISTEN ${pg.escapeIdentifier(channel)}`);
     return async () => {
       listeners.delete(heard);
       if (listeners.size > 0 || this.#channels.get(channel) !== listeners) return;
       this.#channels.delete(channel);
-      await this.#client?.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
+      if (this.#client)
+        await this.#say(this.#client, `UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
     };
   }
 
@@ -52,6 +54,13 @@ export class Listener {
     this.#channels.clear();
     await this.#connecting?.catch(() => undefined);
     await this.#client?.end().catch(() => undefined);
+  }
+
+  /** One statement at a time: the driver's own line is on its way out. */
+  #say(client: pg.Client, statement: string): Promise<unknown> {
+    const said = this.#turn.then(() => client.query(statement));
+    this.#turn = said.catch(() => undefined);
+    return said;
   }
 
   #ready(): Promise<pg.Client> {
@@ -72,7 +81,8 @@ export class Listener {
     client.on('end', () => this.#lost(client));
     client.on('notification', ({ channel, payload }) => this.#tell(channel, payload ?? ''));
     await client.connect();
-    for (const channel of this.#channels.keys()) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    for (const channel of this.#channels.keys())
+      await this.#say(client, `LISTEN ${pg.escapeIdentifier(channel)}`);
     this.#client = client;
     this.#pause = 0;
     return client;
