@@ -11,7 +11,7 @@ import { nextStep, openRequest, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { passwordSignIn } from './gate.ts';
 import { beginWaiting } from './verify.ts';
-import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+import { inLocale, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 import { setSignedIn } from './way-in.ts';
 
 interface SignInPage {
@@ -32,7 +32,7 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
     const step = nextStep(open, here.signedOn);
     if ('go' in step) return reply.redirect(step.go, 303);
     const said = query.said === 'password' ? here.say('passwordChanged') : undefined;
-    return signInPage(needs, here, reply, {
+    return signInPage(needs, inLocale(here, open?.uiLocales), reply, {
       request: open,
       requestId: query.request,
       said: query.said === 'confirmed' ? here.say('addressConfirmed') : said,
@@ -65,7 +65,7 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'account-unverified')
         return resumeVerification(needs, here, reply, identifier, requestId);
-      return signInPage(needs, here, reply, {
+      return signInPage(needs, inLocale(here, open?.uiLocales), reply, {
         request: open,
         requestId,
         identifier,

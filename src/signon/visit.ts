@@ -72,6 +72,13 @@ export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<
   };
 }
 
+/** The same visit in the language an app asked for (`ui_locales`), where we speak it. */
+export function inLocale(here: Visit, uiLocales: string | undefined): Visit {
+  if (!uiLocales) return here;
+  const locale = chooseLocale(uiLocales.trim().replaceAll(/\s+/g, ','), availableLocales());
+  return { ...here, locale, say: words(locale) };
+}
+
 /** The community's look as the page layout wants it. */
 export function lookOf(settings: Community) {
   return {
