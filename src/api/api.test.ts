@@ -1,0 +1,598 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { before, test } from 'node:test';
+import { applicationSettings, saveApplication, setSecret } from '#core/applications/applications.ts';
+import { join } from '#core/lifecycle/join.ts';
+import { appoint } from '#core/operators/operators.ts';
+import { may, type Permission, type Role, roles } from '#core/operators/permissions.ts';
+import { createToken } from '#core/operators/tokens.ts';
+import { attributeDeclaration, declareAttributes, setAttributes } from '#core/people/attributes.ts';
+import { openSession } from '#core/sessions/sessions.ts';
+import { createSecrets } from '#kit/crypto/secrets.ts';
+import { system } from '#kit/db/database.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { type App, createServer } from '#kit/http/server.ts';
+import { type TestDatabase, testDatabase } from '../../test/kit.ts';
+import { type ApiRoute, registerApi } from './api.ts';
+import { apiStatus } from './errors.ts';
+
+const secrets = createSecrets(randomBytes(32));
+let home: TestDatabase;
+let app: App;
+let routes: readonly ApiRoute[];
+const tokens = {} as Record<Role, string>;
+const during = <T>(work: (tx: Tx) => Promise<T>) => home.database.transact(system('admin'), work);
+const uris = { redirectUris: ['https://app.example.org/back'] };
+const clientSecret = 'the client secret that nobody may read again';
+let ada: string;
+
+before(async () => {
+  home = await testDatabase({ poolSize: 8 });
+  app = createServer({
+    log: home.log,
+    publicUrl: new URL('https://id.example.org'),
+    issuer: new URL('https://id.example.org'),
+    mac: secrets.mac,
+    renderError: () => ({ status: 500, json: { fallen: 'through' } }),
+  });
+  routes = registerApi(app, { database: home.database, secrets, log: home.log });
+  await app.ready();
+  await during(async (tx) => {
+    for (const id of ['wiki', 'board'])
+      await saveApplication(tx, id, applicationSettings.parse({ title: id, oidc: uris }));
+    await setSecret(tx, 'wiki', clientSecret);
+    await declareAttributes(tx, [attributeDeclaration.parse({ name: 'city', type: 'text', title: 'City' })]);
+    for (const role of roles) {
+      const application = role === 'app-owner' ? 'wiki' : undefined;
+      tokens[role] = (await createToken(tx, { name: role, scopes: [role], application })).token;
+    }
+    ada = await person(tx, 'ada.lovelace');
+    await setAttributes(tx, ada, { city: 'London' }, 'operators');
+  });
+});
+
+function person(tx: Tx, username: string): Promise<string> {
+  const addresses = [{ address: `${username}@example.org`, primary: true, verified: true }];
+  return join(tx, { username, state: 'active', origin: 'test', addresses });
+}
+
+interface Answer {
+  status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into by name
+  body: any;
+  headers: Record<string, unknown>;
+  text: string;
+}
+
+async function call(
+  method: string,
+  url: string,
+  options: { as?: Role | string; body?: unknown; headers?: object } = {},
+): Promise<Answer> {
+  const as = options.as ?? 'owner';
+  const token = Object.hasOwn(tokens, as) ? tokens[as as Role] : as;
+  const answer = await app.inject({
+    method: method as 'GET',
+    url: `/api/v1${url}`,
+    headers: {
+      host: 'id.example.org',
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...options.headers,
+    },
+    payload: options.body === undefined ? undefined : JSON.stringify(options.body),
+  });
+  const body =
+    answer.body !== '' && answer.headers['content-type']?.toString().includes('json')
+      ? answer.json()
+      : undefined;
+  return { status: answer.statusCode, body, headers: answer.headers, text: answer.body };
+}
+
+/** Every route and its right. A route that is not in this list, or asks for another right, fails the test below. */
+const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
+  'GET /whoami': 'any',
+  'GET /openapi.json': 'nobody in particular',
+  'GET /community': 'community.read',
+  'PUT /community': 'community.write',
+  'GET /attributes': 'community.read',
+  'PUT /attributes': 'community.write',
+  'GET /people': 'people.read',
+  'POST /people': 'people.write',
+  'GET /people/:id': 'people.read',
+  'PATCH /people/:id': 'people.write',
+  'POST /people/:id/state': 'standing.write',
+  'GET /people/:id/addresses': 'people.read',
+  'GET /people/:id/aliases': 'aliases.read',
+  'GET /people/:id/sessions': 'people.read',
+  'DELETE /people/:id/sessions': 'people.help',
+  'GET /people/:id/sign-ins': 'people.read',
+  'GET /people/:id/events': 'events.read',
+  'GET /groups': 'groups.read',
+  'POST /groups': 'groups.write',
+  'GET /groups/:id': 'groups.read',
+  'PATCH /groups/:id': 'groups.write',
+  'DELETE /groups/:id': 'groups.write',
+  'GET /groups/:id/members': 'groups.read',
+  'POST /groups/:id/members': 'groups.write',
+  'DELETE /groups/:id/members/:person': 'groups.write',
+  'GET /applications': 'applications.read',
+  'POST /applications': 'applications.manage',
+  'GET /applications/:id': 'applications.read',
+  'PUT /applications/:id': 'applications.write',
+  'DELETE /applications/:id': 'applications.manage',
+  'POST /applications/:id/secret': 'applications.write',
+  'GET /applications/:id/aliases/:person': 'aliases.read',
+  'PUT /applications/:id/aliases/:person': 'aliases.write',
+  'DELETE /applications/:id/aliases/:person': 'aliases.write',
+  'GET /events': 'events.read',
+  'GET /tokens': 'tokens.read',
+  'POST /tokens': 'tokens.write',
+  'DELETE /tokens/:id': 'tokens.write',
+};
+
+const spelled = (route: ApiRoute) => `${route.method} ${route.url.replace('/api/v1', '')}`;
+const shown = () => routes.filter((route) => route.method !== 'HEAD');
+
+test('AD-04 every route of the router is in the table of rights, and no other', () => {
+  assert.deepEqual(Object.fromEntries(shown().map((route) => [spelled(route), route.permission])), rights);
+});
+
+test('AD-04 role × route: what the table of rights denies is refused before anything is read', async () => {
+  const nobody = '00000000-0000-7000-8000-000000000000';
+  let checked = 0;
+  for (const route of routes) {
+    const { method, permission, app: about } = route;
+    if (permission === 'nobody in particular') continue;
+    const url = route.url.replace('/api/v1', '').replaceAll(/:\w+/g, nobody);
+    const body = method === 'GET' || method === 'HEAD' || method === 'DELETE' ? undefined : {};
+    assert.equal((await call(method, url, { as: '', body })).status, 401, `${method} ${url} without a token`);
+    assert.equal((await call(method, url, { as: 'gh_' + 'x'.repeat(43), body })).status, 401);
+    for (const role of roles) {
+      const { status, body: problem } = await call(method, url, { as: role, body });
+      const grants = [{ role, application: role === 'app-owner' ? 'wiki' : undefined }];
+      const allowed =
+        permission === 'any' ||
+        may(grants, permission) ||
+        (about === 'each' && may(grants, permission, 'wiki'));
+      const ofAnother = about === 'id' && !allowed && may(grants, permission as Permission, 'wiki');
+      const what = `${role}: ${method} ${url} → ${status}`;
+      if (allowed) assert.ok(![401, 403].includes(status), what);
+      else if (ofAnother) assert.equal(status, 404, what);
+      else assert.equal(status, 403, what);
+      if (!allowed && !ofAnother && method !== 'HEAD') assert.equal(problem.code, 'operator-forbidden');
+      checked += 1;
+    }
+  }
+  assert.ok(checked > 200);
+});
+
+test('AD-04 an owner of one app sees and changes that one alone, and learns nothing of others', async () => {
+  const as = 'app-owner';
+  const list = await call('GET', '/applications', { as });
+  assert.deepEqual(
+    list.body.items.map((one: { id: string }) => one.id),
+    ['wiki'],
+  );
+  assert.equal((await call('GET', '/applications/wiki', { as })).status, 200);
+  const other = await call('GET', '/applications/board', { as });
+  const missing = await call('GET', '/applications/nowhere', { as });
+  assert.equal(other.status, 404);
+  assert.deepEqual({ ...other.body, reference: '' }, { ...missing.body, reference: '' });
+  const settings = { title: 'Mine', oidc: uris };
+  assert.equal((await call('PUT', '/applications/board', { as, body: { settings } })).status, 404);
+  assert.equal((await call('POST', '/applications/board/secret', { as, body: {} })).status, 404);
+  assert.equal((await call('PUT', '/applications/wiki', { as, body: { settings } })).status, 200);
+  assert.equal((await call('DELETE', '/applications/wiki', { as })).status, 403);
+});
+
+test('a token that ended, was withdrawn or is malformed opens nothing', async () => {
+  const made = await call('POST', '/tokens', {
+    body: {
+      name: 'short',
+      scopes: ['auditor'],
+      expiresAt: new Date(home.clock.now().getTime() + 60_000).toISOString(),
+    },
+  });
+  assert.equal(made.status, 201);
+  assert.equal((await call('GET', '/whoami', { as: made.body.token })).body.grants[0].role, 'auditor');
+  home.clock.advance(61_000);
+  assert.equal((await call('GET', '/whoami', { as: made.body.token })).status, 401);
+  const other = await call('POST', '/tokens', { body: { name: 'gone', scopes: ['admin'] } });
+  assert.equal((await call('GET', '/whoami', { as: other.body.token })).body.grants[0].role, 'owner');
+  assert.equal((await call('DELETE', `/tokens/${other.body.id}`)).status, 204);
+  const refused = await call('GET', '/whoami', { as: other.body.token });
+  assert.equal(refused.status, 401);
+  assert.equal(refused.headers['www-authenticate'], 'Bearer realm="Gatehouse"');
+  assert.equal((await call('DELETE', '/tokens/nonsense')).status, 404);
+  for (const header of ['Basic Zm9vOmJhcg==', 'Bearer', `Bearer ${tokens.owner} x`, `bearer,${tokens.owner}`])
+    assert.equal((await call('GET', '/whoami', { as: '', headers: { authorization: header } })).status, 401);
+  const inQuery = await call('GET', `/whoami?access_token=${tokens.owner}`, { as: '' });
+  assert.equal(inQuery.status, 401);
+});
+
+test('AD-06 nobody makes a token that may do more than themselves', async () => {
+  for (const role of roles.filter((one) => one !== 'owner'))
+    assert.equal(
+      (await call('POST', '/tokens', { as: role, body: { name: 'x', scopes: ['admin'] } })).status,
+      403,
+    );
+});
+
+const writable: [method: string, url: () => string, body: () => object][] = [
+  ['POST', () => '/people', () => ({ username: 'grace.hopper', address: 'grace@example.org' })],
+  ['PATCH', () => `/people/${ada}`, () => ({ givenName: 'Ada' })],
+  ['POST', () => `/people/${ada}/state`, () => ({ state: 'locked', reason: 'test' })],
+  ['POST', () => '/groups', () => ({ name: 'Extra' })],
+  ['PATCH', () => '/groups/x', () => ({ title: 'T' })],
+  ['POST', () => '/groups/x/members', () => ({ people: [ada] })],
+  ['POST', () => '/applications', () => ({ id: 'extra', settings: { title: 'Extra' } })],
+  ['PUT', () => '/applications/wiki', () => ({ settings: { title: 'Extra' } })],
+  ['POST', () => '/applications/wiki/secret', () => ({})],
+  ['PUT', () => `/applications/wiki/aliases/${'x'}`, () => ({ alias: 'x' })],
+  ['PUT', () => '/community', () => ({ name: 'Extra' })],
+  ['PUT', () => '/attributes', () => ({ items: [], withdraw: ['city'] })],
+  ['POST', () => '/tokens', () => ({ name: 'x', scopes: ['auditor'] })],
+];
+
+test('FE-08 a field nobody knows is refused by its name on every route that takes a body, and nothing changes', async () => {
+  const takesBody = shown().filter((route) => ['POST', 'PUT', 'PATCH'].includes(route.method));
+  assert.equal(writable.length, takesBody.length, 'a route that takes a body is missing from this test');
+  const extra = [
+    'role',
+    'admin',
+    'verified',
+    'verifiedAt',
+    'disabled',
+    'sub',
+    'tenant',
+    'origin',
+    'createdAt',
+    'stateSince',
+    'password',
+    'operator',
+  ];
+  const before = await fingerprint();
+  for (const [method, url, body] of writable) {
+    for (const key of extra) {
+      const { status, body: problem } = await call(method, url(), { body: { ...body(), [key]: true } });
+      assert.equal(status, 400, `${method} ${url()} with ${key}`);
+      assert.equal(problem.code, 'input-unknown-key');
+      assert.ok(problem.fields[key], `${method} ${url()} names ${key}`);
+    }
+  }
+  assert.equal((await call('GET', '/people?admin=true')).body.fields.admin.code, 'input-unknown-key');
+  const nested = { settings: { title: 'X', oidc: { ...uris, trusted: true } } };
+  const deep = await call('PUT', '/applications/wiki', { body: nested });
+  assert.ok(deep.body.fields['settings.oidc.trusted']);
+  assert.equal(await fingerprint(), before);
+});
+
+async function fingerprint(): Promise<string> {
+  const parts = [];
+  for (const table of [
+    'people',
+    'addresses',
+    'groups',
+    'memberships',
+    'applications',
+    'aliases',
+    'community',
+    'attributes',
+    'person_attributes',
+    'operators',
+    'events',
+  ])
+    parts.push(
+      await home.database.query(
+        `select count(*), md5(string_agg(t::text, '|' order by t::text)) from ${table} t`,
+      ),
+    );
+  parts.push(await home.database.query('select count(*) from api_tokens'));
+  return JSON.stringify(parts);
+}
+
+test('FE-09 names that reach for the prototype, wrong types and broken bodies are refused', async () => {
+  const before = await fingerprint();
+  const raw = async (payload: string, type = 'application/json') =>
+    app.inject({
+      method: 'PATCH',
+      url: `/api/v1/people/${ada}`,
+      headers: { host: 'id.example.org', authorization: `Bearer ${tokens.owner}`, 'content-type': type },
+      payload,
+    });
+  for (const payload of [
+    '{"__proto__":{"x":1}}',
+    '{"attributes":{"__proto__":{"x":1}}}',
+    '{"constructor":{"prototype":{"x":1}}}',
+    '{"attributes":{"constructor":"x"}}',
+    '{"a.__proto__.x":1}',
+    '[]',
+    '"x"',
+    'null',
+    '',
+    '{',
+    '{"givenName":7}',
+    '{"givenName":["a"]}',
+    `${'['.repeat(40)}${']'.repeat(40)}`,
+  ]) {
+    const answer = await raw(payload);
+    assert.equal(answer.statusCode, 400, payload);
+    assert.match(String(answer.headers['content-type']), /problem\+json/);
+  }
+  assert.equal((await raw('givenName=x', 'application/x-www-form-urlencoded')).statusCode, 400);
+  assert.equal((await raw('<x/>', 'application/xml')).statusCode, 415);
+  assert.equal((await raw(JSON.stringify({ givenName: 'x'.repeat(1024 * 1024) }))).statusCode, 413);
+  assert.equal(({} as Record<string, unknown>).x, undefined);
+  assert.equal(await fingerprint(), before);
+});
+
+test('KE-02 no GET returns a secret, and a given one is never said back', async () => {
+  const set = await call('POST', '/applications/board/secret', {
+    body: { secret: 'another secret that was given by someone' },
+  });
+  assert.deepEqual(set.body, { changed: true });
+  const made = await call('POST', '/applications/board/secret', { body: {} });
+  assert.match(made.body.secret, /^[\w-]{43}$/);
+  assert.equal(
+    (await call('POST', '/applications/board/secret', { body: { secret: 'short' } })).body.code,
+    'secret-weak',
+  );
+  const canaries = [clientSecret, made.body.secret, ...Object.values(tokens)];
+  for (const route of shown().filter((one) => one.method === 'GET')) {
+    const url = route.url
+      .replace('/api/v1', '')
+      .replace('/people/:id', `/people/${ada}`)
+      .replace('/applications/:id', '/applications/wiki')
+      .replaceAll(/:\w+/g, ada);
+    const { text } = await call('GET', url);
+    for (const canary of canaries) assert.ok(!text.includes(canary), `${url} shows a secret`);
+    assert.doesNotMatch(
+      text,
+      /"(?:secret|token|tokenHash|token_hash|secretHash|hash|password)":"[^"]{20,}/i,
+      url,
+    );
+  }
+});
+
+test('people: added, found page by page, changed, and versions that meet', async () => {
+  const added = await call('POST', '/people', {
+    body: {
+      username: 'grace.hopper',
+      givenName: 'Grace',
+      address: 'grace@example.org',
+      attributes: { city: 'New York' },
+    },
+  });
+  assert.equal(added.status, 201);
+  assert.equal(added.body.state, 'active');
+  assert.equal(added.body.attributes.city, 'New York');
+  assert.match(String(added.headers.location), /^\/api\/v1\/people\//);
+  assert.equal(
+    (await call('POST', '/people', { body: { username: 'GRACE.hopper', address: 'g2@example.org' } })).status,
+    422,
+  );
+  assert.equal(
+    (await call('POST', '/people', { body: { username: 'grace.hopper', address: 'g2@example.org' } })).status,
+    409,
+  );
+  const taken = await call('POST', '/people', {
+    body: { username: 'grace.two', address: 'GRACE@example.org' },
+  });
+  assert.equal(taken.body.fields.address.code, 'address-taken');
+  assert.equal(
+    (await call('POST', '/people', { body: { username: 'admin', address: 'a@example.org' } })).body.code,
+    'username-reserved',
+  );
+
+  await during(async (tx) => {
+    for (let index = 10; index < 30; index++) await person(tx, `page.person${index}`);
+  });
+  const seen: string[] = [];
+  let next: string | undefined;
+  do {
+    const page = await call('GET', `/people?limit=7&search=page.person${next ? `&cursor=${next}` : ''}`);
+    seen.push(...page.body.items.map((one: { username: string }) => one.username));
+    next = page.body.next;
+  } while (next);
+  assert.equal(seen.length, 20);
+  assert.equal(new Set(seen).size, 20);
+  const first = await call('GET', '/people?limit=1');
+  assert.equal((await call('GET', `/groups?cursor=${first.body.next}`)).status, 400);
+  const forged = Buffer.concat([Buffer.alloc(16), Buffer.from("x' or 1=1")]).toString('base64url');
+  assert.equal((await call('GET', `/people?cursor=${forged}`)).body.fields.cursor.code, 'input-malformed');
+
+  const { version } = added.body;
+  const url = `/people/${added.body.id}`;
+  const etag = added.headers.etag as string;
+  assert.equal(etag, `"${version}"`);
+  const changed = await call('PATCH', url, {
+    body: { familyName: 'Hopper', attributes: { city: null } },
+    headers: { 'if-match': etag },
+  });
+  assert.equal(changed.body.displayName, 'Grace Hopper');
+  assert.deepEqual(changed.body.attributes, {});
+  assert.equal(
+    (await call('PATCH', url, { body: { familyName: 'H' }, headers: { 'if-match': etag } })).status,
+    412,
+  );
+  assert.equal((await call('PATCH', url, { body: { familyName: 'H', version } })).status, 409);
+  assert.equal(
+    (await call('PATCH', url, { body: { attributes: { shoe: '7' } } })).body.fields.shoe.code,
+    'attribute-unknown',
+  );
+});
+
+test('AD-09 of many who saw the same version one changes it', async () => {
+  const { body } = await call('GET', `/people/${ada}`);
+  const answers = await Promise.all(
+    Array.from({ length: 12 }, (_, index) =>
+      call('PATCH', `/people/${ada}`, {
+        body: { familyName: `Name${index}` },
+        headers: { 'if-match': `"${body.version}"` },
+      }),
+    ),
+  );
+  assert.equal(answers.filter((answer) => answer.status === 200).length, 1);
+  assert.equal(answers.filter((answer) => answer.status === 412).length, 11);
+});
+
+test('standing: a reason is needed, sessions end, operators are out of reach of those below them', async () => {
+  const [one, boss, second] = await during(async (tx) => {
+    const ids = [
+      await person(tx, 'locked.person'),
+      await person(tx, 'the.boss'),
+      await person(tx, 'the.second'),
+    ];
+    await openSession(tx, {
+      person: ids[0] as string,
+      amr: ['pwd'],
+      aal: 1,
+      device: 'x',
+      network: 'x',
+      persistent: false,
+      lifetimes: { idleSeconds: 900, absoluteSeconds: 900 },
+    });
+    await appoint(tx, { person: ids[1] as string, role: 'owner' });
+    return ids;
+  });
+  const state = (id: string | undefined, body: object, as: Role = 'people') =>
+    call('POST', `/people/${id}/state`, { body, as });
+  assert.equal((await state(one, { state: 'locked' })).status, 400);
+  assert.equal((await state(one, { state: 'erased', reason: 'x' })).status, 400);
+  assert.equal((await call('GET', `/people/${one}/sessions`)).body.items.length, 1);
+  const locked = await state(one, { state: 'locked', reason: 'asked for it' });
+  assert.equal(locked.body.state, 'locked');
+  assert.equal(locked.body.stateReason, 'asked for it');
+  assert.equal((await call('GET', `/people/${one}/sessions`)).body.items.length, 0);
+  assert.equal((await state(one, { state: 'active', reason: 'came back' })).body.state, 'active');
+  assert.equal((await state(one, { state: 'active', reason: 'again' })).status, 200);
+  assert.equal((await state(boss, { state: 'locked', reason: 'coup' })).status, 403);
+  assert.equal((await state(boss, { state: 'locked', reason: 'last' }, 'owner')).body.code, 'operator-last');
+  await during((tx) => appoint(tx, { person: second as string, role: 'owner' }));
+  assert.equal((await state(boss, { state: 'left', reason: 'retired' }, 'owner')).status, 200);
+  const events = await call('GET', `/people/${one}/events?limit=2`);
+  assert.deepEqual(
+    events.body.items.map((event: { type: string }) => event.type),
+    ['person.activated', 'person.left'],
+  );
+  assert.equal(events.body.items[0].actor.name, 'token: people');
+  assert.equal(events.body.items[0].cause, 'admin');
+  const more = await call('GET', `/people/${one}/events?limit=2&cursor=${events.body.next}`);
+  assert.ok(more.body.items.length > 0 && more.body.items[0].id < events.body.items[1].id);
+});
+
+test('groups, members, apps, names at apps, settings: there and back', async () => {
+  const group = await call('POST', '/groups', { body: { name: 'Crew', title: 'The crew' } });
+  assert.equal(group.status, 201);
+  const url = `/groups/${group.body.id}`;
+  assert.equal((await call('POST', '/groups', { body: { name: 'crew' } })).status, 409);
+  assert.deepEqual((await call('POST', `${url}/members`, { body: { people: [ada, ada] } })).body, {
+    added: 1,
+  });
+  assert.equal((await call('POST', `${url}/members`, { body: { people: ['nobody'] } })).status, 404);
+  const members = await call('GET', `${url}/members`);
+  assert.equal(members.body.items[0].username, 'ada.lovelace');
+  assert.equal((await call('GET', '/groups?search=cre')).body.items[0].members, 1);
+  assert.deepEqual((await call('DELETE', `${url}/members/${ada}`)).body, { removed: 1 });
+  assert.equal(
+    (await call('PATCH', url, { body: { title: 'All hands' }, headers: { 'if-match': '"1"' } })).body.title,
+    'All hands',
+  );
+  assert.equal(
+    (await call('PATCH', url, { body: { title: 'X' }, headers: { 'if-match': '"1"' } })).status,
+    412,
+  );
+  assert.equal((await call('DELETE', url)).status, 204);
+  assert.equal((await call('GET', url)).status, 404);
+
+  const body = { id: 'forum', settings: { title: 'Forum', oidc: uris } };
+  assert.equal((await call('POST', '/applications', { body })).status, 201);
+  assert.equal((await call('POST', '/applications', { body })).status, 409);
+  const unsafe = { settings: { title: 'F', oidc: { redirectUris: ['javascript:alert(1)'] } } };
+  assert.equal((await call('PUT', '/applications/forum', { body: unsafe })).status, 400);
+  assert.equal(
+    (await call('PUT', `/applications/forum/aliases/${ada}`, { body: { alias: ' Countess ' } })).body.alias,
+    'Countess',
+  );
+  const other = (await call('GET', '/people?search=grace')).body.items[0].id;
+  const taken = await call('PUT', `/applications/forum/aliases/${other}`, { body: { alias: 'countess' } });
+  assert.equal(taken.body.fields.alias.code, 'alias-taken');
+  assert.deepEqual((await call('GET', `/people/${ada}/aliases`)).body.items, [
+    { application: 'forum', alias: 'Countess' },
+  ]);
+  assert.equal((await call('DELETE', `/applications/forum/aliases/${ada}`)).status, 204);
+  assert.equal((await call('GET', `/applications/forum/aliases/${ada}`)).status, 404);
+  assert.equal((await call('DELETE', '/applications/forum')).status, 204);
+
+  assert.equal((await call('PUT', '/community', { body: { name: 'Harbour' } })).body.name, 'Harbour');
+  assert.equal((await call('PUT', '/community', { body: { name: '' } })).status, 400);
+  assert.equal((await call('GET', '/community', { as: 'auditor' })).body.name, 'Harbour');
+  assert.equal((await call('PUT', '/attributes', { body: { items: [] } })).status, 409);
+  const city = { name: 'city', type: 'text', title: 'Home town' };
+  assert.equal(
+    (await call('PUT', '/attributes', { body: { items: [city] } })).body.items[0].title,
+    'Home town',
+  );
+  assert.equal((await call('GET', `/people/${ada}`)).body.attributes.city, 'London');
+});
+
+test('events can be filtered, and only by what there is', async () => {
+  const found = await call('GET', '/events?type=person.joined&limit=3');
+  assert.equal(found.body.items.length, 3);
+  assert.ok(found.body.items.every((event: { type: string }) => event.type === 'person.joined'));
+  assert.equal((await call('GET', '/events?type=person.exploded')).status, 400);
+  assert.equal((await call('GET', '/events?person=not-an-id')).status, 400);
+  assert.equal((await call('GET', `/events?cursor=${found.body.next}`)).status, 400);
+  assert.equal(
+    (await call('GET', `/events?type=person.joined&limit=3&cursor=${found.body.next}`)).status,
+    200,
+  );
+});
+
+test('the description is generated, complete, and read without a token', async () => {
+  const { status, body } = await call('GET', '/openapi.json', { as: '' });
+  assert.equal(status, 200);
+  assert.equal(body.openapi, '3.1.0');
+  const described = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
+    Object.keys(methods).map(
+      (method) => `${method.toUpperCase()} ${path.replace('/api/v1', '').replaceAll(/\{(\w+)\}/g, ':$1')}`,
+    ),
+  );
+  assert.deepEqual(
+    described.sort(),
+    Object.keys(rights)
+      .filter((route) => route !== 'GET /openapi.json')
+      .sort(),
+  );
+  assert.equal(
+    body.paths['/api/v1/people'].post.requestBody.content['application/json'].schema.additionalProperties,
+    false,
+  );
+});
+
+test('refusals are problem documents with a reference the log knows', async () => {
+  const missing = await call('GET', '/nowhere');
+  assert.equal(missing.status, 404);
+  assert.equal(missing.headers['content-type'], 'application/problem+json; charset=utf-8');
+  const { reference, ...rest } = missing.body;
+  assert.deepEqual(rest, {
+    type: 'about:blank',
+    title: 'There is no page here. Check the address.',
+    status: 404,
+    code: 'not-found',
+  });
+  assert.ok(home.lines.some((line) => line.includes(reference) && line.includes('not-found')));
+  for (const id of ['x', '00000000-0000-7000-8000-000000000000', "' or 1=1 --"].map(encodeURIComponent))
+    for (const url of [
+      `/people/${id}`,
+      `/people/${id}/sessions`,
+      `/people/${id}/addresses`,
+      `/people/${id}/sign-ins`,
+      `/groups/${id}`,
+      `/groups/${id}/members`,
+    ])
+      assert.equal((await call('GET', url)).status, 404, url);
+  assert.ok(home.lines.every((line) => !Object.values(tokens).some((token) => line.includes(token))));
+  assert.ok(Object.values(apiStatus).every((status) => status >= 400));
+});

@@ -1,0 +1,116 @@
+/**
+ * The operators' API, `/api/v1`: what the console and scripts can do, and no more than their roles allow.
+ * Owns no table; records through the core with the caller as actor and the cause `admin`.
+ * Refuses whoever has no token, every field it does not know by its name, and things of apps that are not the caller's
+ * as if they were not there. Secrets go in or are shown once; no GET ever returns one. The description of all of it is
+ * generated: `/api/v1/openapi.json`.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import swagger from '@fastify/swagger';
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawServerDefault } from 'fastify';
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import type { Secrets } from '#kit/crypto/secrets.ts';
+import type { Database, TransactOptions } from '#kit/db/database.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { type App, HttpRefusal } from '#kit/http/server.ts';
+import type { Log } from '#kit/log/log.ts';
+import { type ApiRoute, contextOf, guard } from './access.ts';
+import { applicationRoutes } from './applications.ts';
+import { communityRoutes } from './community.ts';
+import { answerProblem } from './errors.ts';
+import { eventRoutes } from './events.ts';
+import { groupRoutes } from './groups.ts';
+import { type Cursors, createCursors } from './paging.ts';
+import { peopleRoutes } from './people.ts';
+import { personRecordRoutes } from './person-records.ts';
+import { tokenRoutes } from './tokens.ts';
+
+export type { ApiRoute } from './access.ts';
+
+export interface ApiNeeds {
+  database: Database;
+  secrets: Secrets;
+  log: Log;
+}
+
+/** The part of the server these routes stand in; schemas are zod. */
+export type ApiScope = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** What every file of routes is handed. */
+export interface Api {
+  scope: ApiScope;
+  cursors: Cursors;
+  read<T>(request: FastifyRequest, work: (tx: Tx) => Promise<T>): Promise<T>;
+  change<T>(request: FastifyRequest, work: (tx: Tx) => Promise<T>, options?: TransactOptions): Promise<T>;
+}
+
+/**
+ * Adds the API to the server.
+ * @returns every route with the right it needs, complete once the server is ready (for sweeps)
+ */
+export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
+  const routes: ApiRoute[] = [];
+  void app.register(
+    async (plain) => {
+      const scope = plain.withTypeProvider<ZodTypeProvider>() as unknown as ApiScope;
+      scope.setValidatorCompiler(validatorCompiler);
+      scope.setSerializerCompiler(serializerCompiler);
+      scope.setErrorHandler((error, request, reply) => answerProblem(needs.log, error, request, reply));
+      scope.setNotFoundHandler((request, reply) =>
+        answerProblem(needs.log, new HttpRefusal(404, 'not-found', 'no such route'), request, reply),
+      );
+      guard(plain, needs.database, routes);
+      scope.addHook('onSend', async (_request, reply) => {
+        reply.header('cache-control', 'no-store');
+      });
+      await scope.register(swagger, { openapi: description, transform: jsonSchemaTransform });
+      const { database } = needs;
+      const api: Api = {
+        scope,
+        cursors: createCursors(needs.secrets),
+        read: (request, work) => database.read(contextOf(request), work),
+        change: (request, work, options) => database.transact(contextOf(request), work, options),
+      };
+      peopleRoutes(api);
+      personRecordRoutes(api);
+      groupRoutes(api);
+      applicationRoutes(api);
+      communityRoutes(api);
+      eventRoutes(api);
+      tokenRoutes(api);
+      scope.get(
+        '/openapi.json',
+        { config: { door: 'public' }, schema: { hide: true } },
+        async (_request, reply) =>
+          reply.type('application/json').serializer(JSON.stringify).send(scope.swagger()),
+      );
+    },
+    { prefix: '/api/v1' },
+  );
+  return routes;
+}
+
+const description = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Gatehouse operators API',
+    version: '1',
+    description:
+      'Everything operators do. Refusals are problem documents (RFC 9457) with a `code` and the `fields` at fault.',
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  },
+  components: { securitySchemes: { token: { type: 'http' as const, scheme: 'bearer' } } },
+  security: [{ token: [] }],
+};

@@ -1,0 +1,186 @@
+/** How the API answers each refusal: RFC 9457 problem documents with our code, and the field at fault where one is. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { Problem, type ProblemCode, problems } from '#core/problem.ts';
+import { HttpRefusal } from '#kit/http/server.ts';
+import type { Log } from '#kit/log/log.ts';
+
+/** HTTP status of each refusal. */
+export const apiStatus: Record<ProblemCode, number> = {
+  'username-taken': 409,
+  'username-rule': 422,
+  'username-reserved': 422,
+  'name-missing': 422,
+  'text-too-long': 422,
+  'text-not-allowed': 422,
+  'address-malformed': 422,
+  'address-several': 422,
+  'address-taken': 409,
+  'address-last': 409,
+  'address-primary': 409,
+  'address-unverified': 409,
+  'address-unknown': 404,
+  'person-unknown': 404,
+  'attribute-unknown': 422,
+  'attribute-required': 422,
+  'attribute-type': 422,
+  'attribute-locked': 403,
+  'standing-refused': 409,
+  'account-unverified': 403,
+  'account-locked': 403,
+  'account-suspended': 403,
+  'account-closed': 403,
+  'sign-in-failed': 401,
+  'too-many-attempts': 429,
+  busy: 503,
+  'session-ended': 401,
+  'application-unknown': 404,
+  'application-disabled': 403,
+  'application-forbidden': 403,
+  'consent-refused': 403,
+  'request-expired': 410,
+  'link-used': 410,
+  'link-expired': 410,
+  'link-wrong': 400,
+  'code-wrong': 400,
+  'code-expired': 410,
+  'password-short': 422,
+  'password-long': 422,
+  'password-common': 422,
+  'password-contains-name': 422,
+  'password-wrong': 403,
+  'group-unknown': 404,
+  'group-taken': 409,
+  'alias-taken': 409,
+  'alias-malformed': 422,
+  'redirect-uri-refused': 422,
+  'secret-weak': 422,
+  'operator-forbidden': 403,
+  'operator-last': 409,
+  'setup-closed': 404,
+  'token-refused': 401,
+  'input-malformed': 400,
+  'input-unknown-key': 400,
+  'input-too-large': 413,
+  'form-stale': 403,
+  'host-refused': 421,
+  'not-found': 404,
+  conflict: 409,
+  'rate-limited': 429,
+  'attachment-refused': 422,
+  'not-ready': 503,
+  unexpected: 500,
+};
+
+/** What was wrong with one field of a request: a code where the core knows one, and words either way. */
+export interface FieldProblem {
+  code: ProblemCode;
+  text: string;
+}
+
+/** RFC 9457 §3. `reference` is what an operator finds the request by in the log. */
+export interface ProblemDocument {
+  type: string;
+  title: string;
+  status: number;
+  code: ProblemCode;
+  reference: string;
+  fields?: Record<string, FieldProblem>;
+}
+
+/** A precondition of the request that does not hold any more (If-Match, RFC 9110 §13.1.1). */
+export class PreconditionFailed extends Problem {
+  constructor() {
+    super('conflict', { detail: 'If-Match names another version' });
+  }
+}
+
+/** A thing that is not there, where the code alone would be answered as something else. */
+export class NothingHere extends Problem {
+  constructor(code: ProblemCode) {
+    super(code);
+  }
+}
+
+interface Found {
+  code: ProblemCode;
+  status: number;
+  fields?: Record<string, FieldProblem>;
+  retryAfter?: number;
+  detail?: string;
+}
+
+function understand(error: unknown): Found {
+  if (error instanceof PreconditionFailed) return { code: 'conflict', status: 412 };
+  if (error instanceof Problem) {
+    const { fields, retryAfter, detail } = error.facts;
+    const named =
+      fields &&
+      Object.fromEntries(
+        Object.entries(fields).map(([name, code]) => [name, { code, text: problems[code] }]),
+      );
+    const status = error instanceof NothingHere ? 404 : apiStatus[error.code];
+    return { code: error.code, status, fields: named, retryAfter, detail };
+  }
+  if (error instanceof HttpRefusal) return { code: error.code, status: error.status, detail: error.detail };
+  if (hasZodFastifySchemaValidationErrors(error)) return misfits(error.validation as unknown as Misfit[]);
+  const { statusCode = 500, message } = error as { statusCode?: number; message?: string };
+  if (statusCode === 413) return { code: 'input-too-large', status: 413 };
+  if (statusCode >= 400 && statusCode < 500)
+    return { code: 'input-malformed', status: statusCode, detail: message };
+  return { code: 'unexpected', status: 500 };
+}
+
+interface Misfit {
+  keyword: string;
+  instancePath: string;
+  message?: string;
+  params?: { keys?: string[] };
+}
+
+/** Every field that does not fit, by its path; keys nobody knows are named one by one. */
+function misfits(validation: readonly Misfit[]): Found {
+  const fields: Record<string, FieldProblem> = {};
+  for (const { keyword, instancePath, message, params } of validation) {
+    const path = instancePath.replace(/^\//, '').replaceAll('/', '.');
+    if (keyword === 'unrecognized_keys') {
+      for (const key of params?.keys ?? [])
+        fields[path ? `${path}.${key}` : key] = {
+          code: 'input-unknown-key',
+          text: 'There is no such field.',
+        };
+    } else fields[path] = { code: 'input-malformed', text: message ?? problems['input-malformed'] };
+  }
+  const unknown = Object.values(fields).some((field) => field.code === 'input-unknown-key');
+  return { code: unknown ? 'input-unknown-key' : 'input-malformed', status: 400, fields };
+}
+
+/** Writes the answer to whatever went wrong, and the line an operator can search for. */
+export function answerProblem(
+  log: Log,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): unknown {
+  const { code, status, fields, retryAfter, detail } = understand(error);
+  const reference = request.requestId || '-';
+  const line = { code, status, reference, route: request.routeOptions?.url ?? '-' };
+  if (code === 'unexpected') log.error({ ...line, err: error }, 'a fault of ours');
+  else log.info({ ...line, detail }, 'refused');
+  if (status === 401) reply.header('www-authenticate', 'Bearer realm="Gatehouse"');
+  if (retryAfter) reply.header('retry-after', String(retryAfter));
+  const document: ProblemDocument = {
+    type: 'about:blank',
+    title: problems[code],
+    status,
+    code,
+    reference,
+    fields,
+  };
+  // Past the route's own serializer: no response schema describes it.
+  return reply
+    .code(status)
+    .type('application/problem+json; charset=utf-8')
+    .serializer(JSON.stringify)
+    .send(document);
+}

@@ -1,0 +1,38 @@
+/** Shapes several routes share: moments, versions, and how a request says which version it means. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Problem } from '#core/problem.ts';
+import type { TransactOptions } from '#kit/db/database.ts';
+import { PreconditionFailed } from './errors.ts';
+
+/** A moment: an ISO 8601 text on the wire, a Date in here. */
+export const moment = z.codec(z.iso.datetime(), z.date(), {
+  decode: (text) => new Date(text),
+  encode: (date) => date.toISOString(),
+});
+
+export const version = z.number().int().describe('Grows with every change; also the ETag.');
+
+/** A text an operator gives: one line, bounded; the core cleans and checks it. */
+export const line = z.string().max(250);
+
+export function setEtag(reply: FastifyReply, current: number): void {
+  reply.header('etag', `"${current}"`);
+}
+
+/**
+ * Refuses when the caller has seen another version: 412 for If-Match (RFC 9110 §13.1.1), 409 for `version` in the
+ * body. To be asked in the transaction that changes, which must be one of `repeatable read`.
+ */
+export function requireVersion(request: FastifyRequest, current: number, given?: number): void {
+  const match = request.headers['if-match'];
+  if (match !== undefined && match.trim() !== '*') {
+    const versions = match.split(',').map((one) => one.trim());
+    if (!versions.includes(`"${current}"`)) throw new PreconditionFailed();
+  }
+  if (given !== undefined && given !== current)
+    throw new Problem('conflict', { fields: { version: 'conflict' } });
+}
+
+/** Isolation under which two callers who saw the same version cannot both change it. */
+export const versioned: TransactOptions = { isolation: 'repeatable read' };
