@@ -14,6 +14,7 @@ import * as store from './store.ts';
 
 export const aliasesAt = store.aliasesAt;
 export const aliasesOf = store.aliasesOf;
+export const aliasHolders = store.aliasHolders;
 
 export interface AliasInput {
   application: string;

@@ -57,6 +57,19 @@ export async function aliasesAt(
   return new Map(rows.map((row) => [row.person, row.alias]));
 }
 
+/** Of these names (in canonical form) at one application, the given ones and whose they are. */
+export async function aliasHolders(
+  tx: Tx,
+  application: string,
+  keys: readonly string[],
+): Promise<Map<string, string>> {
+  const rows = await tx.query<{ alias_key: string; person: string }>(
+    'select alias_key, person from aliases where application = $1 and alias_key = any($2::text[])',
+    [application, keys],
+  );
+  return new Map(rows.map((row) => [row.alias_key, row.person]));
+}
+
 /** Given names of one person, by application. */
 export async function aliasesOf(tx: Tx, person: string): Promise<Map<string, string>> {
   const rows = await tx.query<{ application: string; alias: string }>(
