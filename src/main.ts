@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { registerApi } from '#api/api.ts';
 import type { Config } from '#config/config.ts';
 import { registerAccount } from '#consoles/account/account.ts';
 import { registerAdmin } from '#consoles/admin/admin.ts';
@@ -21,6 +22,7 @@ import { createLimits, type Limits } from '#kit/limits/limits.ts';
 import { createLog, type Log } from '#kit/log/log.ts';
 import { createNet, type Net } from '#kit/net/net.ts';
 import { createMailer, type Mailer } from '#kit/smtp/smtp.ts';
+import { startWrapping } from '#migration/wrap.ts';
 import { startNotices } from '#notices/notices.ts';
 import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
@@ -183,6 +185,9 @@ async function startWork(
   });
   closers.push(() => notices.stop());
   settlers.push(() => notices.settle());
+  const wrapping = startWrapping(house);
+  closers.push(() => wrapping.stop());
+  settlers.push(() => wrapping.settle());
   const cleaning = setInterval(() => {
     cleanUpSignOn(house).catch((error) =>
       house.log.error({ err: error, code: 'clean-up-failed' }, 'cleaning up failed'),
@@ -223,6 +228,7 @@ async function startWeb(
   registerSignOn(app, needs, fronts);
   registerAccount(app, needs, fronts);
   registerAdmin(app, needs);
+  registerApi(app, house);
   for (const front of fronts) await front.register(app);
   closers.push(() => {
     draining = true;
