@@ -1,0 +1,76 @@
+/**
+ * Around every answer of the library: what the request gives out is written before it leaves, cross-origin reading is
+ * for registered browser apps alone, and the published documents say what we really do.
+ */
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { fixSubject } from '#core/aliases/aliases.ts';
+import { joinApplication } from '#core/sessions/sessions.ts';
+import type { Database } from '#kit/db/database.ts';
+import { noteUse } from '#signon/gate.ts';
+import { takeWaiting } from './adapter.ts';
+import { requestStanding } from './admission.ts';
+import type { Applications } from './clients.ts';
+import { signedOnAt } from './core-session.ts';
+import { contextOf } from './exchange.ts';
+import { type PayloadRow, savePayloads } from './store.ts';
+
+export interface AnswerNeeds {
+  database: Database;
+  applications: Applications;
+}
+
+/** Seconds for which anyone may keep the key set and the discovery document. */
+const publishedSeconds = 300;
+
+/** The middleware around the whole library. */
+export function answerMiddleware(needs: AnswerNeeds) {
+  return async (given: unknown, next: () => Promise<unknown>): Promise<void> => {
+    const ctx = given as KoaContextWithOIDC;
+    await next();
+    const rows = takeWaiting(ctx);
+    if (ctx.status < 400 && rows.length > 0) await write(needs.database, ctx, rows);
+    limitReading(ctx, needs.applications.browserOrigins());
+    if (ctx.method === 'GET' && ctx.status === 200) publish(ctx);
+  };
+}
+
+/** Writes what this answer gives out. A code brings the app into the session and fixes the person's subject there. */
+async function write(
+  database: Database,
+  ctx: KoaContextWithOIDC,
+  rows: readonly PayloadRow[],
+): Promise<void> {
+  const here = signedOnAt(ctx);
+  const standing = requestStanding(ctx);
+  if (!rows.some((row) => row.kind === 'AuthorizationCode')) return savePayloads(database, rows);
+  if (!here || !standing?.profile) throw new Error('a code was made for nobody');
+  const { application, profile } = standing;
+  await database.transact(contextOf(ctx, here.person.id), async (tx) => {
+    if (!profile.subjectFixed) await fixSubject(tx, application, here.person.id, profile.subject);
+    await savePayloads(tx, rows);
+    await joinApplication(tx, here.session, application.id, 'oidc');
+    await noteUse(tx, here.session);
+  });
+}
+
+/** Scripts of other sites read our answers only from the origins of registered browser apps, and never from `null`. */
+function limitReading(ctx: KoaContextWithOIDC, allowed: ReadonlySet<string>): void {
+  const origin = ctx.get('origin');
+  if (origin !== '' && allowed.has(origin)) return;
+  for (const name of Object.keys(ctx.response.headers)) {
+    if (name.startsWith('access-control-')) ctx.remove(name);
+  }
+}
+
+function publish(ctx: KoaContextWithOIDC): void {
+  const route = ctx.oidc?.route;
+  if (route !== 'jwks' && route !== 'discovery') return;
+  ctx.set('cache-control', `public, max-age=${publishedSeconds}`);
+  if (route !== 'discovery') return;
+  ctx.body = {
+    ...(ctx.body as object),
+    response_modes_supported: ['query', 'form_post'],
+    subject_types_supported: ['pairwise', 'public'],
+    prompt_values_supported: ['none', 'login', 'select_account', 'consent'],
+  };
+}

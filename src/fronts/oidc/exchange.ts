@@ -1,0 +1,103 @@
+/**
+ * The library inside our server: it works on the raw request, and what it answers goes out through the server like
+ * everything else, with the same headers, log and pages.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { TxContext } from '#kit/db/tx.ts';
+import type { App } from '#kit/http/server.ts';
+
+export interface Exchange {
+  request: FastifyRequest;
+  reply: FastifyReply;
+  /** Set where a page of ours is the answer. */
+  page?: () => FastifyReply | Promise<FastifyReply>;
+  ctx?: KoaContextWithOIDC;
+  failure?: unknown;
+}
+
+const exchanges = new WeakMap<IncomingMessage, Exchange>();
+
+/** The request and reply of our server that the library is answering. */
+export function exchangeOf(ctx: { req: IncomingMessage }): Exchange {
+  const exchange = exchanges.get(ctx.req);
+  if (!exchange) throw new Error('this request did not come through our server');
+  return exchange;
+}
+
+/** Who does it why, for transactions on behalf of a request. */
+export function contextOf(ctx: { req: IncomingMessage }, person?: string): TxContext {
+  const { requestId } = exchangeOf(ctx).request;
+  return {
+    actor: person ? { kind: 'person', id: person } : { kind: 'anonymous' },
+    cause: 'request',
+    requestId,
+  };
+}
+
+/** Makes the provider hand back its answers instead of writing them. Called before any other middleware is added. */
+export function captureAnswers(provider: Provider): void {
+  provider.use(async (ctx, next) => {
+    const exchange = exchangeOf(ctx);
+    exchange.ctx = ctx as unknown as KoaContextWithOIDC;
+    ctx.respond = false;
+    try {
+      await next();
+    } catch (error) {
+      exchange.failure = error;
+    }
+  });
+}
+
+/** Lets the provider answer these paths. The body is left for it to read. */
+export function mountProvider(
+  app: App,
+  current: () => Provider,
+  routes: readonly { method: string; url: string; path?: string }[],
+): void {
+  void app.register(async (inner) => {
+    inner.removeAllContentTypeParsers();
+    inner.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
+    for (const { method, url, path } of routes) {
+      inner.route({
+        method,
+        url,
+        exposeHeadRoute: false,
+        config: { door: 'protocol' },
+        handler: async (request, reply) => {
+          if (path) request.raw.url = path;
+          return answer(current(), { request, reply });
+        },
+      });
+    }
+  });
+}
+
+const listeners = new WeakMap<Provider, ReturnType<Provider['callback']>>();
+
+function listenerOf(provider: Provider): ReturnType<Provider['callback']> {
+  const listener = listeners.get(provider) ?? provider.callback();
+  listeners.set(provider, listener);
+  return listener;
+}
+
+async function answer(provider: Provider, exchange: Exchange): Promise<FastifyReply> {
+  const { request, reply } = exchange;
+  exchanges.set(request.raw, exchange);
+  await listenerOf(provider)(request.raw, reply.raw);
+  const headers = Object.entries(reply.raw.getHeaders());
+  for (const [name] of headers) reply.raw.removeHeader(name);
+  const { ctx } = exchange;
+  if (exchange.failure) throw exchange.failure;
+  if (!ctx) throw new Error('the provider gave no answer');
+  for (const [name, value] of headers) {
+    if (value === undefined || (exchange.page && /^content-(type|length)$/.test(name))) continue;
+    reply.header(name, value);
+  }
+  if (exchange.page) return exchange.page();
+  const body: unknown = ctx.status >= 300 && ctx.status < 400 ? '' : (ctx.body ?? '');
+  if (body === '') reply.removeHeader('content-type');
+  reply.removeHeader('content-length');
+  return reply.code(ctx.status).send(typeof body === 'object' ? JSON.stringify(body) : body);
+}

@@ -1,0 +1,177 @@
+/**
+ * OpenID Connect and OAuth 2.0 for apps, on oidc-provider.
+ * Owns `oidc_payloads`, `oidc_keys`, `oidc_logouts` and everything below /oidc/ and the discovery documents.
+ * Records key.*; consent, sessions and subjects are recorded by the core functions it calls. Refuses in the words of
+ * the standards (errors.ts): whatever was given counts only while session, standing, access and agreement stand.
+ * Reads downward: provider.ts (configuration), policy.ts (when to ask), interactions.ts (asking), admission.ts (who may
+ * have what), adapter.ts (keeping), backchannel.ts and withdrawal.ts (taking back).
+ */
+import type { Application } from '#core/applications/applications.ts';
+import { findApplication } from '#core/applications/applications.ts';
+import { participantsOf, type Session } from '#core/sessions/sessions.ts';
+import type { Clock } from '#kit/clock/clock.ts';
+import type { Hasher } from '#kit/crypto/passwords.ts';
+import type { Secrets } from '#kit/crypto/secrets.ts';
+import { type Database, system } from '#kit/db/database.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import type { App } from '#kit/http/server.ts';
+import type { Limits } from '#kit/limits/limits.ts';
+import type { Log } from '#kit/log/log.ts';
+import type { Net } from '#kit/net/net.ts';
+import type { Front, SignOutOutcome } from '#signon/front.ts';
+import { logoutReader, startLogouts } from './backchannel.ts';
+import { knownApplications } from './clients.ts';
+import { type Engine, startEngine } from './engine.ts';
+import { mountProvider } from './exchange.ts';
+import { interactionRoutes } from './interactions.ts';
+import { defaultKeyPolicy, type KeyPolicy, rotateKeys } from './keys.ts';
+import { logoutRoutes } from './logout.ts';
+import { renderError, renderFormPost } from './pages.ts';
+import { issuerOf, paths } from './provider.ts';
+import { deleteExpired, deleteOldLogouts } from './store.ts';
+import { withdrawalReader } from './withdrawal.ts';
+
+export interface OidcNeeds {
+  database: Database;
+  secrets: Secrets;
+  hasher: Hasher;
+  limits: Limits;
+  clock: Clock;
+  log: Log;
+  net: Net;
+  /** Who we are in every token; may differ from where we are reached. */
+  issuer: URL;
+  /** Where browsers and apps reach us. */
+  publicUrl: URL;
+  keyPolicy?: KeyPolicy;
+  /** First and longest pause, in seconds, between attempts to tell an app of a sign-out. */
+  logoutBackoff?: { first: number; most: number };
+}
+
+const tidyMs = 600_000;
+const keptLogoutsMs = 30 * 86_400_000;
+
+/** The front. Makes the signing keys where there are none yet. */
+export async function oidcFront(
+  needs: OidcNeeds,
+): Promise<Front & { start(): Promise<{ stop(): Promise<void>; settle(): Promise<void> }> }> {
+  const applications = knownApplications(needs.database, needs.log);
+  const pages = { renderError: renderError(needs), renderFormPost: renderFormPost(needs) };
+  const engine = await startEngine({ ...needs, ...pages, applications });
+  return {
+    name: 'oidc',
+    async register(app) {
+      const stops = [await applications.watch(), await engine.watch()];
+      app.addHook('onClose', async () => {
+        for (const stop of stops) await stop();
+      });
+      mountProvider(app, engine.provider, providerRoutes(needs.issuer));
+      postedRequests(app);
+      interactionRoutes(app, { ...needs, engine });
+      logoutRoutes(app, { ...needs, engine });
+    },
+    readers: [logoutReader, withdrawalReader],
+    launch: async (application) => launchUrl(application, needs.issuer),
+    endSession: outcomesOf,
+    start: () => startWork(needs, engine),
+  };
+}
+
+/** Paths the library answers by itself. */
+function providerRoutes(issuer: URL): { method: string; url: string; path?: string }[] {
+  const both = ['GET', 'POST', 'OPTIONS'];
+  const onlyPost = ['POST', 'OPTIONS'];
+  const onlyGet = ['GET', 'OPTIONS'];
+  const routes: { methods: string[]; url: string; path?: string }[] = [
+    { methods: ['GET'], url: paths.authorization },
+    { methods: ['GET'], url: `${paths.authorization}/:uid` },
+    { methods: onlyPost, url: paths.token },
+    { methods: both, url: paths.userinfo },
+    { methods: onlyGet, url: paths.jwks },
+    { methods: onlyPost, url: paths.introspection },
+    { methods: onlyPost, url: paths.revocation },
+  ];
+  const documents = ['openid-configuration', 'oauth-authorization-server'];
+  for (const document of documents) {
+    const path = `/.well-known/${document}`;
+    routes.push({ methods: onlyGet, url: path });
+    const below = issuer.pathname.replace(/\/$/, '');
+    if (below === '') continue;
+    // OIDC Discovery appends to the issuer's path, RFC 8414 §3.1 puts it behind.
+    routes.push(
+      { methods: onlyGet, url: `${below}${path}`, path },
+      { methods: onlyGet, url: `${path}${below}`, path },
+    );
+  }
+  return routes.flatMap(({ methods, ...route }) => methods.map((method) => ({ method, ...route })));
+}
+
+/** An authorization request by POST (OIDC Core §3.1.2.1): the redirect to GET brings the cookies a foreign form lacks. */
+function postedRequests(app: App): void {
+  app.post(paths.authorization, { config: { door: 'protocol' } }, async (request, reply) => {
+    const query = new URLSearchParams(request.form.names().map((name) => [name, request.form.text(name)]));
+    return reply.redirect(`${paths.authorization}?${query}`, 303);
+  });
+}
+
+/** Where a link of ours sends someone: the app's own start of a sign-in (OIDC Core §4), else the app. */
+function launchUrl(application: Application, issuer: URL): URL | undefined {
+  const { oidc, url } = application.settings;
+  if (!oidc) return undefined;
+  if (!oidc.initiateLoginUri) return url ? new URL(url) : undefined;
+  const start = new URL(oidc.initiateLoginUri);
+  start.searchParams.set('iss', issuerOf(issuer));
+  return start;
+}
+
+/** What can be said of each app when a session ends: told by back-channel, or out of reach. */
+async function outcomesOf(tx: Tx, session: Session): Promise<SignOutOutcome[]> {
+  const outcomes: SignOutOutcome[] = [];
+  for (const { application: id, front } of await participantsOf(tx, session.id)) {
+    if (front !== 'oidc') continue;
+    const application = await findApplication(tx, id);
+    const told = application?.settings.oidc?.backchannelLogoutUri !== undefined;
+    outcomes.push({ application: id, state: told ? 'asked' : 'unreachable', url: application?.settings.url });
+  }
+  return outcomes;
+}
+
+/** Notices of sign-out, key rotation, and tidying up. */
+async function startWork(needs: OidcNeeds, engine: Engine) {
+  const { database, secrets, clock, log } = needs;
+  const unwatch = await engine.watch();
+  const worker = startLogouts({
+    ...needs,
+    issuer: issuerOf(needs.issuer),
+    keys: engine.keys,
+    backoff: needs.logoutBackoff,
+  });
+  async function tidy(): Promise<void> {
+    await database.transact(system(), (tx) =>
+      rotateKeys(tx, secrets, clock.now(), needs.keyPolicy ?? defaultKeyPolicy),
+    );
+    for (let round = 0; round < 20 && (await deleteExpired(database, clock.now())) === 5000; round++);
+    await deleteOldLogouts(database, new Date(clock.now().getTime() - keptLogoutsMs));
+  }
+  let turn: Promise<void> = Promise.resolve();
+  const run = () => {
+    turn = turn.then(tidy).catch((error) => {
+      log.error({ err: error, code: 'clean-up-failed' }, 'tidying up OIDC failed');
+    });
+  };
+  const timer = setInterval(run, tidyMs);
+  timer.unref();
+  run();
+  return {
+    async settle() {
+      await turn;
+      await worker.idle();
+    },
+    async stop() {
+      clearInterval(timer);
+      await turn;
+      await worker.stop();
+      await unwatch();
+    },
+  };
+}

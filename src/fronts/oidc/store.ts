@@ -1,0 +1,237 @@
+import type { Tx } from '#kit/db/tx.ts';
+
+/** A transaction, or the database itself for one statement on its own. */
+export type Queryable = Pick<Tx, 'query'>;
+
+/** One stored object of the library: its id is kept as a hash, its body sealed. */
+export interface PayloadRow {
+  kind: string;
+  id: Buffer;
+  sealed: Buffer;
+  grantId?: Buffer;
+  /** Core session that carries it; undefined where it outlives the session (`offline_access`). */
+  session?: string;
+  person?: string;
+  application?: string;
+  createdAt: Date;
+  expiresAt?: Date;
+}
+
+const columns = 11;
+const statements = new Map<number, string>();
+
+function insertStatement(rows: number): string {
+  const known = statements.get(rows);
+  if (known) return known;
+  const tuples = Array.from({ length: rows }, (_, row) => {
+    const places = Array.from({ length: columns - 1 }, (_, column) => `$${row * (columns - 1) + column + 1}`);
+    return `(${places.join(', ')})`;
+  });
+  const text = `insert into oidc_payloads
+     (kind, id, sealed, grant_id, session, person, application, created_at, expires_at, uid)
+     values ${tuples.join(', ')}
+     on conflict (kind, id) do update set sealed = excluded.sealed, grant_id = excluded.grant_id,
+       session = excluded.session, person = excluded.person, application = excluded.application,
+       expires_at = excluded.expires_at`;
+  statements.set(rows, text);
+  return text;
+}
+
+/** Keeps objects with one statement; one that is there already is replaced. */
+export async function savePayloads(db: Queryable, rows: readonly PayloadRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const values = rows.flatMap((row) => [
+    row.kind,
+    row.id,
+    row.sealed,
+    row.grantId ?? null,
+    row.session ?? null,
+    row.person ?? null,
+    row.application ?? null,
+    row.createdAt,
+    row.expiresAt ?? null,
+    null,
+  ]);
+  await db.query(insertStatement(rows.length), values, `oidc-save-${rows.length}`);
+}
+
+export async function findPayload(
+  db: Queryable,
+  kind: string,
+  id: Buffer,
+): Promise<{ sealed: Buffer; consumedAt: Date | null } | undefined> {
+  const rows = await db.query<{ sealed: Buffer; consumedAt: Date | null }>(
+    'select sealed, consumed_at as "consumedAt" from oidc_payloads where kind = $1 and id = $2',
+    [kind, id],
+    'oidc-find',
+  );
+  return rows[0];
+}
+
+/** Wins a one-use object, or not: of any number of callers exactly one gets true. */
+export async function consumePayload(db: Queryable, kind: string, id: Buffer, now: Date): Promise<boolean> {
+  const rows = await db.query(
+    `update oidc_payloads set consumed_at = $3 where kind = $1 and id = $2 and consumed_at is null returning kind`,
+    [kind, id, now],
+    'oidc-consume',
+  );
+  return rows.length === 1;
+}
+
+export async function deletePayload(db: Queryable, kind: string, id: Buffer): Promise<void> {
+  await db.query('delete from oidc_payloads where kind = $1 and id = $2', [kind, id], 'oidc-delete');
+}
+
+/** Deletes a grant with everything that was given under it. */
+export async function deleteGrant(db: Queryable, grantId: Buffer): Promise<void> {
+  await db.query('delete from oidc_payloads where grant_id = $1', [grantId], 'oidc-delete-grant');
+}
+
+/** The same for the grant that this object belongs to. */
+export async function deleteGrantOf(db: Queryable, kind: string, id: Buffer): Promise<void> {
+  await db.query(
+    `delete from oidc_payloads where grant_id = (select grant_id from oidc_payloads where kind = $1 and id = $2)`,
+    [kind, id],
+    'oidc-delete-grant-of',
+  );
+}
+
+/** What a withdrawal reaches: everything of a session, a person, an app, or a person at an app. */
+export interface Reach {
+  session?: string;
+  person?: string;
+  application?: string;
+}
+
+/** Deletes what was given until `until` within reach. Returns how many objects there were. */
+export async function deleteWithin(tx: Tx, reach: Reach, until: Date): Promise<number> {
+  const { session, person, application } = reach;
+  if (!session && !person && !application) return 0;
+  const rows = await tx.query(
+    `delete from oidc_payloads where created_at <= $4 and ($1::uuid is null or session = $1)
+       and ($2::uuid is null or person = $2) and ($3::text is null or application = $3) returning kind`,
+    [session ?? null, person ?? null, application ?? null, until],
+  );
+  return rows.length;
+}
+
+/** Deletes up to 5,000 objects whose time is over. Returns how many. */
+export async function deleteExpired(db: Queryable, now: Date): Promise<number> {
+  const rows = await db.query(
+    `delete from oidc_payloads where (kind, id) in
+       (select kind, id from oidc_payloads where expires_at < $1 limit 5000) returning kind`,
+    [now],
+  );
+  return rows.length;
+}
+
+// keys ----------------------------------------------------------------------------------------------------------
+
+export type KeyState = 'next' | 'active' | 'retiring' | 'gone';
+
+export interface KeyRow {
+  kid: string;
+  alg: 'RS256' | 'ES256';
+  sealed: Buffer;
+  state: KeyState;
+  createdAt: Date;
+  activeAt: Date | null;
+  retiringAt: Date | null;
+}
+
+/** Everyone who changes keys does so one after the other, on all nodes. */
+export async function lockKeys(tx: Tx): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('oidc_keys', 0))`);
+}
+
+export async function listKeys(db: Queryable): Promise<KeyRow[]> {
+  return db.query<KeyRow>(
+    `select kid, alg, sealed, state, created_at as "createdAt", active_at as "activeAt",
+       retiring_at as "retiringAt" from oidc_keys where state <> 'gone' order by created_at, kid`,
+    [],
+    'oidc-keys',
+  );
+}
+
+export async function insertKey(
+  tx: Tx,
+  key: { kid: string; alg: string; publicJwk: object; sealed: Buffer; state: 'next' | 'active' },
+): Promise<void> {
+  await tx.query(
+    `insert into oidc_keys (kid, alg, public_jwk, sealed, state, created_at, active_at)
+     values ($1, $2, $3, $4, $5, $6, case when $5 = 'active' then $6::timestamptz end)`,
+    [key.kid, key.alg, JSON.stringify(key.publicJwk), key.sealed, key.state, tx.now()],
+  );
+}
+
+/** Moves a key on. A key that is gone keeps its row as a record, without its private part. */
+export async function moveKey(tx: Tx, kid: string, state: Exclude<KeyState, 'next'>): Promise<void> {
+  await tx.query(
+    `update oidc_keys set state = $2, active_at = case when $2 = 'active' then $3 else active_at end,
+       retiring_at = case when $2 = 'retiring' then $3 else retiring_at end,
+       gone_at = case when $2 = 'gone' then $3 else gone_at end,
+       sealed = case when $2 = 'gone' then ''::bytea else sealed end where kid = $1`,
+    [kid, state, tx.now()],
+  );
+}
+
+export async function announceKeys(tx: Tx): Promise<void> {
+  await tx.query(`select pg_notify('oidc_keys', '')`);
+}
+
+// back-channel logout -------------------------------------------------------------------------------------------
+
+export interface LogoutRow {
+  id: string;
+  session: string;
+  sid: string;
+  application: string;
+  subject: string;
+  state: 'waiting' | 'confirmed' | 'failed';
+  answer: string | null;
+}
+
+export async function insertLogout(
+  tx: Tx,
+  row: Pick<LogoutRow, 'id' | 'session' | 'sid' | 'application' | 'subject'>,
+): Promise<void> {
+  await tx.query(
+    `insert into oidc_logouts (id, session, sid, application, subject, state, created_at)
+     values ($1, $2, $3, $4, $5, 'waiting', $6)`,
+    [row.id, row.session, row.sid, row.application, row.subject, tx.now()],
+  );
+}
+
+export async function logoutById(db: Queryable, id: string): Promise<LogoutRow | undefined> {
+  const rows = await db.query<LogoutRow>(
+    'select id, session, sid, application, subject, state, answer from oidc_logouts where id = $1',
+    [id],
+  );
+  return rows[0];
+}
+
+/** How it went at each app of a session. */
+export async function logoutsOf(db: Queryable, session: string): Promise<LogoutRow[]> {
+  return db.query<LogoutRow>(
+    `select id, session, sid, application, subject, state, answer from oidc_logouts where session = $1
+     order by application`,
+    [session],
+  );
+}
+
+export async function settleLogout(
+  tx: Tx,
+  id: string,
+  state: 'confirmed' | 'failed',
+  answer: string,
+): Promise<void> {
+  await tx.query(
+    `update oidc_logouts set state = $2, answer = $3, settled_at = $4 where id = $1 and state = 'waiting'`,
+    [id, state, answer, tx.now()],
+  );
+}
+
+/** Forgets how sign-outs went that were settled, or given up, before this moment. */
+export async function deleteOldLogouts(db: Queryable, before: Date): Promise<void> {
+  await db.query('delete from oidc_logouts where created_at < $1', [before]);
+}

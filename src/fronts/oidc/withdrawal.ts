@@ -1,0 +1,32 @@
+/**
+ * Takes back what was given once its ground is gone: a session, a person's standing, an agreement, an app. Requests
+ * are refused from the commit on anyway (admission.ts); this empties the shelves within seconds, on whichever node.
+ */
+import { findApplication } from '#core/applications/applications.ts';
+import type { LoggedEvent } from '#core/events/events.ts';
+import type { LogReader } from '#core/events/reader.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { deleteWithin, type Reach } from './store.ts';
+
+/** Reader of the log that deletes codes, tokens and grants. */
+export const withdrawalReader: LogReader = {
+  reader: 'oidc-withdrawal',
+  from: 'end',
+  async handle(tx, events) {
+    for (const event of events) {
+      const reach = await reachOf(tx, event);
+      if (reach) await deleteWithin(tx, reach, event.at);
+    }
+  },
+};
+
+async function reachOf(tx: Tx, event: LoggedEvent): Promise<Reach | undefined> {
+  const { type, person, application } = event;
+  if (type === 'session.ended') return { session: (event as LoggedEvent<'session.ended'>).data.session };
+  if (type === 'person.left') return { person };
+  if (type === 'consent.withdrawn') return { person, application };
+  if (type === 'application.removed') return { application };
+  if (type !== 'application.changed' || !application) return undefined;
+  const now = await findApplication(tx, application);
+  return now?.settings.enabled && now.settings.oidc ? undefined : { application };
+}
