@@ -15,6 +15,8 @@ export interface SignOnRequest {
   application?: string;
   /** Path on our own origin where the front goes on. */
   returnTo: string;
+  /** Origins the way back leads through: browsers apply a page's form-action to redirects after its form too. */
+  returnOrigins?: string[];
   /** Proof given before this moment does not count (`prompt=login`, `max_age`). */
   provedAfter?: string;
   /** The person chose another account: signing in as the same one again is fine, staying is not. */
@@ -42,6 +44,11 @@ export async function openRequest(
   id: string | undefined,
 ): Promise<SignOnRequest | undefined> {
   return browser && id ? store.requestOf(tx, browser, id) : undefined;
+}
+
+/** Where the forms of a page may lead when this request is open. */
+export async function returnOrigins(tx: Tx, browser: string, id: string | undefined): Promise<string[]> {
+  return (await openRequest(tx, browser, id))?.returnOrigins ?? [];
 }
 
 export type Step = { ask: 'sign-in' } | { go: string };

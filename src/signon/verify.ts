@@ -29,7 +29,7 @@ import { networkKey } from '#kit/limits/limits.ts';
 import { codeField, field, hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, formButton, notice } from '#kit/page/parts.ts';
-import { nextStep, openRequest, type SignOnRequest } from './dispatch.ts';
+import { nextStep, openRequest, returnOrigins, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { openFor, type SignedInNow } from './gate.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
@@ -109,7 +109,8 @@ export function verifyRoutes(app: App, needs: PageNeeds): void {
     const waiting = readWaiting(needs, here);
     if (!waiting) return reply.redirect(here.signedOn ? '/account' : '/sign-in', 303);
     const said = (request.query as Record<string, string | undefined>).said === 'sent';
-    return codePage(here, reply, { address: waiting.address, said });
+    const formAction = await originsOf(needs, here, waiting);
+    return codePage(here, reply, { address: waiting.address, said, formAction });
   });
 
   app.post('/verify/code', { config: { door: 'form' } }, async (request, reply) => {
@@ -120,7 +121,9 @@ export function verifyRoutes(app: App, needs: PageNeeds): void {
       useCode(tx, needs.secrets, waiting.verification, request.form.text('code')),
     );
     if ('refused' in outcome) {
-      return codePage(here, reply, { address: waiting.address, problem: new Problem(outcome.refused) });
+      const formAction = await originsOf(needs, here, waiting);
+      const problem = new Problem(outcome.refused);
+      return codePage(here, reply, { address: waiting.address, problem, formAction });
     }
     return wayOn(needs, here, reply, outcome);
   });
@@ -185,6 +188,7 @@ function linkRoutes(app: App, needs: PageNeeds): void {
     });
     const values = { address: link.address.address, username: link.person.username };
     return show(here, reply, {
+      formAction: await originsOf(needs, here, readWaiting(needs, here)),
       title: say('confirmAddress'),
       lede:
         link.verification.purpose === 'sign-up'
@@ -262,10 +266,15 @@ async function wayOn(
   return reply.redirect('go' in step ? step.go : '/account', 303);
 }
 
+/** Where the forms of these pages lead in the end: the app that someone signs up for. */
+function originsOf(needs: PageNeeds, here: Visit, waiting: Waiting | undefined): Promise<string[]> {
+  return needs.database.read(here.context, (tx) => returnOrigins(tx, here.browser, waiting?.requestId));
+}
+
 function codePage(
   here: Visit,
   reply: FastifyReply,
-  page: { address: string; problem?: Problem; said?: boolean },
+  page: { address: string; problem?: Problem; said?: boolean; formAction: string[] },
 ): FastifyReply {
   const { say, locale } = here;
   const error = page.problem && problemWords(locale)(page.problem.code);
@@ -282,6 +291,7 @@ function codePage(
     ${formButton({ label: say('sendAgain'), url: '/verify/resend', token: here.formToken, id: 'resend' })}
     <p class="quiet-line"><a href="/verify/address">${say('wrongAddress')}</a></p></div>`;
   return show(here, reply, {
+    formAction: page.formAction,
     title: say('checkMail'),
     lede: say('checkMailLede', { address: page.address }),
     body,
