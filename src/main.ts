@@ -11,6 +11,7 @@ import { registerAdmin } from '#consoles/admin/admin.ts';
 import { type Community, community } from '#core/community/community.ts';
 import { startReader } from '#core/events/reader.ts';
 import { openSetup } from '#core/operators/setup.ts';
+import { oidcFront } from '#fronts/oidc/oidc.ts';
 import { type Clock, systemClock } from '#kit/clock/clock.ts';
 import { createHasher, type Hasher } from '#kit/crypto/passwords.ts';
 import { createSecrets, loadMasterKey, parseMasterKey, type Secrets } from '#kit/crypto/secrets.ts';
@@ -140,7 +141,13 @@ export async function serve(
     await house.database.transact(system(), openSetup);
     const mailer = options.mailer ?? openMailer(config, house.log);
     if (!options.mailer) closers.push(() => mailer.close());
-    const fronts: Front[] = [];
+    const fronts: Front[] = [
+      await oidcFront({
+        ...house,
+        issuer: new URL(config.issuer),
+        publicUrl: new URL(config.publicUrl),
+      }),
+    ];
     const settlers: (() => Promise<void>)[] = [];
     if (config.run.includes('worker')) await startWork(house, mailer, fronts, closers, settlers);
     const app = config.run.includes('web')
@@ -175,7 +182,9 @@ async function startWork(
   }
   for (const front of fronts) {
     const started = await front.start?.();
-    if (started) closers.push(() => started.stop());
+    if (!started) continue;
+    closers.push(() => started.stop());
+    if (started.settle) settlers.push(started.settle);
   }
   const notices = await startNotices({
     ...house,

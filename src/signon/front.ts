@@ -28,6 +28,6 @@ export interface Front {
   launch?(application: Application, person: Person): Promise<URL | undefined>;
   /** Called in the transaction that ends a session: what this front can say about each app that took part. */
   endSession?(tx: Tx, session: Session): Promise<SignOutOutcome[]>;
-  /** Background work with a life (workers, timers); stopped on drain. */
-  start?(): Promise<{ stop(): Promise<void> }>;
+  /** Background work with a life (workers, timers); stopped on drain. `settle` resolves when nothing is left to do. */
+  start?(): Promise<{ stop(): Promise<void>; settle?(): Promise<void> }>;
 }
