@@ -68,9 +68,15 @@ export function survey(candidates: Iterable<Candidate>): Survey {
     for (const { key } of candidate.others) claim(found.otherAddresses, key, candidate);
     if (!candidate.main) continue;
     claim(found.mainAddresses, candidate.main.key, candidate);
-    claim(found.near, nearAddressKey(candidate.main.key), candidate);
+    claim(found.near, nearKey(candidate.main.key), candidate);
   }
   return found;
+}
+
+/** Dots too: only some providers pass over them, but people who have two accounts often differ by one. */
+function nearKey(addressKey: string): string {
+  const [local = '', domain = ''] = nearAddressKey(addressKey).split('@');
+  return `${local.replaceAll('.', '')}@${domain}`;
 }
 
 /** The keys whose owners have to be looked up before these records can be assessed. */
@@ -195,7 +201,7 @@ function joining(candidate: Candidate, all: Survey, known: Known, source: string
   else if (!main.verified) warn('address-unproved', `${main.address} counts as not confirmed.`);
   if (!password) warn('password-unusable', noPassword(candidate));
   if (candidate.tidied) warn('name-tidied', 'A name was too long or held characters that cannot be shown.');
-  const near = main && all.near.get(nearAddressKey(main.key));
+  const near = main && all.near.get(nearKey(main.key));
   if (near && near !== candidate)
     warn(
       'near-duplicate',
@@ -230,7 +236,7 @@ export function warningsOf(candidate: Candidate, all: Survey): Finding[] {
 function noPassword({ schemes, main }: Candidate): string {
   const first = schemes[0];
   const what = first ? `${first.scheme}: ${first.reason ?? 'It cannot be kept.'}` : 'There is none.';
-  return `${what} They set a new one by mail to ${main?.address}.`;
+  return `${what} Mail for a new one goes to ${main?.address}.`;
 }
 
 /** Further addresses never cost anybody the account: one that is someone else's is left behind. */

@@ -118,7 +118,7 @@ export function createTally(): Tally {
     },
     skipped(skipped) {
       counts.skipped += 1;
-      note(skipped.code, 'skipped', skipped.text, sourceExample(skipped));
+      note(skipped.code, 'skipped', skipped.text.replace(/\.$/, ''), sourceExample(skipped));
     },
     findings: () =>
       [...found.values()].sort(
