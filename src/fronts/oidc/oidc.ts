@@ -52,9 +52,7 @@ const tidyMs = 600_000;
 const keptLogoutsMs = 30 * 86_400_000;
 
 /** The front. Makes the signing keys where there are none yet. */
-export async function oidcFront(
-  needs: OidcNeeds,
-): Promise<Front & { start(): Promise<{ stop(): Promise<void>; settle(): Promise<void> }> }> {
+export async function oidcFront(needs: OidcNeeds): Promise<Front> {
   const applications = knownApplications(needs.database, needs.log);
   const pages = { renderError: renderError(needs), renderFormPost: renderFormPost(needs) };
   const engine = await startEngine({ ...needs, ...pages, applications });
