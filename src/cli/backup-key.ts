@@ -1,0 +1,69 @@
+/** The key of backups: a file someone names, the one kept in the data folder, or what is typed. */
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
+import { randomToken } from '#kit/crypto/ids.ts';
+import { readStandardInput } from './apply.ts';
+import { CommandRefused } from './cli.ts';
+
+const longest = 10_000;
+
+/** Where a key is kept that nobody brought. */
+export function keptKeyFile(dataDirectory: string): string {
+  return path.join(dataDirectory, 'backup.key');
+}
+
+async function readKeyFile(file: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file, 'utf8')).slice(0, longest).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new CommandRefused(`${file} cannot be read.`);
+  }
+}
+
+async function namedKey(file: string): Promise<string> {
+  if (file === '-') return (await readStandardInput(longest)).trim();
+  const key = await readKeyFile(file);
+  if (key === undefined) throw new CommandRefused(`${file} does not exist.`);
+  return key;
+}
+
+/** The key to write a backup with. A new one is made and kept where there was none; `made` says so. */
+export async function keyForBackup(
+  named: string | undefined,
+  dataDirectory: string,
+): Promise<{ key: string; made: boolean; file: string }> {
+  const file = named ?? keptKeyFile(dataDirectory);
+  if (named !== undefined) return { key: await namedKey(named), made: false, file };
+  const kept = await readKeyFile(file);
+  if (kept !== undefined) return { key: kept, made: false, file };
+  const key = `ghb_${randomToken()}`;
+  await writeFile(file, `${key}\n`, { flag: 'wx', mode: 0o600 });
+  return { key, made: true, file };
+}
+
+/** The key to open a backup with; asked for at a terminal when none is named or kept. */
+export async function keyForRestore(named: string | undefined, dataDirectory: string): Promise<string> {
+  if (named !== undefined) return namedKey(named);
+  const kept = await readKeyFile(keptKeyFile(dataDirectory));
+  if (kept !== undefined) return kept;
+  if (!process.stdin.isTTY)
+    throw new CommandRefused(
+      'Name the file with the key of the backup: --key-file FILE, or - for standard input.',
+    );
+  return ask('Key of the backup: ');
+}
+
+async function ask(question: string): Promise<string> {
+  process.stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const terminal = createInterface({ input: process.stdin, output: silent, terminal: true });
+  try {
+    return (await terminal.question('')).trim();
+  } finally {
+    terminal.close();
+    process.stderr.write('\n');
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The command line: one file a command. Owns no table; commands change the house through the core with the cause
+ * `admin`, the actor being this machine's console. They use the running house's database, or start and stop their own.
+ * Refuses in a sentence on standard error: status 1 when something was refused, 2 when it was typed wrongly. What a
+ * command is asked for, and only that, goes to standard output.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import type { Clock } from '#kit/clock/clock.ts';
+import type { Hasher } from '#kit/crypto/passwords.ts';
+import type { Secrets } from '#kit/crypto/secrets.ts';
+import type { Database } from '#kit/db/database.ts';
+import type { TxContext } from '#kit/db/tx.ts';
+import type { Log } from '#kit/log/log.ts';
+
+/** What commands work with once the database and the keys are open. */
+export interface CommandHouse {
+  database: Database;
+  secrets: Secrets;
+  hasher: Hasher;
+  clock: Clock;
+  log: Log;
+}
+
+/** The settings commands look at. */
+export interface CommandSettings {
+  readonly data: string;
+  readonly publicUrl: string;
+  readonly databaseUrl?: { reveal(): string };
+  readonly masterKey?: { reveal(): string };
+  readonly masterKeyFile: string;
+  readonly previousMasterKeyFiles: readonly string[];
+}
+
+/** What every command is handed. */
+export interface Toolbox {
+  settings(): CommandSettings;
+  /** Opens the house, works, and closes it again whatever happens. */
+  withHouse<T>(work: (house: CommandHouse, settings: CommandSettings) => Promise<T>): Promise<T>;
+  /** A line of what was asked for. */
+  print(text: string): void;
+  /** A line for the person at the terminal. */
+  note(text: string): void;
+  log: Log;
+  clock: Clock;
+}
+
+/** Adds one command (and those below it) to the program. */
+export type AddCommand = (program: Command, tools: Toolbox) => void;
+
+/** What was typed cannot be meant; the message says what could be. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+/** Something cannot be done; the message is all a person needs. */
+export class CommandRefused extends Error {
+  override name = 'CommandRefused';
+}
+
+/** Who a command is in the log. */
+export function commandContext(): TxContext {
+  return { actor: { kind: 'system', name: 'command line' }, cause: 'admin', requestId: randomUUID() };
+}

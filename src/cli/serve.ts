@@ -1,0 +1,63 @@
+/** `gatehouse serve`: runs until it is told to stop. */
+import type { AddCommand } from './cli.ts';
+
+export interface Running {
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts something and keeps it until SIGTERM or Ctrl-C. The first asks it to end what it has in hand; a second ends it
+ * at once.
+ */
+export async function runUntilStopped(start: () => Promise<Running>): Promise<void> {
+  const stopping = Promise.withResolvers<void>();
+  let asked = 0;
+  const ask = () => {
+    asked += 1;
+    if (asked > 1) process.exit(130);
+    stopping.resolve();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);
+  // The promise alone would not keep the process: something started may hold nothing open.
+  const awake = setInterval(() => undefined, 60_000);
+  try {
+    const running = await start();
+    await stopping.promise;
+    await running.stop();
+  } finally {
+    clearInterval(awake);
+  }
+}
+
+/** @param start starts the parts named in the settings */
+export function serveCommand(start: (argv: Record<string, unknown>) => Promise<Running>): AddCommand {
+  return (program) => {
+    program
+      .command('serve')
+      .description('run Gatehouse')
+      .option('--run <parts>', 'parts to run, separated by commas (default: all)')
+      .option('--host <address>', 'address to listen on')
+      .option('--port <number>', 'port of pages, protocols and API')
+      .option('--public-url <url>', 'the address people type')
+      .action((options: Record<string, unknown>) => runUntilStopped(() => start(options)));
+  };
+}
+
+/** @param start starts the demo and says what the terminal shows once it is there */
+export function demoCommand(
+  start: (argv: Record<string, unknown>) => Promise<Running & { banner: string }>,
+): AddCommand {
+  return (program, { print }) => {
+    program
+      .command('demo')
+      .description('try it: a community, two apps and a mail catcher on this machine only')
+      .option('--port <number>', 'port of Gatehouse; the apps and the mail take the next ones')
+      .action((options: Record<string, unknown>) =>
+        runUntilStopped(async () => {
+          const demo = await start(options);
+          print(demo.banner);
+          return demo;
+        }),
+      );
+  };
+}
