@@ -140,11 +140,17 @@ export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt)
       throw new Problem('sign-in-failed');
     }
     const upgraded = await freshHash(needs, candidate.stored, attempt.password);
-    return await admitPerson(needs, attempt, { ...candidate, person: candidate.person }, upgraded);
+    const signedIn = await admitPerson(needs, attempt, { ...candidate, person: candidate.person }, upgraded);
+    await needs.limits.giveBack(networkLimitKey(attempt));
+    return signedIn;
   } catch (error) {
     if (error instanceof Problem) await waitUntil(began + needs.floorMs);
     throw error;
   }
+}
+
+function networkLimitKey(attempt: Place): string {
+  return `sign-in:${networkKey(attempt.ip)}`;
 }
 
 /** The id nobody has: looked up in place of a person, at the same cost. */
@@ -158,7 +164,7 @@ interface Candidate {
 
 /** Finds whom the attempt is about and takes the attempt from their counter, before any password is looked at. */
 async function findCandidate(needs: GateNeeds, attempt: PasswordAttempt): Promise<Candidate> {
-  const network = await needs.limits.take(`sign-in:${networkKey(attempt.ip)}`, networkAttempts);
+  const network = await needs.limits.take(networkLimitKey(attempt), networkAttempts);
   if (!network.allowed) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
   return needs.database
     .transact(attempt.context, async (tx) => {

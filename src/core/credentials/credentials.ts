@@ -62,7 +62,7 @@ function subjectKey(subject: AttemptSubject): string {
   return `unknown:${createHash('sha256').update(subject.identifierKey).digest('base64url')}`;
 }
 
-/** Ten wrong passwords in a quarter of an hour, then a quarter of an hour of silence; doubled while it goes on. */
+/** Ten wrong passwords in a quarter of an hour, then a quarter of an hour of silence. */
 export const attemptLimits = { failures: 10, windowSeconds: 900, blockSeconds: 900 };
 
 export interface AttemptVerdict {

@@ -21,6 +21,8 @@ export interface Limits {
    * once exactly as many pass as there are points. A refused one is counted too but never lengthens the window.
    */
   take(key: string, limit: Limit): Promise<{ allowed: boolean; retryAfterSeconds: number }>;
+  /** Takes back what one happening of cost 1 counted: it turned out not to be one of those that are limited. */
+  giveBack(key: string): Promise<void>;
   /** Clears the count under `key`, for instance after a success. */
   forget(key: string): Promise<void>;
   /** Deletes rows whose window is over; returns how many. */
@@ -52,6 +54,11 @@ export function createLimits(database: Pick<Database, 'query'>, options: { clock
       const [row] = (await database.query(takeSql, values)) as { points: number; left: number }[];
       const allowed = row!.points <= limit.points;
       return { allowed, retryAfterSeconds: allowed ? 0 : Math.max(1, Math.ceil(row!.left)) };
+    },
+    async giveBack(key) {
+      await database.query('update rate_buckets set points = greatest(points - 1, 0) where key = $1', [
+        storedKey(key),
+      ]);
     },
     async forget(key) {
       await database.query('delete from rate_buckets where key = $1', [storedKey(key)]);
