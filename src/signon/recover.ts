@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { forgetDevices, forgiveAttempts, setPassword } from '#core/credentials/credentials.ts';
 import { passwordProblem } from '#core/credentials/password-rule.ts';
 import { standingProblem } from '#core/lifecycle/lifecycle.ts';
-import { parseAddress } from '#core/people/names.ts';
+import { parseAddress, usernameKey } from '#core/people/names.ts';
 import {
   type Address,
   findByIdentifier,
@@ -11,15 +11,21 @@ import {
   listAddresses,
   type Person,
 } from '#core/people/people.ts';
-import { peekLink, requestVerification, useLink, withdrawVerifications } from '#core/people/verifications.ts';
+import {
+  peekLink,
+  pretendVerification,
+  requestVerification,
+  useLink,
+  withdrawVerifications,
+} from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import { endSessions } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { networkKey } from '#kit/limits/limits.ts';
-import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
+import { field, hiddenField, passwordField, usernameHint } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
-import { button, form, linkButton, notice } from '#kit/page/parts.ts';
+import { button, form, linkButton } from '#kit/page/parts.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 
@@ -44,7 +50,8 @@ export function recoverRoutes(app: App, needs: PageNeeds): void {
     const { say } = here;
     return show(here, reply, {
       title: say('recoverSentTitle'),
-      body: html`${notice({ tone: 'info', text: say('recoverSent') })}${linkButton({ label: say('backToSignIn'), url: '/sign-in', style: 'quiet', full: true })}`,
+      lede: say('recoverSent'),
+      body: html`${linkButton({ label: say('backToSignIn'), url: '/sign-in', style: 'quiet', full: true })}`,
     });
   });
 
@@ -78,15 +85,18 @@ export async function requestRecovery(needs: PageNeeds, here: Visit, typed: stri
   if (typed.includes('@')) refuseSeveral(typed);
   const network = await needs.limits.take(`recover:${networkKey(here.ip)}`, networkRequests);
   if (!network.allowed) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
-  await needs.database.transact(here.context, async (tx) => {
+  const target = await needs.database.read(here.context, async (tx) => {
     const person = await findByIdentifier(tx, typed);
     const addresses = await listAddresses(tx, person ? [person.id] : []);
-    const target = person && addressFor(person, addresses, typed);
-    if (!person || !target) return;
-    const mine = await needs.limits.take(`recover:${person.id}`, personRequests);
-    if (!mine.allowed) return;
+    return person && addressFor(person, addresses, typed);
+  });
+  // Counted outside any transaction: it needs a connection of its own.
+  const mine = await needs.limits.take(`recover:${target?.person ?? usernameKey(typed)}`, personRequests);
+  await needs.database.transact(here.context, async (tx) => {
+    if (!target || !mine.allowed) return pretendVerification(tx, 'recovery');
     const purpose = target.verifiedAt ? 'recovery' : 'sign-up';
-    await requestVerification(tx, { purpose, person: person.id, address: target.id, browser: here.browser });
+    const { person, id: address } = target;
+    await requestVerification(tx, { purpose, person, address, browser: here.browser });
   });
 }
 
@@ -121,7 +131,14 @@ async function personOfLink(tx: Tx, needs: PageNeeds, token: string): Promise<Pe
   const link = await peekLink(tx, needs.secrets, token);
   const person = link.purpose === 'recovery' ? await findPerson(tx, link.person) : undefined;
   if (!person) throw new Problem('link-wrong');
+  requireOpen(person);
   return person;
+}
+
+/** Whoever lost their standing since the mail was sent sets no password. */
+function requireOpen(person: Person): void {
+  const closed = standingProblem(person.state);
+  if (closed && closed !== 'account-unverified') throw new Problem(closed);
 }
 
 /** One transaction: the link is used up, the password set, every session, known device and other link ended. */
@@ -129,6 +146,7 @@ async function setRecovered(tx: Tx, needs: PageNeeds, token: string, hash: strin
   const used = await useLink(tx, needs.secrets, token);
   const person = await findPerson(tx, used.person);
   if (!person || used.purpose !== 'recovery') throw new Problem('link-wrong');
+  requireOpen(person);
   await setPassword(tx, person.id, hash, 'recovery');
   await endSessions(tx, person.id, 'password-recovered');
   await forgetDevices(tx, person.id);
@@ -169,13 +187,13 @@ function newPasswordPage(
   const error = page.problem && problemWords(locale)(page.problem.code);
   return show(here, reply, {
     title: say('recover'),
-    lede: say('newPasswordLede', { username: page.person.username }),
+    lede: say.html('newPasswordLede', { username: html`<strong>${page.person.username}</strong>` }),
     body: form({
       url: '/recover/new',
       token: here.formToken,
       body: html`
         ${hiddenField('token', page.token)}
-        <input type="hidden" name="username" autocomplete="username" value="${page.person.username}">
+        ${usernameHint(page.person.username)}
         ${passwordField({ name: 'password', label: say('newPassword'), locale, autocomplete: 'new-password', minlength: 8, help: say('passwordHelp'), error })}
         ${button({ label: say('setPassword'), id: 'set-password', full: true })}`,
     }),

@@ -5,7 +5,6 @@
 import type { FastifyReply } from 'fastify';
 import { setPassword } from '#core/credentials/credentials.ts';
 import { passwordProblem } from '#core/credentials/password-rule.ts';
-import { record } from '#core/events/events.ts';
 import { join } from '#core/lifecycle/join.ts';
 import {
   type AttributeDeclaration,
@@ -14,14 +13,14 @@ import {
   setAttributes,
 } from '#core/people/attributes.ts';
 import { checkNewUsername, cleanLine, parseAddress } from '#core/people/names.ts';
-import { findByVerifiedAddress, isUsernameFree, listAddresses } from '#core/people/people.ts';
-import { requestVerification } from '#core/people/verifications.ts';
+import { isUsernameFree, listAddresses } from '#core/people/people.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { networkKey } from '#kit/limits/limits.ts';
 import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { button, errorSummary, form, notice } from '#kit/page/parts.ts';
+import { askProof } from './ask-proof.ts';
 import { attributeField, readAttributeForm } from './attribute-fields.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { keepWaiting } from './verify.ts';
@@ -95,7 +94,6 @@ export async function submitSignUp(
     if (!(await isUsernameFree(tx, checked.username))) {
       throw new Problem('username-taken', { fields: { username: 'username-taken' } });
     }
-    const owner = await findByVerifiedAddress(tx, checked.address);
     const person = await join(tx, {
       username: checked.username,
       givenName: checked.givenName,
@@ -108,17 +106,7 @@ export async function submitSignUp(
     await setPassword(tx, person, hash, 'sign-up');
     await setAttributes(tx, person, given.attributes, 'self');
     const [address] = await listAddresses(tx, [person]);
-    const verification = await requestVerification(tx, {
-      purpose: 'sign-up',
-      person,
-      address: address!.id,
-      browser: here.browser,
-      announce: owner === undefined,
-    });
-    if (owner) {
-      const owned = (await listAddresses(tx, [owner.id])).find((one) => one.key === address!.key);
-      await record(tx, 'sign-up.repeated', { person: owner.id, data: { address: owned!.id } });
-    }
+    const verification = await askProof(tx, { purpose: 'sign-up', address: address!, browser: here.browser });
     return { verification: verification.id, person, address: checked.address };
   });
 }
@@ -182,12 +170,20 @@ function signUpPage(
     });
   }
   const given = page.given;
+  const labels: Record<string, string> = {
+    username: say('newUsername'),
+    given_name: say('givenName'),
+    family_name: say('familyName'),
+    email: say('address'),
+    password: say('password'),
+    ...Object.fromEntries(page.declared.map((one) => [`attribute_${one.name}`, one.title])),
+  };
   const names: Html = html`
     ${field({ name: 'given_name', label: say('givenName'), locale, value: given?.givenName ?? '', autocomplete: 'given-name', maxlength: 120, error: errors.given_name })}
     ${field({ name: 'family_name', label: say('familyName'), locale, value: given?.familyName ?? '', autocomplete: 'family-name', maxlength: 120, required: false, error: errors.family_name })}`;
   const body = html`
     ${page.problem && Object.keys(errors).length === 0 ? notice({ tone: 'danger', text: texts(page.problem.code) }) : ''}
-    ${Object.keys(errors).length > 1 ? errorSummary({ errors, locale }) : ''}
+    ${Object.keys(errors).length > 1 ? errorSummary({ errors, labels, locale }) : ''}
     ${form({
       url: '/sign-up',
       token: here.formToken,

@@ -7,7 +7,6 @@ import { activate } from '#core/lifecycle/activate.ts';
 import { parseAddress } from '#core/people/names.ts';
 import {
   addressById,
-  findByVerifiedAddress,
   findPerson,
   listAddresses,
   type Person,
@@ -15,13 +14,7 @@ import {
   requirePerson,
   verifyAddress,
 } from '#core/people/people.ts';
-import {
-  type CodeOutcome,
-  peekLink,
-  requestVerification,
-  useCode,
-  useLink,
-} from '#core/people/verifications.ts';
+import { type CodeOutcome, peekLink, useCode, useLink } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
@@ -29,6 +22,7 @@ import { networkKey } from '#kit/limits/limits.ts';
 import { codeField, field, hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, formButton, notice } from '#kit/page/parts.ts';
+import { askProof } from './ask-proof.ts';
 import { nextStep, openRequest, returnOrigins, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { openFor, type SignedInNow } from './gate.ts';
@@ -91,14 +85,7 @@ async function sendVerification(tx: Tx, here: Visit, personId: string): Promise<
   const person = await findPerson(tx, personId);
   const [address] = person?.state === 'unverified' ? await listAddresses(tx, [personId]) : [];
   if (!address) throw new Problem('link-used');
-  const owner = await findByVerifiedAddress(tx, address.address);
-  const verification = await requestVerification(tx, {
-    purpose: 'sign-up',
-    person: personId,
-    address: address.id,
-    browser: here.browser,
-    announce: owner === undefined,
-  });
+  const verification = await askProof(tx, { purpose: 'sign-up', address, browser: here.browser });
   return { verification: verification.id, person: personId, address: address.address };
 }
 
@@ -186,14 +173,17 @@ function linkRoutes(app: App, needs: PageNeeds): void {
       if (!person || !address) throw new Problem('link-used');
       return { verification, person, address };
     });
-    const values = { address: link.address.address, username: link.person.username };
+    const values = {
+      address: html`<strong>${link.address.address}</strong>`,
+      username: html`<strong>${link.person.username}</strong>`,
+    };
     return show(here, reply, {
       formAction: await originsOf(needs, here, readWaiting(needs, here)),
       title: say('confirmAddress'),
       lede:
         link.verification.purpose === 'sign-up'
-          ? say('confirmSignUpLede', values)
-          : say('confirmAddressLede', values),
+          ? say.html('confirmSignUpLede', values)
+          : say.html('confirmAddressLede', values),
       body: form({
         url: '/verify',
         token: here.formToken,
@@ -235,6 +225,8 @@ async function proveAddress(
     const outcome = await use(tx);
     if ('refused' in outcome) return outcome;
     const { used } = outcome;
+    // A recovery link proves the same mailbox, but what it opens is asked for a new password first.
+    if (used.purpose === 'recovery') throw new Problem('link-wrong');
     await verifyAddress(tx, used.person, used.address);
     if (used.purpose === 'sign-up') await activate(tx, used.person);
     const person = await requirePerson(tx, used.person);
@@ -287,13 +279,13 @@ function codePage(
         ${codeField({ label: say('code'), locale, digits: 6, autofocus: true, error })}
         ${button({ label: say('confirm'), id: 'confirm', full: true })}`,
     })}
-    <div class="aside-actions"><p class="quiet-line">${say('noMail')}</p>
-    ${formButton({ label: say('sendAgain'), url: '/verify/resend', token: here.formToken, id: 'resend' })}
-    <p class="quiet-line"><a href="/verify/address">${say('wrongAddress')}</a></p></div>`;
+    <div class="aside-actions"><p>${say('noMail')}</p>
+    ${formButton({ label: say('sendAgain'), url: '/verify/resend', token: here.formToken, id: 'resend', full: true })}
+    ${quietLine('', { url: '/verify/address', title: say('wrongAddress') })}</div>`;
   return show(here, reply, {
     formAction: page.formAction,
     title: say('checkMail'),
-    lede: say('checkMailLede', { address: page.address }),
+    lede: say.html('checkMailLede', { address: html`<strong>${page.address}</strong>` }),
     body,
     status: page.problem ? pageStatus[page.problem.code] : 200,
   });
@@ -314,7 +306,7 @@ function addressPage(
         ${field({ name: 'email', type: 'email', label: say('address'), locale, value: page.address, autocomplete: 'email', maxlength: 254, error })}
         ${button({ label: say('sendThere'), id: 'change-address', full: true })}`,
     })}
-    ${quietLine('', { url: '/verify/code', title: say('checkMail') })}`;
+    ${quietLine('', { url: '/verify/code', title: say('backToCode') })}`;
   return show(here, reply, {
     title: say('changeAddress'),
     lede: say('changeAddressLede'),

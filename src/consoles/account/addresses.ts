@@ -1,27 +1,22 @@
 /** Adding, proving, choosing and removing one's addresses. */
 import type { FastifyReply } from 'fastify';
-import { record } from '#core/events/events.ts';
+import { parseAddress } from '#core/people/names.ts';
 import {
   type Address,
   addAddress,
-  findByVerifiedAddress,
   listAddresses,
   makePrimary,
   removeAddress,
   verifyAddress,
 } from '#core/people/people.ts';
-import {
-  openVerifications,
-  requestVerification,
-  useCode,
-  withdrawVerifications,
-} from '#core/people/verifications.ts';
+import { openVerifications, useCode, withdrawVerifications } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { codeField, field } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, formButton, linkButton } from '#kit/page/parts.ts';
+import { askProof } from '#signon/ask-proof.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
 import { type Home, home } from './guest.ts';
@@ -33,9 +28,11 @@ export function addressRoutes(app: App, needs: PageNeeds): void {
     if (!here) return reply;
     const typed = request.form.text('email');
     try {
+      parseAddress(typed);
+      await limitMails(needs, here);
       const address = await needs.database.transact(here.context, async (tx) => {
         const added = await addAddress(tx, here.signedOn.person.id, typed);
-        if (!added.verifiedAt) await mailProof(tx, needs, here, added);
+        if (!added.verifiedAt) await mailProof(tx, here, added);
         return added;
       });
       return reply.redirect(address.verifiedAt ? '/account' : `/account/addresses/${address.id}/code`, 303);
@@ -77,8 +74,9 @@ function changeRoutes(app: App, needs: PageNeeds): void {
     const here = await home(needs, request, reply);
     if (!here) return reply;
     const id = idOf(request);
+    await limitMails(needs, here);
     await needs.database.transact(here.context, async (tx) =>
-      mailProof(tx, needs, here, await ownAddress(tx, here, id)),
+      mailProof(tx, here, await ownAddress(tx, here, id)),
     );
     return reply.redirect(`/account/addresses/${id}/code`, 303);
   });
@@ -114,25 +112,18 @@ async function ownAddress(tx: Tx, here: Home, id: string): Promise<Address> {
   return address;
 }
 
-/** Mails a link and a code; if the address is someone else's already, its owner is told instead and nothing shows. */
-async function mailProof(tx: Tx, needs: PageNeeds, here: Home, address: Address): Promise<void> {
+/** Ten mails an hour. Counted outside any transaction: it needs a connection of its own. */
+async function limitMails(needs: PageNeeds, here: Home): Promise<void> {
   const limit = await needs.limits.take(`verify-mail:${here.signedOn.person.id}`, {
     points: 10,
     windowSeconds: 3600,
   });
   if (!limit.allowed) throw new Problem('rate-limited', { retryAfter: limit.retryAfterSeconds });
-  const owner = await findByVerifiedAddress(tx, address.address);
-  await requestVerification(tx, {
-    purpose: 'address',
-    person: here.signedOn.person.id,
-    address: address.id,
-    browser: here.browser,
-    announce: owner === undefined,
-  });
-  if (owner) {
-    const owned = (await listAddresses(tx, [owner.id])).find((one) => one.key === address.key);
-    if (owned) await record(tx, 'sign-up.repeated', { person: owner.id, data: { address: owned.id } });
-  }
+}
+
+/** Mails a link and a code; if the address is someone else's already, its owner is told instead and nothing shows. */
+async function mailProof(tx: Tx, here: Home, address: Address): Promise<void> {
+  await askProof(tx, { purpose: 'address', address, browser: here.browser });
 }
 
 function addPage(here: Home, reply: FastifyReply, typed: string, problem: Problem): FastifyReply {

@@ -42,6 +42,11 @@ export async function record<T extends EventType>(
   await recordAll(tx, [{ type, ...event } as NewEvent]);
 }
 
+/** The statement that records facts, with none: where doing nothing must cost what doing something costs (AU-07). */
+export async function recordNothing(tx: Tx): Promise<void> {
+  await store.insertEvents(tx, []);
+}
+
 /** Records many facts with one statement, in the order given. */
 export async function recordAll(tx: Tx, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;

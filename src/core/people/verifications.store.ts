@@ -75,10 +75,11 @@ export async function withdraw(
   return rows.length;
 }
 
+/** Keeps nothing when the address is nobody's. */
 export async function insertVerification(tx: Tx, verification: Verification): Promise<void> {
   await tx.query(
     `insert into verifications (id, purpose, person, address, browser, code_expires_at, expires_at, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+     select $1, $2, person, id, $5, $6, $7, $8 from addresses where id = $4 and person = $3`,
     [
       verification.id,
       verification.purpose,

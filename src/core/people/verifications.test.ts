@@ -15,6 +15,7 @@ import {
   linkToken,
   openVerifications,
   peekLink,
+  pretendVerification,
   requestVerification,
   useCode,
   useLink,
@@ -281,13 +282,42 @@ test('OA-23 a link made for one purpose, or under another key, is wrong', async 
   const forged = [
     linkToken(secrets, { id: link.id, purpose: 'recovery' }),
     linkToken(createSecrets(Buffer.alloc(32, 4)), link),
-    linkToken(secrets, { id: newId(), purpose: 'sign-up' }),
   ];
   for (const token of forged)
     await assert.rejects(
       during((tx) => useLink(tx, secrets, token)),
       refused('link-wrong'),
     );
+});
+
+test('AU-12 a link of ours whose address was replaced or whose person is gone is used up, not wrong', async () => {
+  const { during } = await stage();
+  const token = linkToken(secrets, { id: newId(), purpose: 'sign-up' });
+  for (const look of [peekLink, useLink])
+    await assert.rejects(
+      during((tx) => look(tx, secrets, token)),
+      refused('link-used'),
+    );
+});
+
+test('AU-07 asking for nobody runs the statements of asking for somebody, and keeps nothing', async () => {
+  const { during, join, database } = await stage();
+  const anna = await join('anna@example.org');
+  const counted = async (work: (tx: Tx) => Promise<unknown>) =>
+    during(async (tx) => {
+      const texts: string[] = [];
+      const query: Tx['query'] = (text, values, name) => {
+        texts.push(text);
+        return tx.query(text, values, name);
+      };
+      await work({ ...tx, query });
+      return texts;
+    });
+  const rows = async () => database.query('select id from verifications union all select person from events');
+  const real = await counted((tx) => requestVerification(tx, { purpose: 'recovery', ...anna }));
+  const before = await rows();
+  assert.deepEqual(await counted((tx) => pretendVerification(tx, 'recovery')), real);
+  assert.deepEqual(await rows(), before);
 });
 
 test('AU-12 neither link nor code stands anywhere in the database', async () => {

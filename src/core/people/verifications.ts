@@ -2,7 +2,7 @@
  * Mailed links and codes. Both are derived from the row's id under the master key: the sender computes them when the
  * mail is made, the door computes them again to compare, and no table, event, queue or log holds either.
  */
-import { record } from '#core/events/events.ts';
+import { record, recordNothing } from '#core/events/events.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
 import { constantTimeEqual, newId } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
@@ -35,6 +35,8 @@ const lifetimes: Record<VerificationPurpose, { link: number; code?: number }> = 
   address: { link: 24 * 60 * minute, code: 10 * minute },
   recovery: { link: 60 * minute },
 };
+
+const purposes = Object.keys(lifetimes) as VerificationPurpose[];
 
 /** How often a code may be guessed; the link stays good after that. */
 export const codeAttempts = 5;
@@ -80,6 +82,20 @@ export async function requestVerification(
   return verification;
 }
 
+/**
+ * Runs the statements of `requestVerification` for nobody and keeps nothing: asking for a recovery costs the same
+ * whoever is or is not behind a name (AU-07).
+ */
+export async function pretendVerification(tx: Tx, purpose: VerificationPurpose): Promise<void> {
+  const nobody = newId();
+  await store.lockAddress(tx, nobody, nobody);
+  await store.withdraw(tx, nobody, [purpose]);
+  const [createdAt, expiresAt] = [tx.now(), tx.now()];
+  const row = { id: newId(), purpose, person: nobody, address: nobody, attempts: 0, createdAt, expiresAt };
+  await store.insertVerification(tx, row);
+  await recordNothing(tx);
+}
+
 /** One by id, whatever became of it, or undefined. */
 export const findVerification = store.findVerification;
 
@@ -123,9 +139,12 @@ async function verificationOfToken(tx: Tx, secrets: Secrets, token: string): Pro
   if (!tokenForm.test(token)) throw new Problem('link-wrong');
   const hex = Buffer.from(token, 'base64url').subarray(0, 16).toString('hex');
   const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
-  const verification = await store.findVerification(tx, id);
-  if (!verification || !constantTimeEqual(token, linkToken(secrets, verification)))
+  // A link of ours whose row went away with its address or its person is used up, not wrong.
+  if (!purposes.some((purpose) => constantTimeEqual(token, linkToken(secrets, { id, purpose }))))
     throw new Problem('link-wrong');
+  const verification = await store.findVerification(tx, id);
+  if (!verification) throw new Problem('link-used');
+  if (!constantTimeEqual(token, linkToken(secrets, verification))) throw new Problem('link-wrong');
   return verification;
 }
 
