@@ -1,5 +1,6 @@
 import { forgetDevices } from '#core/credentials/credentials.ts';
 import { record } from '#core/events/events.ts';
+import { keepAnOwner } from '#core/operators/operators.ts';
 import { requirePerson, updateState } from '#core/people/people.ts';
 import { withdrawVerifications } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
@@ -9,12 +10,13 @@ import { type LeaveState, mayLeave } from './lifecycle.ts';
 
 /**
  * A person loses standing. In the same transaction every session ends, known devices are forgotten and mailed
- * links die, so that no door can be used from the next statement on.
+ * links die, so that no door can be used from the next statement on. The last owner stays (`operator-last`).
  */
 export async function leave(tx: Tx, id: string, state: LeaveState, reason?: string): Promise<void> {
   const person = await requirePerson(tx, id);
   if (person.state === state) return;
   if (!mayLeave(person.state, state)) throw new Problem('standing-refused');
+  await keepAnOwner(tx, id);
   const won = await updateState(tx, id, { from: person.state, to: state, reason });
   if (!won) throw new Problem('conflict');
   await endSessions(tx, id, state);
