@@ -29,13 +29,13 @@ export interface TestDatabase {
 }
 
 let server: Promise<TestServer> | undefined;
-const open = new Set<TestDatabase>();
+const databases = new Set<TestDatabase>();
 
 const platforms = new Set<Platform>();
 
 after(async () => {
   for (const platform of platforms) await platform.close();
-  for (const one of open) await one.close();
+  for (const one of databases) await one.close();
   await (await server)?.leave();
 });
 
@@ -67,12 +67,12 @@ export async function testDatabase(
     log,
     lines,
     async close() {
-      if (!open.delete(made)) return;
+      if (!databases.delete(made)) return;
       await database.close();
       await drop();
     },
   };
-  open.add(made);
+  databases.add(made);
   return made;
 }
 
@@ -86,6 +86,11 @@ export interface Platform extends RunningHouse {
   visitor(headers?: Record<string, string>): Visitor;
   /** Runs what an operator would put into a community file. */
   apply(yaml: string): Promise<void>;
+  /**
+   * A second server on the same database, data directory, clock, log and mailbox, on a port of its own: what is left
+   * after a restart, and what two nodes see of each other.
+   */
+  again(env?: Record<string, string>): Promise<Platform>;
   /** Everything mailed so far to an address, oldest first, after all readers and workers are done. */
   mailTo(address: string): Promise<readonly CaughtMail[]>;
   close(): Promise<void>;
@@ -102,28 +107,49 @@ export async function startPlatform(
   const joined = await testServer();
   const { connection, drop } = await joined.clone();
   const data = await mkdtemp(path.join(tmpdir(), 'gatehouse-platform-'));
-  const port = await freePort();
   const lines: string[] = [];
   const log = createLog({ level: 'debug', destination: { write: (line) => void lines.push(line) } });
-  const clock = new FakeClock();
   const mailer = createMailer({ url: 'memory:', from: 'Harbour <noreply@harbour.test>', log });
+  const clock = new FakeClock();
+  const ground: Ground = { connection, data, lines, log, mailer, clock, realTime: options.realTime ?? false };
+  const others: Platform[] = [];
+  return open(ground, options.env ?? {}, others, async () => {
+    for (const other of others) await other.close();
+    await drop();
+    await rm(data, { recursive: true, force: true });
+  });
+}
+
+/** What servers of one installation share. */
+interface Ground {
+  connection: Connection;
+  data: string;
+  lines: string[];
+  log: Log;
+  mailer: ReturnType<typeof createMailer>;
+  clock: FakeClock;
+  realTime: boolean;
+}
+
+async function open(
+  ground: Ground,
+  env: Record<string, string>,
+  others: Platform[],
+  clean: () => Promise<void>,
+): Promise<Platform> {
+  const { connection, lines, log, mailer, clock } = ground;
   const config = loadConfig({
     env: {
-      GATEHOUSE_DATA: data,
-      GATEHOUSE_PORT: String(port),
+      GATEHOUSE_DATA: ground.data,
+      GATEHOUSE_PORT: String(await freePort()),
       GATEHOUSE_ARGON2_MEMORY_KIB: '1024',
       GATEHOUSE_ARGON2_PASSES: '1',
       GATEHOUSE_SIGN_IN_FLOOR_MS: '0',
       GATEHOUSE_DRAIN_SECONDS: '1',
-      ...options.env,
+      ...env,
     },
   });
-  const house = await serve(config, {
-    connection,
-    log,
-    mailer,
-    ...(options.realTime ? {} : { clock }),
-  });
+  const house = await serve(config, { connection, log, mailer, ...(ground.realTime ? {} : { clock }) });
   const origin = config.publicUrl.replace(/\/$/, '');
   let closed = false;
   const platform: Platform = {
@@ -136,6 +162,11 @@ export async function startPlatform(
       const context = { actor: { kind: 'system' as const }, cause: 'apply' as const, requestId: 'test' };
       await applyDeclared({ ...house, context }, { text: yaml });
     },
+    async again(more = {}) {
+      const other = await open(ground, { ...env, ...more }, others, async () => undefined);
+      others.push(other);
+      return other;
+    },
     async mailTo(address) {
       await house.settle();
       return mailer.sent.filter((mail) => mail.to.toLowerCase() === address.toLowerCase());
@@ -144,8 +175,7 @@ export async function startPlatform(
       if (closed) return;
       closed = true;
       await house.stop();
-      await drop();
-      await rm(data, { recursive: true, force: true });
+      await clean();
     },
   };
   platforms.add(platform);
@@ -161,4 +191,23 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** The first of several ports in a row that nobody listens on right now. */
+export async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const first = await freePort();
+    const servers = await Promise.all(
+      Array.from({ length: count }, async (_, offset) => {
+        const server = createServer();
+        server.listen(first + offset, '127.0.0.1');
+        return once(server, 'listening').then(
+          () => server,
+          () => undefined,
+        );
+      }),
+    );
+    for (const server of servers) server?.close();
+    if (first + count < 65_000 && servers.every((server) => server !== undefined)) return first;
+  }
 }

@@ -1,0 +1,177 @@
+/** What the conformance tests share: networks, people, forms of visitors, the whole database as text, bare sockets. */
+import { once } from 'node:events';
+import net from 'node:net';
+import tls from 'node:tls';
+import pg from 'pg';
+import type { Platform } from '#test/kit.ts';
+import type { Seen, Visitor } from '#test/visitor.ts';
+
+/** Tests stand behind a proxy that is believed, so that each can come from networks of its own. */
+export const behindProxy = { GATEHOUSE_TRUSTED_PROXIES: '127.0.0.1/32,::1/128' };
+
+let networks = 0;
+
+/** An address nobody came from yet. */
+export function newNetwork(): string {
+  networks += 1;
+  return `198.18.${networks >> 8}.${networks & 255}`;
+}
+
+/** A browser on a network of its own. */
+export function stranger(platform: Platform, headers: Record<string, string> = {}): Visitor {
+  return platform.visitor({ 'x-forwarded-for': newNetwork(), ...headers });
+}
+
+export interface Someone {
+  username: string;
+  password: string;
+  address?: string;
+  state?: string;
+  hash?: string;
+}
+
+/** People who are there already, as a community file would bring them. */
+export async function addPeople(platform: Platform, people: readonly Someone[]): Promise<void> {
+  const entries = people.map((one) =>
+    JSON.stringify({
+      username: one.username,
+      names: { givenName: one.username, familyName: 'Probe' },
+      addresses: one.address ? [one.address] : [],
+      ...(one.hash ? { passwordHash: one.hash } : { password: one.password }),
+      ...(one.state && { state: one.state }),
+    }),
+  );
+  await platform.apply(`people:\n${entries.map((entry) => `  - ${entry}`).join('\n')}\n`);
+}
+
+/** A browser in which this person is signed in. */
+export async function signedIn(platform: Platform, person: Someone): Promise<Visitor> {
+  const visitor = stranger(platform);
+  const home = await visitor.signIn(person.username, person.password);
+  if (!home.url.endsWith('/account')) throw new Error(`${person.username} is not in: ${home.status}`);
+  return visitor;
+}
+
+/** Posts the sign-in form of the page last seen, without following where it leads. */
+export async function tryPassword(visitor: Visitor, username: string, password: string): Promise<Seen> {
+  if (!visitor.page.url.includes('/sign-in')) await visitor.open('/sign-in');
+  const { fields } = visitor.formOf('/sign-in');
+  return post(visitor, '/sign-in', { ...fields, username, password });
+}
+
+/** One form post, exactly as given, no redirect followed. */
+export function post(
+  visitor: Visitor,
+  url: string,
+  fields: Record<string, string> | string,
+  headers: Record<string, string> = {},
+): Promise<Seen> {
+  return visitor.request(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      origin: visitor.origin,
+      ...headers,
+    },
+    body: typeof fields === 'string' ? fields : new URLSearchParams(fields).toString(),
+  });
+}
+
+/** The link in the newest mail to an address whose path begins so. */
+export async function mailedLink(platform: Platform, address: string, path: string): Promise<string> {
+  const mails = await platform.mailTo(address);
+  const links = mails.flatMap((mail) => mail.text.match(/https?:\/\/\S+/g) ?? []);
+  const found = links.filter((link) => new URL(link).pathname === path).at(-1);
+  if (!found) throw new Error(`no link to ${path} among ${links.length} links mailed`);
+  return found;
+}
+
+/** The code in the newest mail to an address. */
+export async function mailedCode(platform: Platform, address: string): Promise<string> {
+  const codes = (await platform.mailTo(address)).flatMap(
+    (mail) => /\b(\d{3})[ -]?(\d{3})\b/.exec(mail.text)?.slice(1).join('') ?? [],
+  );
+  return codes.at(-1) ?? '';
+}
+
+/** Every table as its rows in text form, sorted: what a dump would hold, and what a request must not have changed. */
+export async function dump(platform: Platform): Promise<Map<string, string[]>> {
+  const named = await platform.database.query<{ name: string }>(
+    `select tablename as name from pg_tables where schemaname = 'public' order by 1`,
+  );
+  const tables = new Map<string, string[]>();
+  for (const { name } of named) {
+    const rows = await platform.database.query<{ row: string }>(
+      `select t::text as row from "${name}" t order by 1`,
+    );
+    tables.set(
+      name,
+      rows.map(({ row }) => row),
+    );
+  }
+  return tables;
+}
+
+/** Which tables differ between two dumps. */
+export function changed(
+  before: Map<string, string[]>,
+  after: Map<string, string[]>,
+  except: readonly string[] = [],
+): string[] {
+  return [...after.keys()].filter(
+    (name) => !except.includes(name) && JSON.stringify(before.get(name)) !== JSON.stringify(after.get(name)),
+  );
+}
+
+/** Writes bytes to a fresh connection and returns everything that came back until it closed or was silent. */
+export async function speak(
+  origin: string,
+  bytes: string | Buffer,
+  options: { silenceMs?: number } = {},
+): Promise<string> {
+  const { hostname, port, protocol } = new URL(origin);
+  const socket =
+    protocol === 'https:'
+      ? tls.connect({ host: hostname, port: Number(port), rejectUnauthorized: false })
+      : net.connect(Number(port), hostname);
+  const parts: Buffer[] = [];
+  socket.on('data', (part) => parts.push(part));
+  socket.on('error', () => undefined);
+  socket.setTimeout(options.silenceMs ?? 700, () => socket.destroy());
+  await once(socket, protocol === 'https:' ? 'secureConnect' : 'connect');
+  socket.write(bytes);
+  await once(socket, 'close');
+  return Buffer.concat(parts).toString('latin1');
+}
+
+/** The status of the first answer in what `speak` returned; 0 when there was none. */
+export function statusOf(answer: string): number {
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0);
+}
+
+/** Runs something and returns the SQL statements sent meanwhile by this process. */
+export async function statementsOf<T>(work: () => Promise<T>): Promise<{ result: T; statements: string[] }> {
+  const statements: string[] = [];
+  const prototype = pg.Client.prototype as unknown as { query: (...input: unknown[]) => unknown };
+  const original = prototype.query;
+  prototype.query = function query(...input: unknown[]) {
+    const first = input[0] as string | { text?: string };
+    statements.push((typeof first === 'string' ? first : (first.text ?? '?')).replaceAll(/\s+/g, ' ').trim());
+    return original.apply(this, input);
+  };
+  try {
+    return { result: await work(), statements };
+  } finally {
+    prototype.query = original;
+  }
+}
+
+/** A page without what differs by design from one visit to the next, and without what was typed. */
+export function plain(text: string, typed: readonly string[] = []): string {
+  let rest = text
+    .replaceAll(/nonce="[^"]*"/g, 'nonce')
+    .replaceAll(/name="form_token" value="[^"]*"/g, 'form_token')
+    .replaceAll(/(Reference: )[\w-]+/g, '$1');
+  for (const one of typed) if (one) rest = rest.replaceAll(one, '…');
+  return rest;
+}
