@@ -53,7 +53,10 @@ function squeeze(css: string): string {
   return css
     .replace(/\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\//g, '')
     .replace(/\s+/g, ' ')
-    .replace(/ ?([{};]) ?/g, '$1')
+    .replace(/ ?([{};>,]) ?/g, '$1')
+    .replace(/: /g, ':')
+    .replace(/([\s:(,-])0\.(?=\d)/g, '$1.')
+    .replace(/#([0-9a-f])\1([0-9a-f])\2([0-9a-f])\3\b/g, '#$1$2$3')
     .replace(/;}/g, '}')
     .trim();
 }

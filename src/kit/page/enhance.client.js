@@ -54,6 +54,11 @@
     if (!Number.isNaN(at.getTime())) time.title = exact.format(at);
   });
 
+  // A table wider than the screen can be scrolled with the keys.
+  all('.scroll', (region) => {
+    if (region.scrollWidth > region.clientWidth) region.tabIndex = 0;
+  });
+
   // A form is sent once; a page taken back from history is fresh again. Slow answers show that work goes on.
   const waiting = new Set();
   document.addEventListener('submit', (event) => {

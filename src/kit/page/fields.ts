@@ -7,7 +7,7 @@
  *   codeField({ label, locale, digits?, help?, error? })       id and name `code`, paste and one-time-code fill work
  *   selectField({ name, label, locale, options, value?, … })
  *   checkbox({ name, label, value?, checked?, help?, error? }) · radios({ name, legend, options, value?, error? }) · checkboxes(…)
- *   hiddenField(name, value)
+ *   hiddenField(name, value) · usernameHint(username)
  *
  * ids: `id` defaults to `name`; help is `<id>-help`, error `<id>-error`.
  */
@@ -26,6 +26,8 @@ export interface FieldBase {
   /** Default true; false says "optional" beside the label. */ required?: boolean;
   disabled?: boolean;
   /** A link or a word at the end of the label's line, as "Forgotten?". */ aside?: Html;
+  /** A button in line with the input, as in a form of one field. */ beside?: Html;
+  /** Optional without saying so, as a search. */ unmarked?: boolean;
 }
 
 export interface TextField extends FieldBase {
@@ -63,10 +65,10 @@ function frame(base: FieldBase, input: Html): Html {
   const say = pageWords(base.locale);
   const aside =
     base.aside ??
-    (base.required === false ? html`<span class="optional">${say('optional')}</span>` : undefined);
+    (base.required === false && !base.unmarked ? html`<span class="optional">${say('optional')}</span>` : undefined);
   return html`<div class="field"><div class="label"><label for="${id}">${base.label}</label>${aside ? html`<span class="aside">${aside}</span>` : ''}</div>${
     base.help ? html`<p class="help" id="${id}-help">${base.help}</p>` : ''
-  }${input}${errorLine(id, base.error)}</div>`;
+  }${base.beside ? html`<div class="beside">${input}${base.beside}</div>` : input}${errorLine(id, base.error)}</div>`;
 }
 
 function common(base: FieldBase, more?: string): Record<string, AttributeValue> {
@@ -250,6 +252,14 @@ export function radios(input: Choices & { value?: string; required?: boolean }):
 /** Any of several: arrives as repeated values, so the route declares the name in `config.lists`. */
 export function checkboxes(input: Choices & { values?: readonly string[] }): Html {
   return choices('checkbox', input, input.values ?? [], false);
+}
+
+/**
+ * Tells password managers whose password a form sets where the name is not asked: a text field, because they overlook
+ * hidden ones, that nobody sees, reaches or hears. The route ignores what it sends.
+ */
+export function usernameHint(username: string): Html {
+  return html`<input class="unseen" type="text" name="username" autocomplete="username" value="${username}" readonly tabindex="-1" aria-hidden="true">`;
 }
 
 export function hiddenField(name: string, value: string): Html {

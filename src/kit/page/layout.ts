@@ -86,7 +86,7 @@ function header({ look, locale, account }: { look: Look; locale: string; account
   const help = look.helpUrl ? html`<a class="tool" href="${look.helpUrl}">${say('help')}</a>` : '';
   return html`<a class="skip unseen" href="#main">${say('skip')}</a>
 ${look.announcement ? html`<p class="announce">${look.announcement}</p>` : ''}<header class="${account ? 'top signed-in' : 'top'}"><a class="brand" href="/">${mark}<span>${look.communityName}</span></a>
-<div class="tools">${account ? signedIn(account, locale) : ''}${services(look, locale)}${help}${account ? wayOut(account, locale) : ''}</div></header>`;
+<div class="tools">${services(look, locale)}${help}</div>${account ? wayOut(account, locale) : ''}</header>`;
 }
 
 function services(look: Look, locale: string): Html | undefined {
@@ -96,14 +96,10 @@ function services(look: Look, locale: string): Html | undefined {
   return html`<details class="menu"><summary>${say('services')}${icons.down}</summary><ul aria-label="${say('servicesOf', { community: look.communityName })}">${links}</ul></details>`;
 }
 
-function signedIn(account: AccountSlot, locale: string): Html {
-  const title = pageWords(locale)('signedInAs', { name: `${account.displayName} (${account.username})` });
-  return html`<a class="tool" href="${account.accountUrl ?? '/account'}" title="${title}"><span class="who">${account.displayName}</span></a>`;
-}
-
 function wayOut(account: AccountSlot, locale: string): Html {
   const say = pageWords(locale);
-  return html`<form method="post" action="${account.switchUrl}">${account.token}<button class="tool" id="switch-account">${say('switchAccount')}</button></form><form method="post" action="${account.signOutUrl}">${account.token}<button class="tool" id="sign-out">${say('signOut')}</button></form>`;
+  const title = say('signedInAs', { name: `${account.displayName} (${account.username})` });
+  return html`<div class="account"><a class="tool who" href="${account.accountUrl ?? '/account'}" title="${title}"><span>${account.displayName}</span></a><form method="post" action="${account.switchUrl}">${account.token}<button class="tool" id="switch-account">${say('switchAccount')}</button></form><form method="post" action="${account.signOutUrl}">${account.token}<button class="tool" id="sign-out">${say('signOut')}</button></form></div>`;
 }
 
 function footer(look: Look): Html {

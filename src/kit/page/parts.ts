@@ -7,6 +7,7 @@
  *   form({ url, token?, body, id? })       POST form with the spacing of fields · actions(...buttons)
  *   notice({ tone, title?, text, id? }) · errorSummary({ errors: {fieldId: sentence}, locale }) · badge({ tone, label })
  *   table({ caption, columns, rows, empty, showCaption? }) · keyValues({ rows, locale }) · timeline({ entries, locale, now })
+ *   lines({ items: [{ what, more?, actions? }], label }) · figures([{ label, value, url? }])
  *   emptyState({ title, text?, action? }) · time({ at, now, locale, zone? }) · relativeTime(at, now, locale)
  *   steps({ titles, current, locale }) · pager({ from, to, total, previousUrl?, nextUrl?, locale }) · tiles([{ title, url, text?, logoUrl? }])
  *   card(body) · section({ title, body, id?, action? }) · progress({ label, value, max })
@@ -14,7 +15,7 @@
 
 import { hiddenField } from './fields.ts';
 import type { Html, HtmlValue } from './html.ts';
-import { attributes, html, raw } from './html.ts';
+import { attributes, html } from './html.ts';
 import type { Tone } from './icons.ts';
 import { icons, toneClass } from './icons.ts';
 import { pageWords } from './page.ts';
@@ -101,16 +102,20 @@ export function notice(input: { tone: Tone; text: string | Html; title?: string;
   return html`<div${list}>${icons[input.tone]}<div>${input.title ? html`<p class="title">${input.title}</p>` : ''}<p>${input.text}</p></div></div>`;
 }
 
-/** What is not right yet, at the top of a form, each line leading to its field. Nothing when there is nothing. */
+/**
+ * What is not right yet, at the top of a form, each line leading to its field, where the sentence stands again.
+ * With `labels` (field id → its label) the line is the label. Nothing when there is nothing.
+ */
 export function errorSummary(input: {
   errors: Record<string, string>;
+  labels?: Record<string, string>;
   locale: string;
   title?: string;
 }): Html | undefined {
   const entries = Object.entries(input.errors);
   if (entries.length === 0) return undefined;
   const title = input.title ?? pageWords(input.locale)('errorTitle', { count: entries.length });
-  const lines = entries.map(([id, text]) => html`<li><a href="#${id}">${text}</a></li>`);
+  const lines = entries.map(([id, text]) => html`<li><a href="#${id}">${input.labels?.[id] ?? text}</a></li>`);
   return html`<div class="notice danger-tone" role="alert" id="errors">${icons.danger}<div><p class="title">${title}</p><ul>${lines}</ul></div></div>`;
 }
 
@@ -122,9 +127,14 @@ export interface Column<Row> {
   title: string;
   cell: (row: Row) => HtmlValue;
   /** Figures stand at the end of their column. */ number?: boolean;
+  /** What one can do with the row: at the end of it, and its title is for screen readers. */ actions?: boolean;
 }
 
-/** A table, or what to do first when it has no rows. `caption` is its name for screen readers (shown when `showCaption`). */
+/**
+ * A table, or what to do first when it has no rows. `caption` is its name for screen readers (shown when
+ * `showCaption`). On a phone the rows of a person's page stand as blocks, each value with its title: hence the roles,
+ * which browsers drop when a table is laid out otherwise.
+ */
 export function table<Row>(input: {
   caption: string;
   columns: readonly Column<Row>[];
@@ -133,14 +143,30 @@ export function table<Row>(input: {
   showCaption?: boolean;
 }): Html {
   if (input.rows.length === 0) return input.empty;
-  const kind = (column: Column<Row>) => (column.number ? raw(' class="number"') : '');
-  const head = input.columns.map((column) => html`<th scope="col"${kind(column)}>${column.title}</th>`);
-  const rows = input.rows.map(
-    (row) =>
-      html`<tr>${input.columns.map((column) => html`<td${kind(column)}>${column.cell(row)}</td>`)}</tr>`,
-  );
-  const caption = html`<caption${input.showCaption ? '' : raw(' class="unseen"')}>${input.caption}</caption>`;
-  return html`<div class="scroll" role="region" aria-label="${input.caption}" tabindex="0"><table class="table">${caption}<thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table></div>`;
+  const kind = (column: Column<Row>) => (column.number ? 'number' : column.actions ? 'does' : undefined);
+  const head = input.columns.map((column) => {
+    const title = column.actions ? html`<span class="unseen">${column.title}</span>` : column.title;
+    return html`<th${attributes({ scope: 'col', role: 'columnheader', class: kind(column) })}>${title}</th>`;
+  });
+  const rows = input.rows.map((row) => {
+    const cells = input.columns.map((column) => {
+      const list = attributes({
+        role: 'cell',
+        class: kind(column),
+        'data-label': column.actions ? undefined : column.title,
+      });
+      return html`<td${list}>${wrapCell(column.cell(row))}</td>`;
+    });
+    return html`<tr role="row">${cells}</tr>`;
+  });
+  const caption = html`<caption${attributes({ class: input.showCaption ? undefined : 'unseen' })}>${input.caption}</caption>`;
+  return html`<div class="scroll" role="region" aria-label="${input.caption}"><table class="table" role="table">${caption}<thead role="rowgroup"><tr role="row">${head}</tr></thead><tbody role="rowgroup">${rows}</tbody></table></div>`;
+}
+
+/** One grid item however many things the cell holds; a cell with nothing in it stays empty. */
+function wrapCell(value: HtmlValue): Html {
+  const inside = html`${value}`;
+  return String(inside) === '' ? inside : html`<div>${inside}</div>`;
 }
 
 export interface KeyValue {
@@ -189,6 +215,28 @@ export function timeline(input: {
     return html`<li class="${toneClass(tone)}">${icons[tone]}<span>${entry.what}</span><span class="when">${time({ ...input, at: entry.at })}</span>${more}</li>`;
   });
   return html`<ol class="timeline">${items}</ol>`;
+}
+
+/** A list in which every line says what it is, something more in small, and what one can do about it. */
+export function lines(input: {
+  items: readonly { what: HtmlValue; more?: HtmlValue; actions?: HtmlValue }[];
+  label: string;
+  id?: string;
+}): Html {
+  const items = input.items.map(
+    (item) =>
+      html`<li><div><p class="what">${item.what}</p>${item.more ? html`<p class="more">${item.more}</p>` : ''}</div>${item.actions ? html`<div class="actions">${item.actions}</div>` : ''}</li>`,
+  );
+  return html`<ul${attributes({ class: 'lines', id: input.id, 'aria-label': input.label })}>${items}</ul>`;
+}
+
+/** A few numbers that say how things stand, each with its word. */
+export function figures(list: readonly { label: string; value: string; url?: string }[]): Html {
+  const items = list.map(({ label, value, url }) => {
+    const name = url ? html`<a href="${url}">${label}</a>` : label;
+    return html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  });
+  return html`<dl class="figures">${items}</dl>`;
 }
 
 /** What a list says when it is empty: what would be here, and the one thing to do first. */

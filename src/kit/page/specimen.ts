@@ -234,6 +234,7 @@ function accountBody(locale: string): Html {
         },
         {
           title: 'What you can do',
+          actions: true,
           cell: (row) =>
             row.primary
               ? ''
@@ -262,6 +263,7 @@ function accountBody(locale: string): Html {
         { title: 'Last seen', cell: (row) => time({ at: row.seen, now: NOW, locale }) },
         {
           title: 'What you can do',
+          actions: true,
           cell: () =>
             formButton({
               label: 'End',
