@@ -13,7 +13,7 @@ import { backupCommand } from './backup.ts';
 import type { AddCommand, Toolbox } from './cli.ts';
 import { eventsCommand } from './events.ts';
 import { withHouse } from './house.ts';
-import { importCommand, importCommand } from './import.ts';
+import { importCommand } from './import.ts';
 import { peopleCommand } from './people.ts';
 import { restoreCommand } from './restore.ts';
 import { demoCommand, serveCommand } from './serve.ts';
@@ -41,17 +41,6 @@ const commands: Record<string, AddCommand[]> = {
   'The community as a file:': [applyCommand(declared), exportCommand(declared)],
   'People of an older system:': [importCommand],
   'People, apps, operators:': [peopleCommand, appsCommand, eventsCommand, adminCommand, tokenCommand],
-  'Bring people in:': [
-    (parent) =>
-      importCommand(parent, {
-        open: openBeside,
-        stdout: process.stdout,
-        stderr: process.stderr,
-        exit: (code) => {
-          process.exitCode = code;
-        },
-      }),
-  ],
   'Keep it safe:': [backupCommand, restoreCommand],
 };
 
