@@ -2,153 +2,143 @@
 import { readFile } from 'node:fs/promises';
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
-import type { Clock } from '#kit/clock/clock.ts';
-import type { Database } from '#kit/db/database.ts';
-import type { Log } from '#kit/log/log.ts';
-import { type AliasReport, aliasReportText, importAliases } from '#migration/aliases.ts';
-import { runImport } from '#migration/import.ts';
-import { ImportRunning } from '#migration/migration.ts';
-import { type ImportReport, type Paint, readCompletely, reportText } from '#migration/report.ts';
-import { LdapRefused, ldapSource } from '#sources/ldap/ldap.ts';
-import { ldifSource } from '#sources/ldif/ldif.ts';
-import { type Source, SourceIncomplete } from '#sources/source.ts';
-import { createImportProgress } from './import-progress.ts';
-
-/** What the commands need of an opened house. */
-export interface ImportHouse {
-  database: Database;
-  clock: Clock;
-  log: Log;
-  close(): Promise<void>;
-}
-
-export interface ImportSurroundings {
-  /** Opens the house; called once the arguments are known to be usable. */
-  open(): Promise<ImportHouse>;
-  stdout: NodeJS.WriteStream;
-  stderr: NodeJS.WriteStream;
-  /** Told the exit code once: 0, or 1 when not everything could be read. */
-  exit(code: number): void;
-}
+import type { ImportProgress } from '#migration/import.ts';
+import type { Paint } from '#migration/report.ts';
+import type { Source } from '#sources/source.ts';
+import { type AddCommand, CommandRefused, type Toolbox } from './cli.ts';
+import { type Progress, startProgress } from './progress.ts';
+import { json } from './table.ts';
 
 interface Output {
   dryRun?: boolean;
   json?: boolean;
 }
 
-interface LdapFlags extends Output {
+interface PeopleOptions extends Output {
+  name?: string;
+}
+
+interface LdapOptions extends PeopleOptions {
   bindDn: string;
   passwordFile: string;
   base: string;
   startTls?: boolean;
   caFile?: string;
-  name?: string;
 }
 
-const dryRun = ['--dry-run', 'check everything and print the report, write nothing'] as const;
-const json = ['--json', 'print the report as JSON, with every finding'] as const;
-const name = [
-  '--name <name>',
-  'what this source is called from run to run; records are recognised by it',
-] as const;
+/** What every import takes. */
+function withOutput(command: Command): Command {
+  return command
+    .option('--dry-run', 'check everything and print the report, and change nothing')
+    .option('--json', 'print the report as JSON');
+}
 
-/** Adds `import ldif`, `import ldap` and `import aliases` to the program. */
-export function importCommand(program: Command, around: ImportSurroundings): void {
+function withName(command: Command): Command {
+  return command.option(
+    '--name <name>',
+    'what this source is called from run to run; records are recognised by it (default: file or address)',
+  );
+}
+
+export const importCommand: AddCommand = (program, tools) => {
   const command = program.command('import').description('bring people in from an older system');
-  command
-    .command('ldif')
-    .description('from a directory export (LDIF, for example made by slapcat)')
+  withName(withOutput(command.command('ldif')))
+    .description('people and groups of a directory export (LDIF, as slapcat makes it)')
     .argument('<file>', 'the export')
-    .option(...dryRun)
-    .option(...json)
-    .option(...name)
-    .action((file: string, flags: Output & { name?: string }) =>
-      withReasons(around, () => importPeople(around, ldifSource(file), flags)),
-    );
-  command
-    .command('ldap')
-    .description('from a live directory')
+    .action((file: string, options: PeopleOptions) => importLdif(tools, file, options));
+  withName(withOutput(command.command('ldap')))
+    .description('people and groups of a live directory')
     .argument('<url>', 'ldaps://host, or ldap://host with --start-tls')
     .requiredOption('--bind-dn <dn>', 'account to read with')
     .requiredOption('--password-file <file>', 'file with its password')
-    .requiredOption('--base <dn>', 'tree to read, for example dc=example,dc=org')
+    .requiredOption('--base <dn>', 'tree to read, like dc=example,dc=org')
     .option('--start-tls', 'encrypt an ldap:// connection before anything is sent')
     .option('--ca-file <file>', 'certificates to trust instead of those of the system')
-    .option(...dryRun)
-    .option(...json)
-    .option(...name)
-    .action((url: string, flags: LdapFlags) =>
-      withReasons(around, async () => importPeople(around, await directory(url, flags), flags)),
-    );
-  command
-    .command('aliases')
+    .action((url: string, options: LdapOptions) => importLdap(tools, url, options));
+  withOutput(command.command('aliases'))
     .description('names people had at each app (CSV: application, alias, and username or address)')
     .argument('<file>', 'the list')
-    .option(...dryRun)
-    .option(...json)
-    .action((file: string, flags: Output) => withReasons(around, () => importNames(around, file, flags)));
+    .action((file: string, options: Output) => importNames(tools, file, options));
+};
+
+async function importLdif(tools: Toolbox, file: string, options: PeopleOptions): Promise<void> {
+  const { ldifSource } = await import('#sources/ldif/ldif.ts');
+  await importPeople(tools, ldifSource(file), options);
 }
 
-async function directory(url: string, flags: LdapFlags): Promise<Source> {
-  const password = (await readFile(flags.passwordFile, 'utf8')).replace(/\r?\n$/, '');
-  return ldapSource({
-    url,
-    bindDn: flags.bindDn,
-    password,
-    baseDn: flags.base,
-    ...(flags.startTls ? { startTls: true } : {}),
-    ...(flags.caFile === undefined ? {} : { caFile: flags.caFile }),
-  });
+async function importLdap(tools: Toolbox, url: string, options: LdapOptions): Promise<void> {
+  const { ldapSource } = await import('#sources/ldap/ldap.ts');
+  const password = await inWords(() => readFile(options.passwordFile, 'utf8'));
+  const source = await inWords(async () =>
+    ldapSource({
+      url,
+      bindDn: options.bindDn,
+      password: password.replace(/\r?\n$/, ''),
+      baseDn: options.base,
+      ...(options.startTls ? { startTls: true } : {}),
+      ...(options.caFile === undefined ? {} : { caFile: options.caFile }),
+    }),
+  );
+  await importPeople(tools, source, options);
 }
 
-async function importPeople(
-  around: ImportSurroundings,
-  source: Source,
-  flags: Output & { name?: string },
-): Promise<void> {
-  const report = await inHouse(around, async (house) => {
-    const progress = createImportProgress(around.stderr);
-    const stopping = stopOnSignal();
-    try {
-      return await runImport(house, source, {
-        ...(flags.name === undefined ? {} : { name: flags.name }),
-        dryRun: flags.dryRun ?? false,
-        onProgress: progress.show,
-        signal: stopping.signal,
-      });
-    } finally {
-      progress.clear();
+async function importPeople(tools: Toolbox, source: Source, options: PeopleOptions): Promise<void> {
+  const { runImport } = await import('#migration/import.ts');
+  const { readCompletely, reportText } = await import('#migration/report.ts');
+  const progress = phases();
+  const stopping = stopOnSignal();
+  const report = await tools
+    .withHouse((house) =>
+      inWords(() =>
+        runImport(house, source, {
+          ...(options.name === undefined ? {} : { name: options.name }),
+          dryRun: options.dryRun ?? false,
+          onProgress: progress.show,
+          signal: stopping.signal,
+        }),
+      ),
+    )
+    .finally(() => {
+      progress.end();
       stopping.forget();
-    }
-  });
-  print(around, flags, report, reportText);
-  around.exit(readCompletely(report) && report.state === 'done' ? 0 : 1);
+    });
+  tools.print(options.json ? json(report) : reportText(report, { paint }));
+  if (report.state === 'stopped') throw new CommandRefused('It was stopped. Run it again to go on.');
+  if (!readCompletely(report)) throw new CommandRefused(notAllRead);
 }
 
-async function importNames(around: ImportSurroundings, file: string, flags: Output): Promise<void> {
-  const bytes = await readFile(file);
-  const report = await inHouse(around, async (house) => {
-    const progress = createImportProgress(around.stderr);
-    try {
-      return await importAliases(house, bytes, {
-        dryRun: flags.dryRun ?? false,
-        onProgress: (done) => progress.show({ phase: 'importing', done }),
-      });
-    } finally {
-      progress.clear();
-    }
-  });
-  print(around, flags, report, aliasReportText);
-  around.exit(readCompletely(report) ? 0 : 1);
+async function importNames(tools: Toolbox, file: string, options: Output): Promise<void> {
+  const { aliasReportText, importAliases } = await import('#migration/aliases.ts');
+  const bytes = await inWords(() => readFile(file));
+  const report = await tools.withHouse((house) =>
+    importAliases(house, bytes, { dryRun: options.dryRun ?? false }),
+  );
+  tools.print(options.json ? json(report) : aliasReportText(report, { paint }));
+  if (report.counts.unreadable > 0) throw new CommandRefused(notAllRead);
 }
 
-async function inHouse<T>(around: ImportSurroundings, work: (house: ImportHouse) => Promise<T>): Promise<T> {
-  const house = await around.open();
-  try {
-    return await work(house);
-  } finally {
-    await house.close();
-  }
+const notAllRead = 'Some of it could not be read; the report says what and where. The rest is as reported.';
+
+const paint: Paint = (style, text) => styleText(style, text, { stream: process.stdout });
+
+const titles = { reading: 'Reading', importing: 'Importing', groups: 'Groups' } as const;
+
+/** A bar for each phase that has an end. */
+function phases(): { show(progress: ImportProgress): void; end(): void } {
+  let phase: ImportProgress['phase'] | undefined;
+  let bar: Progress | undefined;
+  return {
+    show(progress) {
+      if (progress.total === undefined) return;
+      if (progress.phase !== phase) {
+        bar?.end();
+        phase = progress.phase;
+        bar = startProgress(titles[phase]);
+      }
+      bar?.show(progress.done, progress.total);
+    },
+    end: () => bar?.end(),
+  };
 }
 
 /** Ctrl-C ends the run after its batch; what is in stays in, and the next run goes on. */
@@ -166,36 +156,24 @@ function stopOnSignal(): { signal: AbortSignal; forget(): void } {
   };
 }
 
-function print<Report extends ImportReport | AliasReport>(
-  { stdout }: ImportSurroundings,
-  { json: wanted }: Output,
-  report: Report,
-  text: (report: Report, options: { paint: Paint }) => string,
-): void {
-  const paint: Paint = (style, words) => styleText(style, words, { stream: stdout });
-  stdout.write(wanted ? `${JSON.stringify(report, undefined, 2)}\n` : `${text(report, { paint })}\n`);
-}
-
-/** Refusals that are the user's to mend are told in a sentence; anything else is a fault of ours and goes on up. */
-async function withReasons(around: ImportSurroundings, work: () => Promise<void>): Promise<void> {
+/** Says in a sentence what the person at the terminal can mend; everything else is passed on. */
+async function inWords<T>(work: () => Promise<T>): Promise<T> {
   try {
-    await work();
+    return await work();
   } catch (error) {
-    const reason = reasonOf(error);
+    const reason = reasonOf(error as Error);
     if (reason === undefined) throw error;
-    around.stderr.write(`${reason}\nNothing was imported.\n`);
-    around.exit(1);
+    throw new CommandRefused(`${reason} Nothing was imported.`);
   }
 }
 
-function reasonOf(error: unknown): string | undefined {
-  if (error instanceof SourceIncomplete || error instanceof LdapRefused || error instanceof ImportRunning)
-    return error.message;
-  const { code, path } = error as { code?: unknown; path?: unknown };
+const sourceRefusals = new Set(['SourceIncomplete', 'LdapRefused']);
+
+function reasonOf(error: Error & { code?: string; path?: string }): string | undefined {
+  if (sourceRefusals.has(error.name)) return error.message;
   // Reading a folder fails without saying which.
-  if (code === 'EISDIR') return 'This is a folder. Name the file.';
-  if (typeof path !== 'string') return undefined;
-  if (code === 'ENOENT') return `There is no file ${path}.`;
-  if (code === 'EACCES') return `The file ${path} may not be read by this account.`;
-  return undefined;
+  if (error.code === 'EISDIR') return 'This is a folder. Name the file.';
+  if (error.path === undefined) return undefined;
+  if (error.code === 'ENOENT') return `${error.path} does not exist.`;
+  return error.code === 'EACCES' ? `${error.path} cannot be read.` : undefined;
 }
