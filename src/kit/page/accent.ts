@@ -121,23 +121,31 @@ function mix(colour: string, ground: string, share: number): string {
   );
 }
 
+/** The quiet fill of an accent: the entry one stands in is written in the accent on it. */
+function tint(colour: string, theme: 'light' | 'dark'): string {
+  return mix(colour, GROUNDS[theme].surface, theme === 'light' ? 0.09 : 0.16);
+}
+
 /**
  * The tones of an accent for both themes, every one of them AA.
  * @param colour `#rrggbb` or `#rgb`; anything else gives the default accent
  */
 export function accentFor(colour: string | undefined): { light: AccentTones; dark: AccentTones } {
   const wanted = toOklch(parseColour(colour ?? '') ?? mustParse(DEFAULT_ACCENT));
-  // Darker than needed by a hair on the ground, so that rounding to bytes cannot lose the last tenth.
+  // More than needed by a hair, so that rounding to bytes cannot lose the last tenth.
   const enough = 4.6;
-  const light = moveUntil(
-    { ...wanted, lightness: Math.min(wanted.lightness, 0.62) },
-    -0.01,
-    (text) => contrast(text, GROUNDS.light.ground) >= enough && contrast(text, '#ffffff') >= enough,
+  const light = moveUntil({ ...wanted, lightness: Math.min(wanted.lightness, 0.62) }, -0.01, (text) =>
+    [GROUNDS.light.ground, GROUNDS.light.surface, tint(text, 'light')].every(
+      (ground) => contrast(text, ground) >= enough,
+    ),
   );
   const dark = moveUntil(
     { ...wanted, lightness: Math.max(wanted.lightness, 0.68), chroma: Math.min(wanted.chroma, 0.15) },
     0.01,
-    (text) => contrast(text, GROUNDS.dark.surface) >= enough && contrast(text, '#0b1018') >= enough,
+    (text) =>
+      [GROUNDS.dark.surface, '#0b1018', tint(text, 'dark')].every(
+        (ground) => contrast(text, ground) >= enough,
+      ),
   );
   const lightHex = toHex(fromOklch(light));
   const darkHex = toHex(fromOklch(dark));
@@ -146,13 +154,13 @@ export function accentFor(colour: string | undefined): { light: AccentTones; dar
       accent: lightHex,
       strong: toHex(fromOklch({ ...light, lightness: Math.max(0, light.lightness - 0.06) })),
       on: '#ffffff',
-      soft: mix(lightHex, GROUNDS.light.surface, 0.09),
+      soft: tint(lightHex, 'light'),
     },
     dark: {
       accent: darkHex,
       strong: toHex(fromOklch({ ...dark, lightness: Math.min(1, dark.lightness + 0.06) })),
       on: '#0b1018',
-      soft: mix(darkHex, GROUNDS.dark.surface, 0.16),
+      soft: tint(darkHex, 'dark'),
     },
   };
 }

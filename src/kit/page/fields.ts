@@ -65,7 +65,9 @@ function frame(base: FieldBase, input: Html): Html {
   const say = pageWords(base.locale);
   const aside =
     base.aside ??
-    (base.required === false && !base.unmarked ? html`<span class="optional">${say('optional')}</span>` : undefined);
+    (base.required === false && !base.unmarked
+      ? html`<span class="optional">${say('optional')}</span>`
+      : undefined);
   return html`<div class="field"><div class="label"><label for="${id}">${base.label}</label>${aside ? html`<span class="aside">${aside}</span>` : ''}</div>${
     base.help ? html`<p class="help" id="${id}-help">${base.help}</p>` : ''
   }${base.beside ? html`<div class="beside">${input}${base.beside}</div>` : input}${errorLine(id, base.error)}</div>`;

@@ -115,7 +115,9 @@ export function errorSummary(input: {
   const entries = Object.entries(input.errors);
   if (entries.length === 0) return undefined;
   const title = input.title ?? pageWords(input.locale)('errorTitle', { count: entries.length });
-  const lines = entries.map(([id, text]) => html`<li><a href="#${id}">${input.labels?.[id] ?? text}</a></li>`);
+  const lines = entries.map(
+    ([id, text]) => html`<li><a href="#${id}">${input.labels?.[id] ?? text}</a></li>`,
+  );
   return html`<div class="notice danger-tone" role="alert" id="errors">${icons.danger}<div><p class="title">${title}</p><ul>${lines}</ul></div></div>`;
 }
 
