@@ -194,6 +194,9 @@ async function startWork(
   });
   closers.push(() => notices.stop());
   settlers.push(() => notices.settle());
+  const sealing = sealAgain(house, fronts);
+  settlers.push(() => sealing);
+  closers.push(() => sealing);
   const wrapping = startWrapping(house);
   closers.push(() => wrapping.stop());
   settlers.push(() => wrapping.settle());
@@ -204,6 +207,24 @@ async function startWork(
   }, 3600_000);
   cleaning.unref();
   closers.push(async () => clearInterval(cleaning));
+}
+
+/** After a change of the master key: everything sealed under an earlier one is sealed again, then the old key can go. */
+async function sealAgain(house: House, fronts: readonly Front[]): Promise<void> {
+  const { database, secrets, log } = house;
+  try {
+    const stored = await database.read(system(), (tx) => houseFact(tx, 'master-key'));
+    if (secrets.recognise(String(stored)) === 'current') return;
+    let sealed = 0;
+    for (const front of fronts) sealed += (await front.rewrap?.()) ?? 0;
+    await database.transact(system(), (tx) => setHouseFact(tx, 'master-key', secrets.fingerprint));
+    log.info({ sealed }, 'everything is sealed under the new master key; the previous one can be put away');
+  } catch (error) {
+    log.error(
+      { err: error, code: 'rewrap-failed' },
+      'sealing under the new master key failed; it goes on at the next start',
+    );
+  }
 }
 
 /** Pages, protocols over HTTP and the API on one server. */

@@ -28,6 +28,8 @@ export interface Front {
   launch?(application: Application, person: Person): Promise<URL | undefined>;
   /** Called in the transaction that ends a session: what this front can say about each app that took part. */
   endSession?(tx: Tx, session: Session): Promise<SignOutOutcome[]>;
+  /** Seals everything this front keeps under the current master key; returns how much changed. */
+  rewrap?(): Promise<number>;
   /** Background work with a life (workers, timers); stopped on drain. `settle` resolves when nothing is left to do. */
   start?(): Promise<{ stop(): Promise<void>; settle?(): Promise<void> }>;
 }

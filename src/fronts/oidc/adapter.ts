@@ -48,7 +48,9 @@ function adapterFor(kind: string, needs: AdapterNeeds): Adapter {
       const hash = hashId(kind, id);
       const found = await store.findPayload(database, kind, hash);
       if (!found) return undefined;
-      const payload = JSON.parse(secrets.open('oidc', found.sealed, place(kind, hash)).toString('utf8'));
+      const payload = JSON.parse(
+        secrets.open('oidc', found.sealed, placeOfPayload(kind, hash)).toString('utf8'),
+      );
       return found.consumedAt ? { ...payload, consumed: true } : payload;
     },
     async consume(id) {
@@ -73,7 +75,7 @@ function hashId(kind: string, id: string): Buffer {
   return createHash('sha256').update(`${kind}\0${id}`).digest();
 }
 
-function place(kind: string, hash: Buffer): string {
+export function placeOfPayload(kind: string, hash: Buffer): string {
   return `oidc_payloads/${kind}/${hash.toString('hex')}`;
 }
 
@@ -94,7 +96,7 @@ function rowOf(
   return {
     kind,
     id: hash,
-    sealed: secrets.seal('oidc', JSON.stringify(payload), place(kind, hash)),
+    sealed: secrets.seal('oidc', JSON.stringify(payload), placeOfPayload(kind, hash)),
     // An interaction only mentions a grant; it does not fall with it.
     grantId: grantId && kind !== 'Interaction' ? hashId('Grant', grantId) : undefined,
     session: kind !== 'Interaction' && bound && session && uuid.test(session) ? session : undefined,

@@ -110,14 +110,14 @@ async function makeKey(
     alg,
     state,
     publicJwk: { ...publicPart, kid, alg, use: 'sig' },
-    sealed: secrets.seal('oidc-keys', JSON.stringify(jwk), place(kid)),
+    sealed: secrets.seal('oidc-keys', JSON.stringify(jwk), placeOfKey(kid)),
   });
   await record(tx, 'key.created', { data: { kid, alg } });
   if (state === 'active') await record(tx, 'key.activated', { data: { kid, alg } });
   return kid;
 }
 
-function place(kid: string): string {
+export function placeOfKey(kid: string): string {
   return `oidc_keys/${kid}/sealed`;
 }
 
@@ -156,7 +156,9 @@ export async function readKeys(db: store.Queryable, secrets: Secrets): Promise<K
   rows.sort((one, other) => order[one.state] - order[other.state]);
   const active = new Map<KeyAlgorithm, JWK>();
   const jwks = rows.map((row) => {
-    const opened = JSON.parse(secrets.open('oidc-keys', row.sealed, place(row.kid)).toString('utf8')) as JWK;
+    const opened = JSON.parse(
+      secrets.open('oidc-keys', row.sealed, placeOfKey(row.kid)).toString('utf8'),
+    ) as JWK;
     const jwk = { ...opened, kid: row.kid, alg: row.alg, use: 'sig' };
     if (row.state === 'active') active.set(row.alg, jwk);
     return jwk;

@@ -28,6 +28,7 @@ import { defaultKeyPolicy, type KeyPolicy, rotateKeys } from './keys.ts';
 import { logoutRoutes } from './logout.ts';
 import { renderError, renderFormPost } from './pages.ts';
 import { issuerOf, paths } from './provider.ts';
+import { rewrapOidc } from './rewrap.ts';
 import { deleteExpired, deleteOldLogouts } from './store.ts';
 import { withdrawalReader } from './withdrawal.ts';
 
@@ -72,6 +73,7 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
     launch: async (application) => launchUrl(application, needs.issuer),
     endSession: outcomesOf,
     start: () => startWork(needs, engine),
+    rewrap: () => rewrapOidc(needs),
   };
 }
 

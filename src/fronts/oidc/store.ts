@@ -235,3 +235,44 @@ export async function settleLogout(
 export async function deleteOldLogouts(db: Queryable, before: Date): Promise<void> {
   await db.query('delete from oidc_logouts where created_at < $1', [before]);
 }
+
+export async function sealedKeys(tx: Tx): Promise<{ kid: string; sealed: Buffer }[]> {
+  return tx.query("select kid, sealed from oidc_keys where state <> 'gone' order by kid for update");
+}
+
+export async function replaceSealedKey(tx: Tx, kid: string, sealed: Buffer): Promise<void> {
+  await tx.query('update oidc_keys set sealed = $2 where kid = $1', [kid, sealed]);
+}
+
+/** Sealed bodies in order of their key, after one. */
+export async function sealedPayloads(
+  db: Queryable,
+  after: { kind: string; id: Buffer } | undefined,
+  limit: number,
+): Promise<{ kind: string; id: Buffer; sealed: Buffer }[]> {
+  return db.query(
+    `select kind, id, sealed from oidc_payloads
+     where $1::text is null or (kind, id) > ($1, $2::bytea) order by kind, id limit $3`,
+    [after?.kind ?? null, after?.id ?? null, limit],
+  );
+}
+
+/** Puts bodies in place, each only where it still is the one that was read. */
+export async function replaceSealedPayloads(
+  db: Queryable,
+  rows: readonly { kind: string; id: Buffer; from: Buffer; to: Buffer }[],
+): Promise<number> {
+  if (rows.length === 0) return 0;
+  const changed = await db.query(
+    `update oidc_payloads p set sealed = r."to"
+     from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[]) as r (kind, id, "from", "to")
+     where p.kind = r.kind and p.id = r.id and p.sealed = r."from" returning p.kind`,
+    [
+      rows.map((row) => row.kind),
+      rows.map((row) => row.id),
+      rows.map((row) => row.from),
+      rows.map((row) => row.to),
+    ],
+  );
+  return changed.length;
+}
