@@ -8,7 +8,7 @@ export const problems = {
   // people and names
   'username-taken': 'Someone already has this user name. Choose another one.',
   'username-rule':
-    'This user name does not follow the rule of this community. Choose one as described below the field.',
+    'This user name does not follow the rule of this community. Choose one as described at the field.',
   'username-reserved': 'This user name is kept for the people who run the community. Choose another one.',
   'name-missing': 'A name is needed so that others know who you are. Fill in at least one of your names.',
   'text-too-long': 'This text is longer than we can keep. Shorten it.',

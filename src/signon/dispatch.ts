@@ -62,6 +62,12 @@ export function nextStep(request: SignOnRequest | undefined, signedOn: SignedOn 
   return { go: request?.returnTo ?? '/account' };
 }
 
+/** Where the request for a page leads back to: its path, with its query unless that is too long or not plain. */
+export function pathBack(url: string): string {
+  const path = url.split('?', 1)[0] ?? '';
+  return [url, path].find(isLocalPath) ?? '/account';
+}
+
 /** A path on our own origin and nothing a browser could read as another host (FE-05). */
 export function isLocalPath(path: string): boolean {
   return path.length <= 2000 && /^\/(?![/\\])/.test(path) && !/[\\\u0000-\u0020\u007f]/.test(path);

@@ -6,7 +6,7 @@ import { HttpRefusal } from '#kit/http/server.ts';
 import type { Log } from '#kit/log/log.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { personPage } from '#kit/page/layout.ts';
-import { linkButton, notice } from '#kit/page/parts.ts';
+import { linkButton } from '#kit/page/parts.ts';
 import { chooseLocale } from '#kit/page/words.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { lookOf } from './visit.ts';
@@ -37,6 +37,20 @@ export function logRefusal(log: Log, error: unknown, request: FastifyRequest): v
   }
 }
 
+/** What kind of refusal it is, for the heading; the sentence below says which. */
+function titleOf(code: ProblemCode, status: number) {
+  if (code === 'unexpected') return 'problemOurs';
+  if (status === 404) return 'problemMissing';
+  if (status === 410) return 'problemOver';
+  return status === 403 && code !== 'form-stale' ? 'problemRefused' : 'problemTitle';
+}
+
+/** A mail or web address of the community is a link; other ways to reach it are text. */
+function contactLink(contact: string): Html | string {
+  if (/^[^\s@:]+@[^\s@:]+$/.test(contact)) return html`<a href="mailto:${contact}">${contact}</a>`;
+  return /^https?:\/\//i.test(contact) ? html`<a href="${contact}">${contact}</a>` : contact;
+}
+
 /** The page for a refusal or a fault. Text of the request is never shown as ours (FE-06). */
 export function errorPage(
   error: unknown,
@@ -49,13 +63,15 @@ export function errorPage(
   const community = settings ?? communitySettings.parse({});
   const document = personPage({
     look: lookOf(community),
-    title: say('problemTitle'),
+    title: say(titleOf(code, status)),
+    lede: html`<span id="problem">${problemWords(locale)(code)}</span>`,
     nonce: request.nonce || 'none',
     locale,
-    body: html`${notice({ tone: status >= 500 ? 'danger' : 'warning', text: problemWords(locale)(code), id: 'problem' })}
-      <p class="quiet-line" id="reference">${say('reference', { reference: request.requestId || '-' })}</p>
-      ${community.contact ? html`<p class="quiet-line">${say('writeTo', { contact: community.contact })}</p>` : ''}
-      ${linkButton({ label: say('goHome'), url: '/', style: 'quiet', full: true })}`,
+    body: html`${linkButton({ label: say('goHome'), url: '/', style: 'quiet', full: true })}
+      <div class="aside-actions">
+        ${community.contact ? html`<p>${say.html('writeTo', { contact: contactLink(community.contact) })}</p>` : ''}
+        <p id="reference">${say('reference', { reference: request.requestId || '-' })}</p>
+      </div>`,
   });
   const retryAfter = error instanceof Problem ? error.facts.retryAfter : undefined;
   return { status, html: document, headers: retryAfter ? { 'retry-after': String(retryAfter) } : {} };

@@ -140,7 +140,9 @@ async function signInPage(
   return show(here, reply, {
     formAction: page.request?.returnOrigins,
     title: say('signIn'),
-    lede: application && say('signInTo', { application: application.settings.title }),
+    lede:
+      application &&
+      say.html('signInTo', { application: html`<strong>${application.settings.title}</strong>` }),
     body,
     status: page.problem ? pageStatus[page.problem.code] : 200,
   });

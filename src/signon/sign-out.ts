@@ -5,7 +5,7 @@ import { endSession } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
 import { hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
-import { button, form, linkButton } from '#kit/page/parts.ts';
+import { button, form, lines, linkButton } from '#kit/page/parts.ts';
 import type { Front, SignOutOutcome } from './front.ts';
 import { type PageNeeds, show, type Visit, visit } from './visit.ts';
 
@@ -53,14 +53,14 @@ export function signOutRoutes(app: App, needs: PageNeeds, fronts: readonly Front
     const outcomes = await signOut(needs, fronts, here);
     needs.cookies.clear(reply, 'session');
     const { say, community } = here;
-    const lines = outcomes.map((one) => {
+    const told = outcomes.map((one) => {
       const key = { ended: 'appEnded', asked: 'appAsked', unreachable: 'appUnreachable' } as const;
-      return html`<li>${say(key[one.state], { application: one.title })}</li>`;
+      return { what: say(key[one.state], { application: one.title }) };
     });
     return show({ ...here, signedOn: undefined }, reply, {
       title: say('signedOutTitle'),
       lede: say('signedOutLede', { community: community.name }),
-      body: html`${lines.length > 0 ? html`<ul class="plain-list" id="sign-out-map">${lines}</ul>` : ''}
+      body: html`${told.length > 0 ? lines({ items: told, label: say('signedOutTitle'), id: 'sign-out-map' }) : ''}
         ${linkButton({ label: say('signInAgain'), url: '/sign-in', full: true })}`,
     });
   });

@@ -135,5 +135,5 @@ export function show(
 
 /** A quiet line with a link at the end of a card. */
 export function quietLine(text: string, link: { url: string; title: string }): Html {
-  return html`<p class="quiet-line">${text} <a href="${link.url}">${link.title}</a></p>`;
+  return html`<p class="quiet-line">${text}${text ? ' ' : ''}<a href="${link.url}">${link.title}</a></p>`;
 }

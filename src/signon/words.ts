@@ -4,7 +4,7 @@ import { defineWords } from '#kit/page/words.ts';
 export const words = defineWords('signon', {
   // sign in
   signIn: 'Sign in',
-  signInTo: 'Sign in to go on to {application}',
+  signInTo: 'to go on to {application}',
   username: 'User name or mail address',
   password: 'Password',
   forgotten: 'Forgotten?',
@@ -31,14 +31,14 @@ export const words = defineWords('signon', {
   checkMailLede: 'We sent a link and a code to {address}. Open the link, or type the code here.',
   code: 'Code from the mail',
   confirm: 'Confirm',
-  noMail: 'No mail after a few minutes? Look in the spam folder, or:',
+  noMail: 'No mail after a few minutes? Look in the spam folder first.',
   sendAgain: 'Send the mail again',
   sentAgain: 'We sent the mail again. Only the newest one counts.',
   wrongAddress: 'Wrong address? Change it',
   changeAddress: 'Change the address',
   changeAddressLede: 'We will send the mail to the new address instead.',
   sendThere: 'Send the mail there',
-  startOver: 'Start again',
+  backToCode: 'Back to the code',
   confirmAddress: 'Confirm your address',
   confirmAddressLede: 'Press the button to confirm {address}.',
   confirmSignUpLede:
@@ -68,6 +68,10 @@ export const words = defineWords('signon', {
   signInAgain: 'Sign in again',
   // errors
   problemTitle: 'This did not work',
+  problemMissing: 'Nothing to be found here',
+  problemRefused: 'This is not open to you',
+  problemOver: 'This cannot be used any more',
+  problemOurs: 'A fault on our side',
   reference: 'Reference: {reference}',
   goHome: 'Go to the start page',
   writeTo: 'Questions? Write to {contact}.',

@@ -18,7 +18,7 @@ import { html } from '#kit/page/html.ts';
 import { button, form, formButton, linkButton } from '#kit/page/parts.ts';
 import { askProof } from '#signon/ask-proof.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
-import { type PageNeeds, show } from '#signon/visit.ts';
+import { type PageNeeds, quietLine, show } from '#signon/visit.ts';
 import { type Home, home } from './guest.ts';
 
 /** The routes below /account/addresses. */
@@ -131,8 +131,9 @@ function addPage(here: Home, reply: FastifyReply, typed: string, problem: Proble
   const body = html`${form({
     url: '/account/addresses',
     token: here.formToken,
-    body: html`${field({ name: 'email', type: 'email', label: tell('addAddress'), locale, value: typed, autocomplete: 'email', maxlength: 254, help: tell('addAddressHelp'), error: problemWords(locale)(problem.code) })}${button({ label: tell('add'), id: 'add-address', full: true })}`,
-  })}${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`;
+    body: html`${field({ name: 'email', type: 'email', label: tell('addAddress'), locale, value: typed, autocomplete: 'email', maxlength: 254, help: tell('addAddressHelp'), error: problemWords(locale)(problem.code) })}${button({ label: tell('add'), id: 'add-address', full: true })}
+      ${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`,
+  })}`;
   return show(here, reply, { title: tell('addAddress'), body, status: pageStatus[problem.code] });
 }
 
@@ -142,12 +143,13 @@ function codePage(here: Home, reply: FastifyReply, address: Address, problem?: P
   const body = html`${form({
     url: `/account/addresses/${address.id}/code`,
     token: here.formToken,
-    body: html`${codeField({ label: tell('code'), locale, digits: 6, autofocus: true, error })}${button({ label: tell('confirm'), id: 'confirm', full: true })}`,
-  })}${formButton({ label: tell('sendAgain'), url: `/account/addresses/${address.id}/confirm`, token: here.formToken })}
-  ${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`;
+    body: html`${codeField({ label: tell('code'), locale, digits: 6, autofocus: true, error })}${button({ label: tell('confirmCode'), id: 'confirm', full: true })}`,
+  })}<div class="aside-actions"><p>${tell('noMail')}</p>
+  ${formButton({ label: tell('sendAgain'), url: `/account/addresses/${address.id}/confirm`, token: here.formToken, full: true })}
+  ${quietLine('', { url: '/account', title: tell('back') })}</div>`;
   return show(here, reply, {
-    title: tell('codeTitle', { address: address.address }),
-    lede: tell('codeLede'),
+    title: tell('codeTitle'),
+    lede: tell.html('codeLede', { address: html`<strong>${address.address}</strong>` }),
     body,
     status: problem ? pageStatus[problem.code] : 200,
   });

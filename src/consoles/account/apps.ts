@@ -12,7 +12,7 @@ import { lastSignIns } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { html } from '#kit/page/html.ts';
-import { emptyState, formButton, keyValues, linkButton, section, tiles, time } from '#kit/page/parts.ts';
+import { emptyState, formButton, lines, linkButton, section, tiles, time } from '#kit/page/parts.ts';
 import type { Front } from '#signon/front.ts';
 import { admit } from '#signon/gate.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
@@ -48,9 +48,9 @@ export function appRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]):
   });
 
   app.get('/go/:id', { config: { door: 'page' } }, async (request, reply) => {
-    const here = await home(needs, request, reply);
-    if (!here) return reply;
     const id = String((request.params as Record<string, unknown>).id ?? '');
+    const here = await home(needs, request, reply, id);
+    if (!here) return reply;
     const application = await needs.database.read(here.context, async (tx) => {
       const found = await requireApplication(tx, id);
       await admit(tx, needs.secrets, found, here.signedOn.person.id);
@@ -100,31 +100,25 @@ function appsBody(here: Home, mine: readonly MyApp[]) {
       text: application.settings.description,
     })),
   );
-  const details = mine.map((one) =>
-    section({
-      title: one.application.settings.title,
-      id: `app-${one.application.id}`,
-      body: keyValues({
-        locale,
-        rows: [
-          { key: tell('calledThere'), value: one.username },
-          {
-            key: tell('lastUsed'),
-            value: one.lastUsed ? time({ at: one.lastUsed, now, locale }) : tell('never'),
-          },
-          ...(one.shared ? [{ key: tell('shared'), value: one.shared.join(', ') }] : []),
-        ],
-      }),
-      action: one.shared
-        ? formButton({
-            label: tell('withdraw'),
-            url: `/apps/${one.application.id}/withdraw`,
-            token: here.formToken,
-            compact: true,
-            describe: `${tell('withdraw')}: ${one.application.settings.title}`,
-          })
-        : undefined,
-    }),
-  );
-  return html`${grid}${details}`;
+  const items = mine.map((one) => {
+    const used = one.lastUsed
+      ? tell.html('usedWhen', { when: time({ at: one.lastUsed, now, locale }) })
+      : tell('neverUsed');
+    const shared = one.shared && html`<br>${tell('shared', { scopes: one.shared.join(', ') })}`;
+    return {
+      what: one.application.settings.title,
+      more: html`${tell.html('calledThere', { name: html`<strong>${one.username}</strong>` })} · ${used}${shared}`,
+      actions:
+        one.shared &&
+        formButton({
+          label: tell('withdraw'),
+          url: `/apps/${one.application.id}/withdraw`,
+          token: here.formToken,
+          compact: true,
+          describe: `${tell('withdraw')}: ${one.application.settings.title}`,
+        }),
+    };
+  });
+  const known = section({ title: tell('knownThere'), body: lines({ items, label: tell('knownThere') }) });
+  return html`<div class="stack">${grid}${known}</div>`;
 }

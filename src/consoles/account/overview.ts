@@ -1,9 +1,11 @@
 /** `/account`: everything at a glance, each part with its own way to change it. */
 
+import { listApplications } from '#core/applications/applications.ts';
+import { passwordSetAt } from '#core/credentials/credentials.ts';
 import { type AttributeDeclaration, attributeDeclarations, attributesOf } from '#core/people/attributes.ts';
 import { type Address, listAddresses } from '#core/people/people.ts';
 import { type ProblemCode, problems } from '#core/problem.ts';
-import { listSessions, listSignIns, type Session, type SignIn } from '#core/sessions/sessions.ts';
+import { lastSignIns, listSessions, listSignIns, type Session } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { field } from '#kit/page/fields.ts';
@@ -15,11 +17,12 @@ import {
   form,
   formButton,
   keyValues,
+  lines,
   linkButton,
   notice,
   section,
-  table,
   time,
+  timeline,
 } from '#kit/page/parts.ts';
 import { problemWords } from '#signon/errors.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
@@ -36,25 +39,10 @@ export function overviewRoutes(app: App, needs: PageNeeds): void {
       ${saidNotice(here, said)}
       ${profileSection(here, facts)}
       ${addressSection(here, facts.addresses)}
-      ${section({
-        title: here.tell('password'),
-        id: 'password-section',
-        body: html``,
-        action: linkButton({
-          label: here.tell('changePassword'),
-          url: '/account/password',
-          style: 'quiet',
-          compact: true,
-        }),
-      })}
+      ${passwordSection(here, facts.passwordSet)}
       ${sessionSection(here, facts.sessions)}
-      ${section({
-        title: here.tell('apps'),
-        id: 'apps-section',
-        body: html``,
-        action: linkButton({ label: here.tell('apps'), url: '/apps', style: 'quiet', compact: true }),
-      })}
-      ${historySection(here, facts.signIns)}`;
+      ${appSection(here, facts)}
+      ${historySection(here, facts)}`;
     return show(here, reply, {
       title: here.tell('title'),
       lede: here.tell('lede', { community: here.community.name }),
@@ -70,7 +58,10 @@ async function readFacts(tx: Tx, person: string) {
   const addresses = await listAddresses(tx, [person]);
   const sessions = await listSessions(tx, person);
   const signIns = await listSignIns(tx, person, 10);
-  return { declared, values, addresses, sessions, signIns };
+  const passwordSet = await passwordSetAt(tx, person);
+  const titles = new Map((await listApplications(tx)).map((one) => [one.id, one.settings.title]));
+  const used = [...((await lastSignIns(tx, [person])).get(person) ?? [])].filter(([id]) => titles.has(id));
+  return { declared, values, addresses, sessions, signIns, passwordSet, titles, used };
 }
 type Facts = Awaited<ReturnType<typeof readFacts>>;
 
@@ -90,14 +81,12 @@ function saidNotice(here: Home, said: string | undefined): Html | undefined {
 function profileSection(here: Home, facts: Facts): Html {
   const { tell, locale } = here;
   const { person } = here.signedOn;
+  const name = [person.givenName, person.familyName].filter(Boolean).join(' ');
   const visible = facts.declared.filter((one) => one.visible !== 'operators');
   const rows = [
     { key: tell('username'), value: person.username },
     { key: tell('displayName'), value: person.displayName },
-    {
-      key: tell('name'),
-      value: [person.givenName, person.familyName].filter(Boolean).join(' ') || tell('notGiven'),
-    },
+    ...(name && name !== person.displayName ? [{ key: tell('name'), value: name }] : []),
     ...visible.map((one) => ({ key: one.title, value: shown(here, one, facts.values[one.name]) })),
     { key: tell('since'), value: time({ at: person.createdAt, now: here.now, locale }) },
   ];
@@ -109,99 +98,141 @@ function profileSection(here: Home, facts: Facts): Html {
   });
 }
 
-function shown(here: Home, one: AttributeDeclaration, value: unknown): string {
+function shown(here: Home, one: AttributeDeclaration, value: unknown): string | Html {
   if (one.type === 'boolean') return value === true ? here.tell('yes') : here.tell('no');
-  return value === undefined ? here.tell('notGiven') : String(value);
+  if (value === undefined) return html`<span class="muted">${here.tell('notGiven')}</span>`;
+  if (one.type === 'number') return Number(value).toLocaleString(here.locale);
+  if (one.type === 'date') {
+    return new Date(`${value}T00:00:00Z`).toLocaleDateString(here.locale, {
+      dateStyle: 'long',
+      timeZone: 'UTC',
+    });
+  }
+  return String(value);
+}
+
+function passwordSection(here: Home, setAt: Date | undefined): Html {
+  const { tell, locale, now } = here;
+  return section({
+    title: tell('password'),
+    id: 'password-section',
+    body: setAt && html`<p>${tell.html('passwordSet', { when: time({ at: setAt, now, locale }) })}</p>`,
+    action: linkButton({
+      label: tell('changePassword'),
+      url: '/account/password',
+      style: 'quiet',
+      compact: true,
+    }),
+  });
+}
+
+/** The apps used last; the whole list has a page of its own. */
+function appSection(here: Home, { used, titles }: Facts): Html {
+  const { tell, locale, now } = here;
+  const latest = used.sort(([, a], [, b]) => b.getTime() - a.getTime()).slice(0, 5);
+  const items = latest.map(([id, at]) => ({
+    what: html`<a href="/go/${id}">${titles.get(id)}</a>`,
+    more: tell.html('usedWhen', { when: time({ at, now, locale }) }),
+  }));
+  return section({
+    title: tell('apps'),
+    id: 'apps-section',
+    body:
+      items.length > 0
+        ? lines({ items, label: tell('apps') })
+        : html`<p class="muted">${tell('noAppUsed')}</p>`,
+    action: linkButton({ label: tell('allApps'), url: '/apps', style: 'quiet', compact: true }),
+  });
 }
 
 function addressSection(here: Home, addresses: readonly Address[]): Html {
   const { tell, locale } = here;
-  const act = (address: Address, verb: string, label: string, style: 'quiet' | 'danger' = 'quiet') =>
+  const act = (address: Address, verb: string, label: string) =>
     formButton({
       label,
       url: `/account/addresses/${address.id}/${verb}`,
       token: here.formToken,
-      style,
       compact: true,
       describe: `${label}: ${address.address}`,
     });
-  const items = addresses.map((address) => {
-    const state = address.verifiedAt
-      ? badge({ tone: 'success', label: tell('confirmed') })
-      : badge({ tone: 'warning', label: tell('notConfirmed') });
-    return html`<li class="line"><span class="line-text">${address.address} ${address.primary ? badge({ tone: 'info', label: tell('main') }) : ''} ${state}</span>
-      <span class="actions">${address.verifiedAt ? '' : act(address, 'confirm', tell('confirm'))}
-      ${address.verifiedAt && !address.primary ? act(address, 'primary', tell('makeMain')) : ''}
-      ${address.primary ? '' : act(address, 'remove', tell('remove'))}</span></li>`;
-  });
+  const items = addresses.map((address) => ({
+    what: address.address,
+    more: html`${address.primary ? badge({ tone: 'info', label: tell('main') }) : ''} ${
+      address.verifiedAt
+        ? badge({ tone: 'success', label: tell('confirmed') })
+        : badge({ tone: 'warning', label: tell('notConfirmed') })
+    }`,
+    actions: !address.primary && [
+      address.verifiedAt
+        ? act(address, 'primary', tell('makeMain'))
+        : act(address, 'confirm', tell('confirm')),
+      act(address, 'remove', tell('remove')),
+    ],
+  }));
   const addForm = form({
     url: '/account/addresses',
     token: here.formToken,
-    body: html`<div class="row">${field({ name: 'email', type: 'email', label: tell('addAddress'), locale, autocomplete: 'email', maxlength: 254, help: tell('addAddressHelp') })}${button({ label: tell('add'), id: 'add-address', style: 'quiet' })}</div>`,
+    body: field({
+      name: 'email',
+      type: 'email',
+      label: tell('addAddress'),
+      locale,
+      autocomplete: 'email',
+      maxlength: 254,
+      help: tell('addAddressHelp'),
+      beside: button({ label: tell('add'), id: 'add-address', style: 'quiet' }),
+    }),
   });
   return section({
     title: tell('addresses'),
     id: 'addresses-section',
-    body: html`<ul class="plain-list">${items}</ul>${addForm}`,
+    body: html`${lines({ items, label: tell('addresses') })}${addForm}`,
   });
 }
 
 function sessionSection(here: Home, sessions: readonly Session[]): Html {
   const { tell, locale, now } = here;
   const mine = here.signedOn.session.id;
-  const rows = table({
-    caption: tell('sessions'),
-    rows: sessions,
-    empty: emptyState({ title: tell('noHistory') }),
-    columns: [
-      {
-        title: tell('device'),
-        cell: (one) =>
-          html`${one.device} ${one.id === mine ? badge({ tone: 'info', label: tell('thisOne') }) : ''}`,
-      },
-      { title: tell('network'), cell: (one) => one.network },
-      { title: tell('lastSeen'), cell: (one) => time({ at: one.lastSeenAt, now, locale }) },
-      { title: tell('signedInAt'), cell: (one) => time({ at: one.createdAt, now, locale }) },
-      {
-        title: '',
-        cell: (one) =>
-          one.id === mine
-            ? ''
-            : formButton({
-                label: tell('end'),
-                url: `/account/sessions/${one.id}/end`,
-                token: here.formToken,
-                style: 'quiet',
-                compact: true,
-                describe: `${tell('end')}: ${one.device}`,
-              }),
-      },
-    ],
-  });
+  const items = sessions.map((one) => ({
+    what: html`${one.device} ${one.id === mine ? badge({ tone: 'info', label: tell('thisOne') }) : ''}`,
+    more: tell.html('sessionFacts', {
+      network: one.network,
+      seen: time({ at: one.lastSeenAt, now, locale }),
+      since: time({ at: one.createdAt, now, locale }),
+    }),
+    actions:
+      one.id !== mine &&
+      formButton({
+        label: tell('end'),
+        url: `/account/sessions/${one.id}/end`,
+        token: here.formToken,
+        compact: true,
+        describe: `${tell('end')}: ${one.device}`,
+      }),
+  }));
+  const ending = (verb: 'end-others' | 'end-all', label: string) =>
+    formButton({ label, url: `/account/sessions/${verb}`, token: here.formToken, compact: true, id: verb });
   const endings = html`<div class="actions">
-    ${sessions.length > 1 ? formButton({ label: tell('endOthers'), url: '/account/sessions/end-others', token: here.formToken, style: 'quiet' }) : ''}
-    ${formButton({ label: tell('endAll'), url: '/account/sessions/end-all', token: here.formToken, style: 'danger' })}</div>`;
-  return section({ title: tell('sessions'), id: 'sessions-section', body: html`${rows}${endings}` });
+    ${sessions.length > 1 ? ending('end-others', tell('endOthers')) : ''}
+    ${ending('end-all', tell('endAll'))}</div>`;
+  const body = html`${lines({ items, label: tell('sessions') })}${endings}`;
+  return section({ title: tell('sessions'), id: 'sessions-section', body });
 }
 
-function historySection(here: Home, signIns: readonly SignIn[]): Html {
+function historySection(here: Home, { signIns, titles }: Facts): Html {
   const { tell, locale, now } = here;
   const texts = problemWords(locale);
-  const outcome = (one: SignIn) =>
-    one.outcome === 'ok'
-      ? badge({ tone: 'success', label: tell('ok') })
-      : html`${Object.hasOwn(problems, one.outcome) ? texts(one.outcome as ProblemCode) : one.outcome}`;
-  const body = table({
-    caption: tell('history'),
-    rows: signIns,
-    empty: emptyState({ title: tell('noHistory') }),
-    columns: [
-      { title: tell('when'), cell: (one) => time({ at: one.at, now, locale }) },
-      { title: tell('device'), cell: (one) => one.device },
-      { title: tell('network'), cell: (one) => one.network },
-      { title: tell('app'), cell: (one) => one.application ?? '' },
-      { title: tell('outcome'), cell: outcome },
-    ],
+  const entries = signIns.map((one) => {
+    const app = one.application && (titles.get(one.application) ?? one.application);
+    const refused = Object.hasOwn(problems, one.outcome) ? texts(one.outcome as ProblemCode) : one.outcome;
+    return {
+      at: one.at,
+      tone: one.outcome === 'ok' ? ('success' as const) : ('warning' as const),
+      what: one.outcome === 'ok' ? tell('ok') : refused,
+      more: [app, one.device, one.network].filter(Boolean).join(' · '),
+    };
   });
+  const body =
+    entries.length > 0 ? timeline({ entries, locale, now }) : emptyState({ title: tell('noHistory') });
   return section({ title: tell('history'), id: 'history-section', body });
 }

@@ -96,8 +96,9 @@ function profilePage(
       ${field({ name: 'display_name', label: tell('displayName'), locale, value: given.displayName, autocomplete: 'name', maxlength: 120, error: errors.display_name })}
       ${languages.length > 1 ? selectField({ name: 'locale', label: tell('language'), locale, value: given.locale ?? locale, options: languages }) : ''}
       ${declared.filter(own).map((one) => attributeField(one, given.attributes[one.name], locale, errors[`attribute_${one.name}`]))}
-      ${button({ label: tell('save'), id: 'save', full: true })}`,
-  })}${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`;
+      ${button({ label: tell('save'), id: 'save', full: true })}
+      ${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`,
+  })}`;
   return show(here, reply, {
     title: tell('editProfile'),
     body,

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { Problem } from '#core/problem.ts';
 import { endSession, endSessions, listSessions } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
-import { passwordField } from '#kit/page/fields.ts';
+import { passwordField, usernameHint } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, linkButton, notice } from '#kit/page/parts.ts';
 import { changePassword } from '#signon/change-password.ts';
@@ -74,12 +74,12 @@ function passwordPage(here: Home, reply: FastifyReply, problem?: Problem): Fasti
       url: '/account/password',
       token: here.formToken,
       body: html`
-        <input type="hidden" name="username" autocomplete="username" value="${here.signedOn.person.username}">
+        ${usernameHint(here.signedOn.person.username)}
         ${passwordField({ name: 'current', label: tell('currentPassword'), locale, autocomplete: 'current-password', error: error('current') })}
         ${passwordField({ name: 'password', label: tell('newPassword'), locale, autocomplete: 'new-password', minlength: 8, help: tell('passwordHelp'), error: error('password') })}
-        ${button({ label: tell('changePassword'), id: 'change-password', full: true })}`,
-    })}
-    ${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`;
+        ${button({ label: tell('changePassword'), id: 'change-password', full: true })}
+        ${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`,
+    })}`;
   return show(here, reply, {
     title: tell('changePassword'),
     lede: tell('changePasswordLede'),

@@ -4,6 +4,7 @@
  */
 import type { App } from '#kit/http/server.ts';
 import type { PageNeeds } from '#signon/visit.ts';
+import { eventRoutes } from './events.ts';
 import { listRoutes } from './lists.ts';
 import { peopleRoutes } from './people.ts';
 import { setupRoutes } from './setup.ts';
@@ -14,5 +15,6 @@ export function registerAdmin(app: App, needs: PageNeeds): void {
   setupRoutes(app, needs);
   peopleRoutes(app, needs);
   listRoutes(app, needs);
+  eventRoutes(app, needs);
   tokenRoutes(app, needs);
 }

@@ -1,20 +1,16 @@
-/** Read-only lists: groups, apps, operators, events. */
+/** Read-only lists: groups, apps, operators. */
 
 import { type Application, listApplications } from '#core/applications/applications.ts';
-import { catalogue, type EventType } from '#core/events/catalogue.ts';
-import { type LoggedEvent, listEvents } from '#core/events/events.ts';
 import { listGroups } from '#core/groups/groups.ts';
 import { listOperators } from '#core/operators/operators.ts';
 import { findPeople } from '#core/people/people.ts';
 import type { App } from '#kit/http/server.ts';
 import { html } from '#kit/page/html.ts';
-import { badge, emptyState, linkButton, table, time } from '#kit/page/parts.ts';
+import { badge, emptyState, table, time } from '#kit/page/parts.ts';
 import type { PageNeeds } from '#signon/visit.ts';
 import { type Desk, desk, showDesk } from './operator.ts';
 
-const pageSize = 100;
-
-/** GET /admin/groups, /admin/apps, /admin/operators, /admin/events. */
+/** GET /admin/groups, /admin/apps, /admin/operators. */
 export function listRoutes(app: App, needs: PageNeeds): void {
   app.get('/admin/groups', { config: { door: 'page' } }, async (request, reply) => {
     const here = await desk(needs, request, reply, 'groups.read');
@@ -65,14 +61,13 @@ export function listRoutes(app: App, needs: PageNeeds): void {
         { title: tell('username'), cell: (one) => one.name },
         {
           title: tell('role'),
-          cell: (one) => (one.application ? `${one.role} · ${one.application}` : one.role),
+          cell: (one) => html`${badge({ tone: 'neutral', label: one.role })} ${one.application}`,
         },
         { title: tell('granted'), cell: (one) => time({ at: one.grantedAt, now, locale }) },
       ],
     });
     return showDesk(here, reply, { section: 'operators', body });
   });
-  eventRoutes(app, needs);
 }
 
 function appTable(here: Desk, applications: readonly Application[]) {
@@ -100,53 +95,5 @@ function appTable(here: Desk, applications: readonly Application[]) {
           one.settings.privateHttp ? badge({ tone: 'warning', label: tell('httpWarning') }) : '',
       },
     ],
-  });
-}
-
-function eventRoutes(app: App, needs: PageNeeds): void {
-  app.get('/admin/events', { config: { door: 'page' } }, async (request, reply) => {
-    const here = await desk(needs, request, reply, 'events.read');
-    if (!here) return reply;
-    const query = request.query as Record<string, string | undefined>;
-    const before = /^\d{1,15}$/.test(query.before ?? '') ? Number(query.before) : undefined;
-    const { events, names } = await needs.database.read(here.context, async (tx) => {
-      const found = await listEvents(tx, { before, limit: pageSize });
-      const ids = [
-        ...new Set(found.flatMap((one) => [one.person, one.actor.id]).filter((id) => id !== undefined)),
-      ];
-      const people = await findPeople(tx, ids);
-      return { events: found, names: new Map(people.map((one) => [one.id, one.username])) };
-    });
-    const { tell, locale, now } = here;
-    const who = (one: LoggedEvent) =>
-      one.actor.id
-        ? (names.get(one.actor.id) ?? one.actor.name ?? one.actor.id)
-        : (one.actor.name ?? one.actor.kind);
-    const list = table({
-      caption: tell('events'),
-      rows: events,
-      empty: emptyState({ title: tell('none') }),
-      columns: [
-        { title: tell('when'), cell: (one) => time({ at: one.at, now, locale }) },
-        {
-          title: tell('what'),
-          cell: (one) =>
-            html`<code title="${catalogue[one.type as EventType]?.text ?? ''}">${one.type}</code>`,
-        },
-        {
-          title: tell('about'),
-          cell: (one) =>
-            [one.person && (names.get(one.person) ?? one.person), one.application]
-              .filter(Boolean)
-              .join(' · '),
-        },
-        { title: tell('by'), cell: who },
-        { title: tell('cause'), cell: (one) => one.cause },
-        { title: tell('facts'), cell: (one) => html`<code>${JSON.stringify(one.data)}</code>` },
-      ],
-    });
-    const last = events.at(-1);
-    const body = html`${list}${events.length === pageSize && last ? linkButton({ label: tell('next'), url: `/admin/events?before=${last.id}`, style: 'quiet' }) : ''}`;
-    return showDesk(here, reply, { section: 'events', body });
   });
 }

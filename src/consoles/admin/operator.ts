@@ -5,7 +5,7 @@ import { type Grant, may, type Permission } from '#core/operators/permissions.ts
 import { Problem } from '#core/problem.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { operatorPage } from '#kit/page/layout.ts';
-import { requestSignOn } from '#signon/dispatch.ts';
+import { pathBack, requestSignOn } from '#signon/dispatch.ts';
 import type { SignedOn } from '#signon/gate.ts';
 import { accountSlot, lookOf, type PageNeeds, type Visit, visit } from '#signon/visit.ts';
 import { words } from './words.ts';
@@ -43,7 +43,7 @@ export async function desk(
   if (!here.signedOn) {
     if (request.method !== 'GET') throw new Problem('session-ended');
     const url = await needs.database.transact(here.context, (tx) =>
-      requestSignOn(tx, here.browser, { front: 'admin', returnTo: request.url }),
+      requestSignOn(tx, here.browser, { front: 'admin', returnTo: pathBack(request.url) }),
     );
     reply.redirect(url, 303);
     return undefined;

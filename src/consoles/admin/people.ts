@@ -1,5 +1,6 @@
 /** Overview, and the list of people. */
 
+import { may } from '#core/operators/permissions.ts';
 import { usernameKey } from '#core/people/names.ts';
 import {
   countPeople,
@@ -13,8 +14,19 @@ import type { App } from '#kit/http/server.ts';
 import { field } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import type { Tone } from '#kit/page/icons.ts';
-import { badge, button, emptyState, keyValues, linkButton, table, time } from '#kit/page/parts.ts';
+import {
+  badge,
+  button,
+  emptyState,
+  figures,
+  linkButton,
+  section,
+  table,
+  time,
+  timeline,
+} from '#kit/page/parts.ts';
 import type { PageNeeds } from '#signon/visit.ts';
+import { readEvents, textOf } from './events.ts';
 import { desk, showDesk } from './operator.ts';
 
 const pageSize = 50;
@@ -34,12 +46,24 @@ export function peopleRoutes(app: App, needs: PageNeeds): void {
   app.get('/admin', { config: { door: 'page' } }, async (request, reply) => {
     const here = await desk(needs, request, reply, 'people.read');
     if (!here) return reply;
-    const counts = await needs.database.read(here.context, countPeople);
-    const rows = personStates.map((state) => ({
-      key: state,
-      value: (counts[state] ?? 0).toLocaleString(here.locale),
+    const { tell, locale, now } = here;
+    const { counts, latest } = await needs.database.read(here.context, async (tx) => ({
+      counts: await countPeople(tx),
+      latest: may(here.grants, 'events.read') ? await readEvents(tx, { limit: 10 }) : undefined,
     }));
-    const body = html`<h2>${here.tell('peopleCount')}</h2>${keyValues({ rows, locale: here.locale })}`;
+    const states = personStates.filter((state) => state === 'active' || (counts[state] ?? 0) > 0);
+    const list = states.map((state) => ({
+      label: state,
+      value: (counts[state] ?? 0).toLocaleString(locale),
+    }));
+    const entries = (latest ?? []).map((one) => ({
+      at: one.at,
+      what: textOf(one),
+      more: [one.about, tell('byWhom', { who: one.by })].filter(Boolean).join(' · '),
+    }));
+    const body = html`<div class="stack">
+      ${section({ title: tell('peopleCount'), body: figures(list), action: linkButton({ label: tell('people'), url: '/admin/people', style: 'quiet', compact: true }) })}
+      ${latest ? section({ title: tell('latest'), body: timeline({ entries, locale, now }), action: linkButton({ label: tell('events'), url: '/admin/events', style: 'quiet', compact: true }) }) : ''}</div>`;
     return showDesk(here, reply, { section: 'overview', body });
   });
 
@@ -68,7 +92,7 @@ export function peopleRoutes(app: App, needs: PageNeeds): void {
       columns: [
         { title: tell('username'), cell: (one) => one.username },
         { title: tell('name'), cell: (one) => one.displayName },
-        { title: tell('address'), cell: (one) => main.get(one.id) ?? '' },
+        { title: tell('address'), cell: (one) => main.get(one.id) ?? '', breaks: true },
         { title: tell('state'), cell: (one) => badge({ tone: tones[one.state], label: one.state }) },
         { title: tell('since'), cell: (one) => time({ at: one.createdAt, now, locale }) },
         {
@@ -82,12 +106,11 @@ export function peopleRoutes(app: App, needs: PageNeeds): void {
     });
     const last = people.at(-1);
     const next = new URLSearchParams({ ...(search && { search }), after: last?.username ?? '' });
-    const body = html`
-      <form method="get" action="/admin/people" class="row" role="search">
-        ${field({ name: 'search', type: 'search', label: tell('search'), locale, value: search, help: tell('searchHelp'), required: false, maxlength: 200 })}
-        ${button({ label: tell('find'), style: 'quiet' })}</form>
+    const body = html`<div class="stack">
+      <form method="get" action="/admin/people" class="fields" role="search">
+        ${field({ name: 'search', type: 'search', label: tell('search'), locale, value: search, required: false, unmarked: true, maxlength: 200, beside: button({ label: tell('find'), style: 'quiet' }) })}</form>
       ${list}
-      ${people.length === pageSize ? linkButton({ label: tell('next'), url: `/admin/people?${next}`, style: 'quiet' }) : ''}`;
+      ${people.length === pageSize ? linkButton({ label: tell('next'), url: `/admin/people?${next}`, style: 'quiet', compact: true }) : ''}</div>`;
     return showDesk(here, reply, { section: 'people', body });
   });
 }

@@ -37,9 +37,12 @@ export function tokenRoutes(app: App, needs: PageNeeds): void {
     const made = await needs.database.transact(here.context, (tx) =>
       createToken(tx, { name, scopes: [role] }),
     );
-    const shown = html`${notice({ tone: 'success', text: here.tell('tokenMade') })}
-      ${keyValues({ rows: [{ key: here.tell('token'), value: made.token, copy: true }], locale: here.locale })}`;
-    return showDesk(here, reply, { section: 'tokens', body: html`${shown}${await tokensBody(needs, here)}` });
+    const shown = section({
+      title: here.tell('newToken'),
+      body: html`${notice({ tone: 'success', text: here.tell('tokenMade') })}
+        ${keyValues({ rows: [{ key: name, value: made.token, copy: true }], locale: here.locale })}`,
+    });
+    return showDesk(here, reply, { section: 'tokens', body: await tokensBody(needs, here, shown) });
   });
 
   app.post('/admin/tokens/:id/revoke', { config: { door: 'form' } }, async (request, reply) => {
@@ -51,7 +54,7 @@ export function tokenRoutes(app: App, needs: PageNeeds): void {
   });
 }
 
-async function tokensBody(needs: PageNeeds, here: Desk): Promise<Html> {
+async function tokensBody(needs: PageNeeds, here: Desk, first?: Html): Promise<Html> {
   const tokens = await needs.database.read(here.context, listTokens);
   const { tell, locale, now } = here;
   const mayWrite = may(here.grants, 'tokens.write');
@@ -71,7 +74,8 @@ async function tokensBody(needs: PageNeeds, here: Desk): Promise<Html> {
         cell: (one) => (one.expiresAt ? time({ at: one.expiresAt, now, locale }) : tell('never')),
       },
       {
-        title: '',
+        title: tell('doing'),
+        actions: true,
         cell: (one) =>
           one.revokedAt
             ? badge({ tone: 'neutral', label: tell('revoked') })
@@ -80,7 +84,6 @@ async function tokensBody(needs: PageNeeds, here: Desk): Promise<Html> {
                 label: tell('revoke'),
                 url: `/admin/tokens/${one.id}/revoke`,
                 token: here.formToken,
-                style: 'danger',
                 compact: true,
                 describe: `${tell('revoke')}: ${one.name}`,
               }),
@@ -96,5 +99,5 @@ async function tokensBody(needs: PageNeeds, here: Desk): Promise<Html> {
       ${selectField({ name: 'scope', label: tell('scope'), locale, options: given.map((role) => ({ value: role, label: role })) })}
       ${button({ label: tell('createToken'), id: 'create-token' })}`,
   });
-  return html`${list}${mayWrite ? section({ title: tell('createToken'), body: make }) : ''}`;
+  return html`<div class="stack">${first}${list}${mayWrite ? section({ title: tell('createToken'), body: make }) : ''}</div>`;
 }

@@ -26,6 +26,7 @@ export interface StoredPassword {
 export { verifyPassword } from './verify.ts';
 
 export const passwordOf = store.passwordOf;
+export const passwordSetAt = store.passwordSetAt;
 export const insertPasswords = store.insertPasswords;
 export const passwordsToWrap = store.passwordsToWrap;
 export const countToWrap = store.countToWrap;

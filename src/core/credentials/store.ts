@@ -10,6 +10,15 @@ export async function passwordOf(tx: Tx, person: string): Promise<StoredPassword
   return rows[0];
 }
 
+/** When the person's password was set; undefined without one, and for one that came with an import. */
+export async function passwordSetAt(tx: Tx, person: string): Promise<Date | undefined> {
+  const rows = await tx.query<{ setAt: Date }>(
+    'select set_at as "setAt" from passwords where person = $1 and not imported',
+    [person],
+  );
+  return rows[0]?.setAt;
+}
+
 export async function writePassword(tx: Tx, person: string, phc: string): Promise<void> {
   await tx.query(
     `insert into passwords (person, hash, scheme, set_at) values ($1, $2, 'argon2id', $3)

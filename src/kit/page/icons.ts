@@ -14,6 +14,7 @@ export const icons = {
   warning: shape(18, '<path d="M8 1.9 14.6 13.6H1.4zM8 6.4v3.2M8 11.7h.01"/>'),
   danger: shape(18, '<path d="M5.3 1.5h5.4l3.8 3.8v5.4l-3.8 3.8H5.3l-3.8-3.8V5.3zM8 4.9v3.6M8 11.1h.01"/>'),
   neutral: shape(18, '<circle cx="8" cy="8" r="6.5"/><path d="M5 8h6"/>'),
+  dot: shape(18, '<circle cx="8" cy="8" r="3" fill="currentColor"/>'),
   down: shape(12, '<path d="m3 6 5 5 5-5"/>'),
   box: shape(32, '<path stroke-width="1" d="M2 5.5 8 2.5l6 3v6l-6 3-6-3zM2 5.5l6 3 6-3M8 8.5v6"/>'),
   /** The generic mark: a gate with a handle, for a community without a logo. */

@@ -130,6 +130,7 @@ export interface Column<Row> {
   cell: (row: Row) => HtmlValue;
   /** Figures stand at the end of their column. */ number?: boolean;
   /** What one can do with the row: at the end of it, and its title is for screen readers. */ actions?: boolean;
+  /** Long values without a space, as addresses: they may break anywhere. */ breaks?: boolean;
 }
 
 /**
@@ -145,7 +146,8 @@ export function table<Row>(input: {
   showCaption?: boolean;
 }): Html {
   if (input.rows.length === 0) return input.empty;
-  const kind = (column: Column<Row>) => (column.number ? 'number' : column.actions ? 'does' : undefined);
+  const kind = (column: Column<Row>) =>
+    column.number ? 'number' : column.actions ? 'does' : column.breaks ? 'breaks' : undefined;
   const head = input.columns.map((column) => {
     const title = column.actions ? html`<span class="unseen">${column.title}</span>` : column.title;
     return html`<th${attributes({ scope: 'col', role: 'columnheader', class: kind(column) })}>${title}</th>`;
@@ -213,8 +215,9 @@ export function timeline(input: {
 }): Html {
   const items = input.entries.map((entry) => {
     const tone = entry.tone ?? 'neutral';
+    const shape = entry.tone ? icons[entry.tone] : icons.dot;
     const more = entry.more ? html`<span class="more">${entry.more}</span>` : '';
-    return html`<li class="${toneClass(tone)}">${icons[tone]}<span>${entry.what}</span><span class="when">${time({ ...input, at: entry.at })}</span>${more}</li>`;
+    return html`<li class="${toneClass(tone)}">${shape}<span>${entry.what}</span><span class="when">${time({ ...input, at: entry.at })}</span>${more}</li>`;
   });
   return html`<ol class="timeline">${items}</ol>`;
 }
