@@ -11,6 +11,8 @@ export class Visitor {
   readonly origin: string;
   readonly cookies = new Map<string, string>();
   readonly #headers: Record<string, string>;
+  /** Cookies of one path and below, as a browser keeps them apart. */
+  readonly #scoped = new Map<string, { path: string; pair: string }>();
   /** The page last seen. */
   page: Seen = { status: 0, url: '', headers: new Headers(), text: '' };
 
@@ -28,8 +30,12 @@ export class Visitor {
       ...(init.headers as Record<string, string>),
     });
     const ours = target.origin === this.origin;
-    if (ours && this.cookies.size > 0 && !headers.has('cookie')) {
-      headers.set('cookie', [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; '));
+    if (ours && this.cookies.size + this.#scoped.size > 0 && !headers.has('cookie')) {
+      const below = [...this.#scoped.values()].filter(
+        ({ path }) => target.pathname === path || target.pathname.startsWith(`${path}/`),
+      );
+      const pairs = [...this.cookies].map(([name, value]) => `${name}=${value}`);
+      headers.set('cookie', [...below.map(({ pair }) => pair), ...pairs].join('; '));
     }
     const response = await fetch(target, { ...init, headers, redirect: 'manual' });
     if (ours) this.#keep(response.headers.getSetCookie());
@@ -46,7 +52,9 @@ export class Visitor {
       const [pair = '', ...rest] = cookie.split('; ');
       const cut = pair.indexOf('=');
       const gone = rest.some((part) => part.toLowerCase() === 'max-age=0');
-      if (gone) this.cookies.delete(pair.slice(0, cut));
+      const path = rest.find((part) => part.toLowerCase().startsWith('path='))?.slice(5) ?? '/';
+      if (path !== '/') this.#scoped.set(`${pair.slice(0, cut)};${path}`, { path, pair });
+      else if (gone) this.cookies.delete(pair.slice(0, cut));
       else this.cookies.set(pair.slice(0, cut), pair.slice(cut + 1));
     }
   }

@@ -53,6 +53,8 @@ export function renderError(needs: Omit<GateNeeds, 'floorMs'>) {
 export function renderFormPost(needs: Omit<GateNeeds, 'floorMs'>) {
   return (ctx: KoaContextWithOIDC, action: string, inputs: Record<string, unknown>): void => {
     const exchange = exchangeOf(ctx);
+    // Whatever is posted, an error too, this page is the whole of our answer.
+    ctx.status = 200;
     const application = ctx.oidc.client?.clientName ?? ctx.oidc.client?.clientId ?? '';
     exchange.page = async () => {
       const { request, reply } = exchange;
