@@ -1,5 +1,5 @@
 /** The key of backups: a file someone names, the one kept in the data folder, or what is typed. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
@@ -40,6 +40,7 @@ export async function keyForBackup(
   const kept = await readKeyFile(file);
   if (kept !== undefined) return { key: kept, made: false, file };
   const key = `ghb_${randomToken()}`;
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
   await writeFile(file, `${key}\n`, { flag: 'wx', mode: 0o600 });
   return { key, made: true, file };
 }

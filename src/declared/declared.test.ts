@@ -7,6 +7,7 @@ import { listEvents } from '#core/events/events.ts';
 import { findGroup, membersOf } from '#core/groups/groups.ts';
 import { rolesOf } from '#core/operators/operators.ts';
 import { findByUsername, findByVerifiedAddress, listAddresses } from '#core/people/people.ts';
+import { listSessions, openSession } from '#core/sessions/sessions.ts';
 import { createHasher } from '#kit/crypto/passwords.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -286,4 +287,9 @@ people:
     ],
   );
   assert.equal(frank?.displayName, 'Francis');
+  const lifetimes = { idleSeconds: 900, absoluteSeconds: 900 };
+  const opened = { amr: ['pwd'], aal: 1, device: 'x', network: 'x', persistent: false, lifetimes };
+  await during((tx) => openSession(tx, { person: frank?.id ?? '', ...opened }));
+  await apply(text('frank@new.example.org', 'Francis').replace('one good', 'another good'));
+  assert.deepEqual(await during((tx) => listSessions(tx, frank?.id ?? '')), []);
 });

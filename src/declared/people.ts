@@ -25,6 +25,7 @@ import {
   verifiedOwners,
   verifyAddress,
 } from '#core/people/people.ts';
+import { withdrawVerifications } from '#core/people/verifications.ts';
 import { problems } from '#core/problem.ts';
 import { endSessions } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -231,6 +232,7 @@ async function planPassword(
     steps.run.push(async (inside, id) => {
       await setPassword(inside, id, phc, 'apply');
       await endSessions(inside, id, 'password');
+      await withdrawVerifications(inside, id, ['recovery']);
     });
   }
   const imported = importedPassword(one);

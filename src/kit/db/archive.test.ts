@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { type TestDatabase, testDatabase } from '../../../test/kit.ts';
 import { ArchiveRefused, checkArchive, restoreArchive, writeArchive } from './archive.ts';
 import { system } from './database.ts';
+import { migrate } from './migrate.ts';
 import type { Tx } from './tx.ts';
 
 const key = 'a key that nobody else has';
@@ -167,4 +168,19 @@ test('a file that is there is never overwritten, and a failed backup leaves none
     [],
   );
   assert.deepEqual(await home.database.query('select count(*) as n from people'), [{ n: 3000 }]);
+});
+
+test('an older schema can be made first, and brought up to date after', async () => {
+  const migrations = path.join(folder, 'migrations');
+  await mkdir(migrations);
+  await writeFile(path.join(migrations, '0001-first.sql'), 'create table first (id int)');
+  await writeFile(path.join(migrations, '0002-second.sql'), 'create table second (id int)');
+  const one = await testDatabase({ migrated: false, migrations });
+  await migrate(one.connection, migrations, '0001-first');
+  assert.deepEqual(await one.database.schemaState(), {
+    applied: ['0001-first'],
+    pending: ['0002-second'],
+    unknown: [],
+  });
+  assert.deepEqual((await one.database.migrate()).applied, ['0002-second']);
 });

@@ -1,0 +1,280 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { passwordOf, verifyPassword } from '#core/credentials/credentials.ts';
+import { checkSetup } from '#core/operators/setup.ts';
+import { tokenByValue } from '#core/operators/tokens.ts';
+import { findByUsername } from '#core/people/people.ts';
+import { openSession } from '#core/sessions/sessions.ts';
+import { systemClock } from '#kit/clock/clock.ts';
+import { createHasher } from '#kit/crypto/passwords.ts';
+import { createSecrets, loadMasterKey } from '#kit/crypto/secrets.ts';
+import { type Database, openDatabase, system } from '#kit/db/database.ts';
+import { attachEmbedded, type Embedded } from '#kit/db/embedded.ts';
+import { createLog } from '#kit/log/log.ts';
+import { startProgress } from './progress.ts';
+import { parseDuration, table } from './table.ts';
+
+const program = path.join(import.meta.dirname, 'gatehouse.ts');
+const log = createLog({ level: 'silent' });
+const hasher = createHasher({ memoryKiB: 1024, passes: 1 });
+
+let folder: string;
+let first: string;
+let embedded: Embedded;
+let database: Database;
+
+before(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-cli-'));
+  first = path.join(folder, 'first');
+  await mkdir(first);
+  embedded = await attachEmbedded({ dataDirectory: first, log });
+  database = await openDatabase({ connection: embedded.connection, clock: systemClock, log, poolSize: 3 });
+});
+after(async () => {
+  await database.close();
+  await embedded.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Result {
+  status: number | null;
+  out: string;
+  err: string;
+}
+
+/** Runs the program as a person would, with nothing of this process's settings. */
+function run(
+  args: readonly string[],
+  options: { data?: string; input?: string; env?: object } = {},
+): Promise<Result> {
+  const { promise, resolve } = Promise.withResolvers<Result>();
+  const env = {
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
+    GATEHOUSE_DATA: options.data ?? first,
+    GATEHOUSE_ARGON2_MEMORY_KIB: '1024',
+    GATEHOUSE_ARGON2_PASSES: '1',
+    ...options.env,
+  };
+  const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, timeout: 60_000 });
+  const result = { out: '', err: '' };
+  child.stdout.on('data', (data) => {
+    result.out += data;
+  });
+  child.stderr.on('data', (data) => {
+    result.err += data;
+  });
+  child.on('close', (status) => resolve({ status, ...result }));
+  child.stdin.end(options.input ?? '');
+  return promise;
+}
+
+async function good(args: readonly string[], options: object = {}): Promise<Result> {
+  const result = await run(args, options);
+  assert.equal(result.status, 0, `${args.join(' ')}: ${result.err}`);
+  return result;
+}
+
+async function refused(args: readonly string[], status: number, words: RegExp, options: object = {}) {
+  const result = await run(args, options);
+  assert.equal(result.status, status, `${args.join(' ')}: ${result.out}${result.err}`);
+  assert.match(result.err, words);
+  assert.doesNotMatch(result.err, /fault of ours|\n\s+at /);
+  assert.equal(result.out, '');
+}
+
+const file = `
+community: { name: Harbour }
+applications:
+  - { id: wiki, title: "W\u0007iki", oidc: { redirectUris: [https://wiki.example.org/back] } }
+groups: [{ name: crew }]
+people:
+  - { username: ada, addresses: [ada@example.org], password: correct horse battery, groups: [crew], operator: owner }
+  - { username: bob, addresses: [bob@example.org] }
+`;
+
+test('a file is applied, a token made, people and apps and events are listed', async () => {
+  await writeFile(path.join(folder, 'house.yaml'), file);
+  const preview = await good(['apply', 'house.yaml', '--dry-run']);
+  assert.match(preview.err, /would be made; nothing was changed/);
+  const applied = await good(['apply', 'house.yaml']);
+  assert.match(applied.out, /Add ada with ada@example.org/);
+  assert.match(applied.out, /The secret of wiki, shown this once: [\w-]{43}\n/);
+  assert.deepEqual(JSON.parse((await good(['apply', '-', '--json'], { input: file })).out).changes, []);
+
+  const made = await good(['token', 'create', '--scope', 'admin', '--expires', '30d']);
+  assert.match(made.out, /^gh_[\w-]{43}\n$/);
+  assert.equal(made.err, '');
+  const token = await database.transact(system(), (tx) => tokenByValue(tx, made.out.trim()));
+  assert.deepEqual(token?.roles, ['owner']);
+  const days = ((token?.expiresAt?.getTime() ?? 0) - Date.now()) / 86_400_000;
+  assert.ok(days > 29.9 && days < 30.1);
+  const tokens = await good(['token', 'list', '--json']);
+  assert.equal(JSON.parse(tokens.out)[0].id, token?.id);
+  assert.ok(!tokens.out.includes(made.out.trim()));
+  await good(['token', 'revoke', String(token?.id)]);
+
+  const people = JSON.parse((await good(['people', 'list', '--json'])).out);
+  assert.deepEqual(
+    people.map((one: { username: string }) => one.username),
+    ['ada', 'bob'],
+  );
+  assert.equal(people[0].address, 'ada@example.org');
+  assert.match((await good(['people', 'show', 'ada@example.org'])).out, /Operator\s+owner/);
+  await good(['people', 'set-state', 'bob', 'suspended', '--reason', 'until Monday']);
+  assert.equal(JSON.parse((await good(['people', 'show', 'bob', '--json'])).out).stateReason, 'until Monday');
+  const apps = await good(['apps', 'list']);
+  assert.match(apps.out, /^wiki {2}W�iki {2}on/m);
+  const events = JSON.parse((await good(['events', 'list', '--person', 'bob', '--json'])).out);
+  assert.deepEqual(
+    events.map((one: { type: string }) => one.type),
+    ['person.left', 'person.joined'],
+  );
+  assert.equal(events[0].actor.name, 'command line');
+  const copy = await good(['export', '--people']);
+  assert.match(copy.out, /username: ada/);
+});
+
+test('what is typed wrongly ends with 2, what is refused with 1, each in a sentence', async () => {
+  // Side by side: they only have to fail.
+  await Promise.all([
+    refused(['tokn'], 2, /Did you mean token/),
+    refused(['token', 'create', '--scope', 'admin', '--expires', 'soon'], 2, /not a length of time/),
+    refused(['token', 'create', '--scope', 'king'], 1, /Check its form.*\(scope\)/),
+    refused(['people', 'show', 'nobody'], 1, /There is no such person/),
+    refused(['people', 'set-state', 'ada', 'locked', '--reason', 'x'], 1, /last owner/),
+    refused(['people', 'set-state', 'ada', 'king', '--reason', 'x'], 2, /States are/),
+    refused(['apply', 'missing.yaml'], 1, /missing.yaml does not exist/),
+    refused(['apply', '-'], 1, /line 1, comunity: .*did you mean "community"/, { input: 'comunity: {}' }),
+    refused(['apps', 'list'], 1, /GATEHOUSE_PROT.*Did you mean GATEHOUSE_PORT/s, {
+      env: { GATEHOUSE_PROT: '1' },
+    }),
+    refused(['people', 'list'], 1, /database cannot be used/, {
+      env: { DATABASE_URL: 'postgres://x:y@127.0.0.1:1/z' },
+    }),
+  ]);
+});
+
+test('AU-17 an invitation is a link that works once, and a newer one ends it', async () => {
+  const secrets = createSecrets(await loadMasterKey({ file: path.join(first, 'master.key') }));
+  const tokenOf = (result: Result) => new URL(result.out.trim()).searchParams.get('token') ?? '';
+  const one = tokenOf(await good(['admin', 'invite']));
+  const check = (token: string) => database.read(system(), (tx) => checkSetup(tx, secrets, token));
+  assert.equal(await check(one), true);
+  const two = tokenOf(await good(['admin', 'invite']));
+  assert.equal(await check(one), false);
+  assert.equal(await check(two), true);
+});
+
+test('AU-17 KE-05 a backup comes back into an empty folder: same people, same passwords, nobody signed in, setup closed', async () => {
+  const ada = await database.transact(system(), async (tx) => {
+    const person = await findByUsername(tx, 'ada');
+    assert.ok(person);
+    const lifetimes = { idleSeconds: 900, absoluteSeconds: 900 };
+    await openSession(tx, {
+      person: person.id,
+      amr: ['pwd'],
+      aal: 1,
+      device: 'x',
+      network: 'x',
+      persistent: false,
+      lifetimes,
+    });
+    await tx.query(`insert into queue_jobs (lane, key, payload) values ('notices', 'x', '{}')`);
+    await tx.query(`insert into event_cursors (reader) values ('notices')`);
+    return person.id;
+  });
+  const made = await good(['backup', 'house.backup']);
+  assert.match(made.out, /^ghb_[\w-]{43}\n$/);
+  assert.match(made.err, /master key .* is not in it/);
+  assert.equal((await stat(path.join(first, 'backup.key'))).mode & 0o777, 0o600);
+  await refused(['backup', 'house.backup'], 1, /is there already/);
+  assert.equal((await good(['backup', 'again.backup'])).out, '', 'the key is shown once');
+  const bytes = await readFile(path.join(folder, 'house.backup'));
+  const masterKey = await readFile(path.join(first, 'master.key'), 'utf8');
+  for (const secret of ['ada@example.org', 'argon2', masterKey.trim()]) assert.ok(!bytes.includes(secret));
+
+  const second = path.join(folder, 'second');
+  const at = { data: second };
+  await mkdir(second);
+  await writeFile(path.join(folder, 'key'), made.out);
+  await refused(['restore', 'house.backup'], 1, /Name the file with the key/, at);
+  const withKey = ['restore', 'house.backup', '--key-file', 'key'];
+  await refused(withKey, 1, /needs the master key [0-9a-f]{8}.*missing/, at);
+  await writeFile(path.join(folder, 'other.key'), `${Buffer.alloc(32, 9).toString('base64')}\n`);
+  await refused(withKey, 1, /what is set here is/, {
+    ...at,
+    env: { GATEHOUSE_MASTER_KEY_FILE: path.join(folder, 'other.key') },
+  });
+  await copyFile(path.join(first, 'master.key'), path.join(second, 'master.key'));
+  await refused(['restore', 'house.backup', '--key-file', '-'], 1, /does not open the backup/, {
+    ...at,
+    input: 'a key that is not the right one',
+  });
+  const flipped = Buffer.from(bytes);
+  flipped[bytes.length - 100]! ^= 1;
+  await writeFile(path.join(folder, 'flipped.backup'), flipped);
+  await refused(['restore', 'flipped.backup', '--key-file', 'key'], 1, /changed after it was written/, at);
+  await assert.rejects(stat(path.join(second, 'postgres')), 'nothing was made before the file was proved');
+
+  const restored = await good(withKey, at);
+  assert.match(restored.err, /rows\.\nEveryone is signed out/);
+  await refused(withKey, 1, /not empty/, at);
+  await good([...withKey, '--replace'], at);
+  assert.equal(
+    (await good(['people', 'list', '--json'], at)).out,
+    (await good(['people', 'list', '--json'])).out,
+  );
+
+  const there = await attachEmbedded({ dataDirectory: second, log });
+  const copy = await openDatabase({ connection: there.connection, clock: systemClock, log, poolSize: 2 });
+  try {
+    const stored = await copy.read(system(), (tx) => passwordOf(tx, ada));
+    assert.equal(await verifyPassword(hasher, stored, 'correct horse battery'), true);
+    assert.equal(await verifyPassword(hasher, stored, 'correct horse batterz'), false);
+    const [left] = await copy.query(
+      `select (select count(*) from sessions) + (select count(*) from queue_jobs) as waiting,
+         (select closed_at is not null from setup) as closed,
+         (select id >= (select max(id) - 3 from events) from event_cursors where reader = 'notices') as told`,
+    );
+    assert.deepEqual(left, { waiting: 0, closed: true, told: true });
+    await refused([...withKey, '--replace'], 1, /in use|running/, at);
+  } finally {
+    await copy.close();
+    await there.stop();
+  }
+});
+
+test('lists, lengths of time and the moving line', () => {
+  assert.equal(
+    table(
+      ['A', 'LONG'],
+      [
+        ['x', 'y'],
+        ['longer', '\u001b[31mred\n'],
+      ],
+      'none',
+    ),
+    'A       LONG\nx       y\nlonger  �[31mred�',
+  );
+  assert.equal(table(['A'], [], 'none'), 'none');
+  assert.deepEqual(['90m', '12h', '30d', '2w'].map(parseDuration), [5400, 43_200, 2_592_000, 1_209_600]);
+  for (const wrong of ['', '30', 'd', '0d', '-1d', '1y', '1e3d'])
+    assert.throws(() => parseDuration(wrong), /not a length/);
+  const written: string[] = [];
+  const stream = { isTTY: true, write: (text: string) => written.push(text) };
+  const progress = startProgress('Hashing', stream);
+  progress.show(1, 2);
+  progress.show(2, 2);
+  progress.end();
+  assert.match(written[0] ?? '', /^\r\u001b\[KHashing {2}█{12}░{12} {2}1 of 2/);
+  assert.equal(written.at(-1), '\r\u001b[K');
+  const silent = startProgress('Hashing', { ...stream, isTTY: false });
+  silent.show(1, 1);
+  silent.end();
+  assert.equal(written.length, 3);
+});
