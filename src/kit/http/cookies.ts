@@ -31,7 +31,7 @@ export function parseCookies(header: string | undefined): Map<string, string> {
     const cut = part.indexOf('=');
     const name = part.slice(0, cut).trim();
     const text = part.slice(cut + 1).trim();
-    if (cut < 1 || !value.test(text)) continue;
+    if (cut < 1 || name === '' || !value.test(text)) continue;
     if (found.has(name)) twice.add(name);
     found.set(name, text);
   }

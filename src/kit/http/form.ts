@@ -1,6 +1,6 @@
 /** Posted forms (application/x-www-form-urlencoded): each name once, unless the route says it is a list. */
 import { HttpRefusal } from './refusal.ts';
-import { checkNames } from './target.ts';
+import { checkNames, checkTexts } from './target.ts';
 
 export class FormBody {
   readonly #values: URLSearchParams;
@@ -10,6 +10,7 @@ export class FormBody {
     this.#values = new URLSearchParams(text);
     this.#lists = new Set(lists);
     checkNames(this.#values.keys());
+    checkTexts(this.#values.values());
     for (const name of new Set(this.#values.keys())) {
       if (!this.#lists.has(name) && this.#values.getAll(name).length > 1) {
         throw new HttpRefusal(

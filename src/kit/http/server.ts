@@ -13,7 +13,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastify, {
-  type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
@@ -23,6 +22,7 @@ import type { Log } from '#kit/log/log.ts';
 import { type Asset, pageAssets } from '#kit/page/assets.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { type CookieJar, createCookies, newBrowser, parseCookies } from './cookies.ts';
+import { answerBadUrl, answerErrors } from './errors.ts';
 import { FormBody } from './form.ts';
 import { pageHeaders, plainHeaders } from './headers.ts';
 import { HttpRefusal } from './refusal.ts';
@@ -85,6 +85,8 @@ export interface ServerOptions {
     request: FastifyRequest,
   ): { status: number; html?: Html; json?: unknown; headers?: Record<string, string> };
   assets?: readonly Asset[];
+  /** How long a request may take to arrive whole; 30,000 when left out. */
+  requestTimeoutMs?: number;
 }
 
 const bodyLimit = 1024 * 1024;
@@ -94,18 +96,26 @@ const formTokens = new WeakMap<FastifyInstance, (browser: string) => string>();
 export function createServer(options: ServerOptions): App {
   const secure = options.publicUrl.protocol === 'https:';
   const cookieJar = createCookies({ secure, port: portOf(options.publicUrl) });
+  const requestTimeout = options.requestTimeoutMs ?? 30_000;
+  const bounds = {
+    maxHeaderSize: 16_384,
+    // Node swaps the two when headers may take longer than the request, which its own minute for headers does.
+    headersTimeout: Math.min(15_000, requestTimeout / 2),
+    requestTimeout,
+    // How often it looks for late requests; its own half a minute would double the time they have.
+    connectionsCheckingInterval: Math.min(5000, requestTimeout / 4),
+  };
   const app = fastify({
     logger: false,
     bodyLimit,
-    requestTimeout: 30_000,
+    requestTimeout,
     connectionTimeout: 60_000,
     keepAliveTimeout: 65_000,
     trustProxy: options.trustedProxies?.length ? [...options.trustedProxies] : false,
     return503OnClosing: true,
     forceCloseConnections: 'idle',
-    ...(options.tls
-      ? { https: { ...options.tls, maxHeaderSize: 16_384 } }
-      : { http: { maxHeaderSize: 16_384 } }),
+    frameworkErrors: answerBadUrl(options, secure),
+    ...(options.tls ? { https: { ...options.tls, ...bounds } } : { http: bounds }),
   } as Parameters<typeof fastify>[0]) as unknown as App;
   app.cookieJar = cookieJar;
   app.routes = [];
@@ -118,8 +128,8 @@ export function createServer(options: ServerOptions): App {
   );
   decorate(app);
   app.addHook('onRoute', (route) => noteRoute(app, route));
-  app.addHook('onRequest', async (request, reply) => receive(app, request, reply, ours, secure));
-  app.addHook('preHandler', async (request) => checkDoor(app, request, ours));
+  app.addHook('onRequest', async (request, reply) => receive(app, request, reply, ours));
+  app.addHook('preHandler', async (request) => checkDoor(app, request, ours, secure));
   app.addHook('onSend', async (request, reply, payload) => {
     for (const [name, value] of Object.entries(plainHeaders(secure))) {
       if (!reply.hasHeader(name)) reply.header(name, value);
@@ -180,7 +190,6 @@ async function receive(
   request: FastifyRequest,
   reply: FastifyReply,
   ours: ReadonlySet<string>,
-  secure: boolean,
 ): Promise<void> {
   request.requestId = randomBytes(9).toString('base64url');
   request.nonce = randomBytes(16).toString('base64');
@@ -198,13 +207,12 @@ async function receive(
     request.browser = newBrowser();
     app.cookieJar.set(reply, 'browser', request.browser, { maxAge: 400 * 86_400 });
   }
-  void secure;
 }
 
 /** A form counts when it comes from a page of ours in this very browser. */
-function checkDoor(app: App, request: FastifyRequest, ours: ReadonlySet<string>): void {
+function checkDoor(app: App, request: FastifyRequest, ours: ReadonlySet<string>, secure: boolean): void {
   if (request.routeOptions.config.door !== 'form') return;
-  if (!isOwnOrigin(request, ours))
+  if (!isOwnOrigin(request, ours, secure))
     throw new HttpRefusal(403, 'form-stale', 'the form came from another site');
   const given = Buffer.from(request.form.text('form_token'));
   const right = Buffer.from(formTokens.get(app)?.(request.browser) ?? '');
@@ -213,17 +221,18 @@ function checkDoor(app: App, request: FastifyRequest, ours: ReadonlySet<string>)
 }
 
 /**
- * Origin must be the host asked. Under `Referrer-Policy: no-referrer` browsers send `Origin: null` with their own
+ * Origin must be the scheme and host asked: whoever can answer for http://us must not post to https://us. Under `Referrer-Policy: no-referrer` browsers send `Origin: null` with their own
  * forms (Fetch §3.1); then Sec-Fetch-Site, which no page can set, must say same-origin.
  */
-function isOwnOrigin(request: FastifyRequest, ours: ReadonlySet<string>): boolean {
+function isOwnOrigin(request: FastifyRequest, ours: ReadonlySet<string>, secure: boolean): boolean {
   const { origin, host = '' } = request.headers;
   const site = request.headers['sec-fetch-site'];
   if (site !== undefined && site !== 'same-origin') return false;
   if (origin === undefined || origin === 'null') return site === 'same-origin';
   if (!URL.canParse(origin)) return false;
-  const from = new URL(origin).host.toLowerCase();
-  return ours.has(from) && from === host.toLowerCase();
+  const from = new URL(origin);
+  const sameScheme = from.protocol === (secure ? 'https:' : 'http:');
+  return sameScheme && ours.has(from.host) && from.host === host.toLowerCase();
 }
 
 /** The hidden field that every form of ours carries. */
@@ -274,42 +283,6 @@ function logRequests(app: App, log: Log): void {
       'request',
     );
   });
-}
-
-const byFastifyCode: Record<string, [number, HttpRefusal['code']]> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: [413, 'input-too-large'],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: [415, 'input-malformed'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, 'input-malformed'],
-  FST_ERR_CTP_EMPTY_JSON_BODY: [400, 'input-malformed'],
-  FST_ERR_CTP_INVALID_JSON_BODY: [400, 'input-malformed'],
-};
-
-function answerErrors(app: App, options: ServerOptions): void {
-  const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const rendered = options.renderError(asRefusal(error), request);
-    for (const [name, value] of Object.entries(rendered.headers ?? {})) reply.header(name, value);
-    if (rendered.html) return reply.page(rendered.html, { status: rendered.status });
-    return reply.code(rendered.status).send(rendered.json ?? {});
-  };
-  app.setErrorHandler((error, request, reply) => answer(error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    answer(new HttpRefusal(404, 'not-found', 'no such route'), request, reply),
-  );
-}
-
-/** Faults of reading the request become refusals; everything else stays what it is. */
-function asRefusal(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const known = byFastifyCode[(error as FastifyError).code ?? ''];
-  if (known) return new HttpRefusal(known[0], known[1], error.message);
-  const status = (error as FastifyError).statusCode;
-  if (
-    error instanceof SyntaxError ||
-    (status !== undefined && status >= 400 && status < 500 && (error as FastifyError).code)
-  ) {
-    return new HttpRefusal(status ?? 400, 'input-malformed', error.message);
-  }
-  return error;
 }
 
 function serveAssets(app: App, assets: readonly Asset[]): void {

@@ -18,7 +18,18 @@ export function checkTarget(raw: IncomingMessage): void {
   const cut = target.indexOf('?');
   const path = cut < 0 ? target : target.slice(0, cut);
   if (oddPath.test(path) || needlessEscape.test(path)) throw new HttpRefusal(404, 'not-found', 'odd path');
-  if (cut >= 0) checkNames(new URLSearchParams(target.slice(cut + 1)).keys());
+  if (cut < 0) return;
+  const query = new URLSearchParams(target.slice(cut + 1));
+  checkNames(query.keys());
+  checkTexts(query.values());
+}
+
+/** Refuses texts that no database or next reader could keep: with NUL, or with half a character. */
+export function checkTexts(texts: Iterable<string>): void {
+  for (const text of texts) {
+    if (text.includes('\0') || !text.isWellFormed())
+      throw new HttpRefusal(400, 'input-malformed', 'a text holds NUL or half a character');
+  }
 }
 
 /** Refuses names that reach for the prototype of an object, and too many of them. */
@@ -48,12 +59,16 @@ export function checkHost(raw: IncomingMessage, ours: ReadonlySet<string>): void
 export function checkShape(value: unknown): void {
   let keys = 0;
   const walk = (node: unknown, depth: number): void => {
+    if (typeof node === 'string') checkTexts([node]);
     if (typeof node !== 'object' || node === null) return;
     if (depth > 32) throw new HttpRefusal(400, 'input-malformed', 'nested deeper than 32');
     const names = Object.keys(node);
     keys += names.length;
     if (keys > 1000) throw new HttpRefusal(400, 'input-malformed', 'more than 1000 keys');
-    if (!Array.isArray(node)) checkNames(names);
+    if (!Array.isArray(node)) {
+      checkNames(names);
+      checkTexts(names);
+    }
     for (const name of names) walk((node as Record<string, unknown>)[name], depth + 1);
   };
   walk(value, 1);
