@@ -139,8 +139,9 @@ export async function speak(
   socket.on('error', () => undefined);
   socket.setTimeout(options.silenceMs ?? 700, () => socket.destroy());
   await once(socket, protocol === 'https:' ? 'secureConnect' : 'connect');
+  const closed = new Promise<void>((resolve) => void socket.on('close', () => resolve()));
   socket.write(bytes);
-  await once(socket, 'close');
+  await closed;
   return Buffer.concat(parts).toString('latin1');
 }
 
