@@ -12,16 +12,10 @@ import { type Community, community } from '#core/community/community.ts';
 import { startReader } from '#core/events/reader.ts';
 import { openSetup } from '#core/operators/setup.ts';
 import { oidcFront } from '#fronts/oidc/oidc.ts';
-import { type Clock, systemClock } from '#kit/clock/clock.ts';
-import { createHasher, type Hasher } from '#kit/crypto/passwords.ts';
-import { createSecrets, loadMasterKey, parseMasterKey, type Secrets } from '#kit/crypto/secrets.ts';
-import { type Connection, type Database, openDatabase, system } from '#kit/db/database.ts';
-import { attachEmbedded, startEmbedded } from '#kit/db/embedded.ts';
+import { system } from '#kit/db/database.ts';
 import { houseFact, setHouseFact } from '#kit/db/facts.ts';
 import { type App, createServer } from '#kit/http/server.ts';
-import { createLimits, type Limits } from '#kit/limits/limits.ts';
-import { createLog, type Log } from '#kit/log/log.ts';
-import { createNet, type Net } from '#kit/net/net.ts';
+import type { Log } from '#kit/log/log.ts';
 import { createMailer, type Mailer } from '#kit/smtp/smtp.ts';
 import { startWrapping } from '#migration/wrap.ts';
 import { startNotices } from '#notices/notices.ts';
@@ -29,93 +23,8 @@ import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
 import type { PageNeeds } from '#signon/visit.ts';
+import { type House, type HouseOptions, openHouse } from './house.ts';
 import { operations } from './operations.ts';
-
-/** Everything with a life that parts are handed. */
-export interface House {
-  config: Config;
-  clock: Clock;
-  log: Log;
-  database: Database;
-  secrets: Secrets;
-  hasher: Hasher;
-  limits: Limits;
-  net: Net;
-  close(): Promise<void>;
-}
-
-export interface HouseOptions {
-  clock?: Clock;
-  log?: Log;
-  /** A database that is there already (tests); else DATABASE_URL, else the embedded one. */
-  connection?: Connection;
-  /** `own` for a server, `attach` for a command beside one. */
-  embedded?: 'own' | 'attach';
-}
-
-/** Opens database, keys and tools, and refuses a master key that is not the one the data was sealed with. */
-export async function openHouse(config: Config, options: HouseOptions = {}): Promise<House> {
-  const clock = options.clock ?? systemClock;
-  const log = options.log ?? createLog({ level: config.logLevel });
-  const closers: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer();
-  };
-  try {
-    const connection =
-      options.connection ?? (await connectionOf(config, log, options.embedded ?? 'own', closers));
-    const database = await openDatabase({ connection, clock, log, poolSize: config.databasePoolSize });
-    closers.push(() => database.close());
-    await database.migrate();
-    const secrets = await openSecrets(config, database);
-    const hasher = createHasher({
-      memoryKiB: config.argon2MemoryKiB,
-      passes: config.argon2Passes,
-      lanes: config.argon2Lanes,
-      concurrency: config.argon2Concurrency,
-    });
-    const net = createNet({ allow: config.outboundAllow, log });
-    closers.push(() => net.close());
-    return { config, clock, log, database, secrets, hasher, limits: createLimits(database), net, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-async function connectionOf(
-  config: Config,
-  log: Log,
-  embedded: 'own' | 'attach',
-  closers: (() => Promise<unknown>)[],
-): Promise<Connection> {
-  if (config.databaseUrl) return { connectionString: config.databaseUrl.reveal() };
-  const input = { dataDirectory: config.data, log };
-  const started = embedded === 'own' ? await startEmbedded(input) : await attachEmbedded(input);
-  closers.push(() => started.stop());
-  return started.connection;
-}
-
-/**
- * The master key. It is made only where nothing was sealed yet; a missing or other key than the one this database
- * was sealed with changes nothing and stops the start.
- */
-async function openSecrets(config: Config, database: Database): Promise<Secrets> {
-  const known = await database.read(system(), (tx) => houseFact(tx, 'master-key'));
-  const key = config.masterKey
-    ? parseMasterKey(config.masterKey.reveal())
-    : await loadMasterKey({ file: config.masterKeyFile, create: known === undefined });
-  const previous = await Promise.all(config.previousMasterKeyFiles.map((file) => loadMasterKey({ file })));
-  const secrets = createSecrets(key, previous);
-  if (known === undefined) {
-    await database.transact(system(), (tx) =>
-      setHouseFact(tx, 'master-key', secrets.fingerprint, { onlyIfUnset: true }),
-    );
-  }
-  const stored = await database.read(system(), (tx) => houseFact(tx, 'master-key'));
-  secrets.recognise(String(stored));
-  return secrets;
-}
 
 export interface RunningHouse extends House {
   app?: App;
@@ -163,7 +72,9 @@ export async function serve(
   }
 }
 
+/** The way out for mail. On this machine it may lead nowhere, which the log says. */
 function openMailer(config: Config, log: Log): Mailer {
+  if (!config.mailUrl) log.warn({ code: 'no-mail-server' }, 'no mail server is set: mail is made and thrown away');
   return createMailer({ url: config.mailUrl?.reveal() ?? 'memory:', from: config.mailFrom, log });
 }
 

@@ -67,7 +67,7 @@ const tools: Toolbox = {
 
 /** The house for a command: beside a running one, or on its own. */
 async function openBeside() {
-  const { openHouse } = await import('#main.ts');
+  const { openHouse } = await import('#house.ts');
   return openHouse(tools.settings() as Config, { embedded: 'attach', log: tools.log, clock: tools.clock });
 }
 

@@ -250,7 +250,7 @@ const wrong: readonly [string, Record<string, string>, RegExp][] = [
   ['two senders', { GATEHOUSE_MAIL_FROM: 'a@example.org, b@example.org' }, /one mail address/],
   ['sender with a line break', { GATEHOUSE_MAIL_FROM: 'Us\r\nBcc: x <a@example.org>' }, /one mail address/],
   ['no mail server', { ...production, GATEHOUSE_MAIL_URL: '' }, /mailUrl is needed/],
-  ['catcher outside', { ...production, GATEHOUSE_MAIL_URL: 'catcher' }, /on this machine alone/],
+  ['memory outside', { ...production, GATEHOUSE_MAIL_URL: 'memory:' }, /on this machine alone/],
   ['mail password in the clear', { GATEHOUSE_MAIL_URL: 'smtp://u:p@mail.example.org' }, /requireTLS/],
   ['port twice', { GATEHOUSE_PORT: '1025' }, /port and smtpPort must differ; each is 1025/],
   ['port 0 without URL', { GATEHOUSE_PORT: '0' }, /publicUrl is needed when port is 0/],

@@ -160,7 +160,7 @@ export const databaseUrl = secretUrl(
 export const mailUrl = secretUrl(
   'the address of a mail server such as smtps://user:password@mail.example.org',
   /^smtps?:$/,
-  ['memory:', 'catcher'],
+  ['memory:'],
 );
 
 export const masterKey: Kind<Secret> = {

@@ -196,7 +196,7 @@ export const settings = {
   mailUrl: setting(kinds.mailUrl, {
     section: 'Mail',
     env: 'GATEHOUSE_MAIL_URL',
-    text: 'The mail server (smart host) that takes our mail: `smtps://user:password@host`, or `smtp://user:password@host:587?requireTLS=true`. Needed outside loopback; on loopback `catcher` keeps mail on a page of the demo.',
+    text: 'The mail server (smart host) that takes our mail: `smtps://user:password@host`, or `smtp://user:password@host:587?requireTLS=true`. Needed outside loopback; on loopback nothing is mailed without it (the demo has a page that catches mail).',
     example: 'smtps://gatehouse:secret@mail.example.org',
     secret: { fileEnv: 'GATEHOUSE_MAIL_URL_FILE' },
   }),
