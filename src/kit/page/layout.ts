@@ -85,7 +85,7 @@ function header({ look, locale, account }: { look: Look; locale: string; account
   const mark = look.logoUrl ? html`<img src="${look.logoUrl}" alt="" width="40" height="40">` : icons.mark;
   const help = look.helpUrl ? html`<a class="tool" href="${look.helpUrl}">${say('help')}</a>` : '';
   return html`<a class="skip unseen" href="#main">${say('skip')}</a>
-${look.announcement ? html`<p class="announce">${look.announcement}</p>` : ''}<header class="${account ? 'top signed-in' : 'top'}"><a class="brand" href="/">${mark}<span>${look.communityName}</span></a>
+${look.announcement ? html`<p class="announce">${look.announcement}</p>` : ''}<header class="${account ? 'top signed-in' : 'top'}"><a class="brand" href="/">${mark}<span dir="auto">${look.communityName}</span></a>
 <div class="tools">${services(look, locale)}${help}</div>${account ? wayOut(account, locale) : ''}</header>`;
 }
 
@@ -99,7 +99,7 @@ function services(look: Look, locale: string): Html | undefined {
 function wayOut(account: AccountSlot, locale: string): Html {
   const say = pageWords(locale);
   const title = say('signedInAs', { name: `${account.displayName} (${account.username})` });
-  return html`<div class="account"><a class="tool who" href="${account.accountUrl ?? '/account'}" title="${title}"><span>${account.displayName}</span></a><form method="post" action="${account.switchUrl}">${account.token}<button class="tool" id="switch-account">${say('switchAccount')}</button></form><form method="post" action="${account.signOutUrl}">${account.token}<button class="tool" id="sign-out">${say('signOut')}</button></form></div>`;
+  return html`<div class="account"><a class="tool who" href="${account.accountUrl ?? '/account'}" title="${title}"><span dir="auto">${account.displayName}</span></a><form method="post" action="${account.switchUrl}">${account.token}<button class="tool" id="switch-account">${say('switchAccount')}</button></form><form method="post" action="${account.signOutUrl}">${account.token}<button class="tool" id="sign-out">${say('signOut')}</button></form></div>`;
 }
 
 function footer(look: Look): Html {

@@ -167,9 +167,12 @@ export function table<Row>(input: {
   return html`<div class="scroll" role="region" aria-label="${input.caption}"><table class="table" role="table">${caption}<thead role="rowgroup"><tr role="row">${head}</tr></thead><tbody role="rowgroup">${rows}</tbody></table></div>`;
 }
 
-/** One grid item however many things the cell holds; a cell with nothing in it stays empty. */
+/**
+ * One grid item however many things the cell holds; a cell with nothing in it stays empty. Text keeps its own
+ * direction: an address among right-to-left words does not turn round.
+ */
 function wrapCell(value: HtmlValue): Html {
-  const inside = html`${value}`;
+  const inside = typeof value === 'string' && value !== '' ? html`<bdi>${value}</bdi>` : html`${value}`;
   return String(inside) === '' ? inside : html`<div>${inside}</div>`;
 }
 
@@ -184,7 +187,9 @@ export interface KeyValue {
 export function keyValues(input: { rows: readonly KeyValue[]; locale: string }): Html {
   const say = pageWords(input.locale);
   const rows = input.rows.map((row) => {
-    const value = row.copy ? html`<code>${row.value}</code>` : html`<span>${row.value}</span>`;
+    const value = row.copy
+      ? html`<code dir="auto">${row.value}</code>`
+      : html`<span dir="auto">${row.value}</span>`;
     const copy =
       row.copy && typeof row.value === 'string'
         ? copyButton(row.value, `${say('copy')}: ${row.key}`, input.locale)
