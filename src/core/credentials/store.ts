@@ -31,13 +31,14 @@ export async function writePassword(tx: Tx, person: string, phc: string): Promis
 /** Imported hashes, many at once; a person who has a password already keeps it. */
 export async function insertPasswords(
   tx: Tx,
-  passwords: readonly { person: string; hash: string; scheme: string; needsWrap: boolean }[],
+  passwords: readonly { person: string; hash: string; scheme: string; needsWrap: boolean; imported: boolean }[],
 ): Promise<void> {
   if (passwords.length === 0) return;
   await tx.query(
     `insert into passwords (person, hash, scheme, imported, needs_wrap, set_at)
-     select person, hash, scheme, true, "needsWrap", $2
-     from jsonb_to_recordset($1::jsonb) as r (person uuid, hash text, scheme text, "needsWrap" boolean)
+     select person, hash, scheme, imported, "needsWrap", $2
+     from jsonb_to_recordset($1::jsonb)
+       as r (person uuid, hash text, scheme text, "needsWrap" boolean, imported boolean)
      on conflict (person) do nothing`,
     [JSON.stringify(passwords), tx.now()],
     'passwords-insert',
@@ -122,6 +123,7 @@ export async function insertDevice(
     `insert into known_devices (id, person, token_hash, label, created_at, last_seen_at)
      values ($1, $2, $3, $4, $5, $5)`,
     [device.id, device.person, device.tokenHash, device.label, tx.now()],
+    'device-insert',
   );
 }
 
@@ -134,8 +136,14 @@ export async function deviceByHash(tx: Tx, tokenHash: Buffer): Promise<KnownDevi
   return rows[0];
 }
 
-export async function touchDevice(tx: Tx, id: string): Promise<void> {
-  await tx.query('update known_devices set last_seen_at = $2 where id = $1', [id, tx.now()]);
+/** Marks the device as seen now; false when it is not known as this person's. */
+export async function touchDevice(tx: Tx, person: string, tokenHash: Buffer): Promise<boolean> {
+  const rows = await tx.query(
+    'update known_devices set last_seen_at = $3 where token_hash = $1 and person = $2 returning id',
+    [tokenHash, person, tx.now()],
+    'device-touch',
+  );
+  return rows.length === 1;
 }
 
 export async function deleteDevices(tx: Tx, person: string): Promise<void> {
