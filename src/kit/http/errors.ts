@@ -1,6 +1,7 @@
 /** How refusals and faults are answered: faults of reading a request become refusals, the owner words them. */
 import { randomBytes } from 'node:crypto';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { clientAddress } from './client.ts';
 import { pageHeaders, plainHeaders } from './headers.ts';
 import { HttpRefusal } from './refusal.ts';
 import type { ServerOptions } from './server.ts';
@@ -19,7 +20,7 @@ const byFastifyCode: Record<string, [number, HttpRefusal['code']]> = {
 /** Has every error of a route answered in the owner's words, and every path that is not there. */
 export function answerErrors(app: FastifyInstance, options: Wording): void {
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const rendered = options.renderError(asRefusal(error), request);
+    const rendered = render(options, error, request);
     for (const [name, value] of Object.entries(rendered.headers ?? {})) reply.header(name, value);
     if (rendered.html) return reply.page(rendered.html, { status: rendered.status });
     return reply.code(rendered.status).send(rendered.json ?? {});
@@ -35,13 +36,32 @@ export function answerBadUrl(options: Wording, secure: boolean) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const requestId = randomBytes(9).toString('base64url');
     const nonce = randomBytes(16).toString('base64');
-    Object.assign(request, { requestId, nonce, browser: '', cookies: new Map(), network: request.ip });
-    const rendered = options.renderError(asRefusal(error), request);
+    Object.assign(request, {
+      requestId,
+      nonce,
+      browser: '',
+      cookies: new Map(),
+      network: clientAddress(request.ip, request.raw),
+    });
+    const rendered = render(options, error, request);
     const headers = { ...plainHeaders(secure), ...pageHeaders(nonce, []), ...rendered.headers };
     void reply.code(rendered.status).headers({ ...headers, 'x-request-id': requestId });
     if (rendered.html) void reply.type('text/html; charset=utf-8').send(String(rendered.html));
     else void reply.send(rendered.json ?? {});
   };
+}
+
+/** The owner's words; where even those fail, a sentence that says nothing of the inside. */
+function render(
+  options: Wording,
+  error: unknown,
+  request: FastifyRequest,
+): ReturnType<Wording['renderError']> {
+  try {
+    return options.renderError(asRefusal(error), request);
+  } catch {
+    return { status: 500, json: { error: 'unexpected', reference: request.requestId } };
+  }
 }
 
 /** Faults of reading the request become refusals; everything else stays what it is. */

@@ -21,6 +21,7 @@ import fastify, {
 import type { Log } from '#kit/log/log.ts';
 import { type Asset, pageAssets } from '#kit/page/assets.ts';
 import { type Html, html } from '#kit/page/html.ts';
+import { answerUnreadable, clientAddress, forgetForwarded } from './client.ts';
 import { type CookieJar, createCookies, newBrowser, parseCookies } from './cookies.ts';
 import { answerBadUrl, answerErrors } from './errors.ts';
 import { FormBody } from './form.ts';
@@ -60,6 +61,7 @@ declare module 'fastify' {
 export type App = FastifyInstance & {
   cookieJar: CookieJar;
   routes: RouteSummary[];
+  draining: boolean;
   drain(seconds: number): Promise<void>;
 };
 
@@ -115,10 +117,12 @@ export function createServer(options: ServerOptions): App {
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     frameworkErrors: answerBadUrl(options, secure),
+    clientErrorHandler: answerUnreadable(secure),
     ...(options.tls ? { https: { ...options.tls, ...bounds } } : { http: bounds }),
   } as Parameters<typeof fastify>[0]) as unknown as App;
   app.cookieJar = cookieJar;
   app.routes = [];
+  app.draining = false;
   app.drain = (seconds) => drain(app, seconds);
   formTokens.set(app, (browser) => options.mac('form', browser).toString('base64url').slice(0, 32));
   const ours = new Set(
@@ -136,6 +140,8 @@ export function createServer(options: ServerOptions): App {
     }
     if (!reply.hasHeader('content-security-policy'))
       reply.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+    // A connection that stayed open would hold up the end; the client asks the next node instead.
+    if (app.draining) reply.header('connection', 'close');
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.requestId ?? '-');
     return payload;
   });
@@ -193,13 +199,15 @@ async function receive(
 ): Promise<void> {
   request.requestId = randomBytes(9).toString('base64url');
   request.nonce = randomBytes(16).toString('base64');
-  request.network = request.ip;
+  request.network = clientAddress(request.ip, request.raw);
+  forgetForwarded(request.raw);
   const { door, anyHost } = request.routeOptions.config;
-  request.cookies = door === 'bearer' || door === 'public' ? new Map() : parseCookies(request.headers.cookie);
+  if (door === 'bearer' || door === 'public') delete request.raw.headers.cookie;
+  request.cookies = parseCookies(request.headers.cookie);
   request.browser = app.cookieJar.read(request, 'browser') ?? '';
   request.form = new FormBody('');
   checkTarget(request.raw);
-  if (!anyHost) checkHost(request.raw, ours);
+  checkHost(request.raw, anyHost ? undefined : ours);
   if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') {
     throw new HttpRefusal(415, 'input-malformed', 'compressed bodies are not read');
   }
@@ -221,8 +229,9 @@ function checkDoor(app: App, request: FastifyRequest, ours: ReadonlySet<string>,
 }
 
 /**
- * Origin must be the scheme and host asked: whoever can answer for http://us must not post to https://us. Under `Referrer-Policy: no-referrer` browsers send `Origin: null` with their own
- * forms (Fetch §3.1); then Sec-Fetch-Site, which no page can set, must say same-origin.
+ * Origin must be the scheme and host asked: whoever can answer for http://us must not post to https://us. Under
+ * `Referrer-Policy: no-referrer` browsers send `Origin: null` with their own forms (Fetch §3.1); then Sec-Fetch-Site,
+ * which no page can set, must say same-origin.
  */
 function isOwnOrigin(request: FastifyRequest, ours: ReadonlySet<string>, secure: boolean): boolean {
   const { origin, host = '' } = request.headers;
@@ -347,6 +356,7 @@ export function mountRaw(
 
 /** Stops taking connections, lets requests in hand end for so many seconds, then cuts. */
 async function drain(app: App, seconds: number): Promise<void> {
+  app.draining = true;
   const cut = setTimeout(() => app.server.closeAllConnections(), seconds * 1000);
   cut.unref();
   await app.close();

@@ -43,8 +43,8 @@ export function checkNames(names: Iterable<string>): void {
   }
 }
 
-/** Exactly one Host header, and one of ours. */
-export function checkHost(raw: IncomingMessage, ours: ReadonlySet<string>): void {
+/** Exactly one Host header, and one of ours; `ours` left out: whichever it is. */
+export function checkHost(raw: IncomingMessage, ours?: ReadonlySet<string>): void {
   let host: string | undefined;
   for (let index = 0; index < raw.rawHeaders.length; index += 2) {
     if (raw.rawHeaders[index]?.toLowerCase() !== 'host') continue;
@@ -52,7 +52,8 @@ export function checkHost(raw: IncomingMessage, ours: ReadonlySet<string>): void
     host = raw.rawHeaders[index + 1];
   }
   if (host === undefined) throw new HttpRefusal(400, 'input-malformed', 'no Host header');
-  if (!ours.has(host.toLowerCase())) throw new HttpRefusal(421, 'host-refused', 'the host is not ours');
+  if (ours && !ours.has(host.toLowerCase()))
+    throw new HttpRefusal(421, 'host-refused', 'the host is not ours');
 }
 
 /** JSON no deeper than 32 and with no more than 1000 keys (FE-12). */
