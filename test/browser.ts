@@ -9,6 +9,10 @@
  *   await screenshot(page, 'sign-in')    → test/output/sign-in.png, the whole page; returns the path
  *   await axe(page)                      → the violations (empty is what we want), each { id, help, nodes }
  *   watchConsole(page)                   → a list that fills with console errors, page errors and CSP reports
+ *   watchRequests(page)                  → a list that fills with the address of every request, data: left out
+ *   await sideways(page)                 → by how many pixels the page is wider than the window (0 is what we want)
+ *   await tabThrough(page)               → goes through the page with the Tab key: what was missed, what had no ring
+ *   await weigh(page, url)               → bytes over the wire, headers included, with nothing cached
  *
  * Only http(s) addresses on loopback are reached; nothing is downloaded.
  */
@@ -125,4 +129,75 @@ export function watchConsole(page: Page): string[] {
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
   return complaints;
+}
+
+/** The address of every request from now on. */
+export function watchRequests(page: Page): string[] {
+  const urls: string[] = [];
+  page.on('request', (request) => {
+    if (!request.url().startsWith('data:')) urls.push(request.url());
+  });
+  return urls;
+}
+
+/** How much wider than the window the page is, in pixels. */
+export async function sideways(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}
+
+const described = `(one) => one.cloneNode(false).outerHTML.slice(0, 200)`;
+
+/**
+ * Presses Tab from the top of the page until it has been through. Returns what is visible and takes focus but was never
+ * reached, what was reached but shows no ring, and what came first; each as its opening tag.
+ */
+export async function tabThrough(page: Page): Promise<{ missed: string[]; blind: string[]; first: string }> {
+  const total = await page.evaluate(() => {
+    const all = document.querySelectorAll<HTMLElement>(
+      'a[href], button, input:not([type="hidden"]), select, textarea, summary, [tabindex="0"]',
+    );
+    const seen = [...all].filter((one) => one.tabIndex >= 0 && one.checkVisibility());
+    for (const one of seen) one.dataset.toReach = '';
+    document.body.tabIndex = -1;
+    document.body.focus();
+    document.body.removeAttribute('tabindex');
+    return seen.length;
+  });
+  const blind: string[] = [];
+  let first = '';
+  // A date field takes several steps of its own.
+  for (let step = 0; step < total + 20; step += 1) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate(`(() => {
+      const one = document.activeElement;
+      if (!one || one === document.body) return { gone: true };
+      delete one.dataset.toReach;
+      const style = getComputedStyle(one);
+      const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
+      return { ring, tag: (${described})(one) };
+    })()`);
+    const { gone, ring, tag } = at as { gone?: boolean; ring?: boolean; tag?: string };
+    if (gone) break;
+    first ||= tag ?? '';
+    if (!ring) blind.push(tag ?? '');
+  }
+  const missed = (await page.evaluate(
+    `[...document.querySelectorAll('[data-to-reach]')].map(${described})`,
+  )) as string[];
+  return { missed, blind, first };
+}
+
+/** Loads a page with an empty cache and adds up what came over the wire, headers included. */
+export async function weigh(page: Page, url: string): Promise<{ bytes: number; files: number }> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Network.enable');
+  await session.send('Network.setCacheDisabled', { cacheDisabled: true });
+  let bytes = 0;
+  let files = 0;
+  session.on('Network.loadingFinished', ({ encodedDataLength }) => {
+    bytes += encodedDataLength;
+    files += 1;
+  });
+  await page.goto(url, { waitUntil: 'networkidle' });
+  return { bytes, files };
 }

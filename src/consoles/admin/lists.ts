@@ -77,7 +77,11 @@ function appTable(here: Desk, applications: readonly Application[]) {
     rows: applications,
     empty: emptyState({ title: tell('none'), text: tell('noneText') }),
     columns: [
-      { title: tell('title'), cell: (one) => one.settings.title },
+      {
+        title: tell('title'),
+        cell: (one) =>
+          html`${one.settings.title}${one.settings.privateHttp ? html`<p class="warned">${badge({ tone: 'warning', label: tell('warning') })} ${tell('httpWarning')}</p>` : ''}`,
+      },
       { title: tell('id'), cell: (one) => html`<code>${one.id}</code>` },
       {
         title: tell('state'),
@@ -89,11 +93,6 @@ function appTable(here: Desk, applications: readonly Application[]) {
       { title: tell('protocol'), cell: (one) => (one.settings.oidc ? 'OpenID Connect' : '') },
       { title: tell('who'), cell: (one) => one.settings.access.groups?.join(', ') ?? tell('everyone') },
       { title: tell('consent'), cell: (one) => one.settings.consent },
-      {
-        title: tell('warning'),
-        cell: (one) =>
-          one.settings.privateHttp ? badge({ tone: 'warning', label: tell('httpWarning') }) : '',
-      },
     ],
   });
 }

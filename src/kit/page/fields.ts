@@ -84,6 +84,9 @@ function common(base: FieldBase, more?: string): Record<string, AttributeValue> 
   };
 }
 
+/** Addresses and figures are read from left to right in every language. */
+const ltr = new Set(['email', 'url', 'tel', 'number']);
+
 /** A text field of one line, or of `rows` lines. */
 export function field(input: TextField): Html {
   const list: Record<string, AttributeValue> = {
@@ -95,6 +98,7 @@ export function field(input: TextField): Html {
     readonly: input.readonly ?? false,
     maxlength: input.maxlength,
     placeholder: input.placeholder,
+    dir: input.literal || (input.type && ltr.has(input.type)) ? 'ltr' : undefined,
     ...(input.literal ? { autocapitalize: 'none', autocorrect: 'off', spellcheck: 'false' } : {}),
   };
   if (input.rows)
@@ -145,6 +149,7 @@ export function codeField(
     type: 'text',
     inputmode: 'numeric',
     autocomplete: 'one-time-code',
+    dir: 'ltr',
     autocapitalize: 'none',
     spellcheck: 'false',
     // Wider than the code: people paste it with spaces and dashes, which the reader takes out.

@@ -99,7 +99,7 @@ function services(look: Look, locale: string): Html | undefined {
 function wayOut(account: AccountSlot, locale: string): Html {
   const say = pageWords(locale);
   const title = say('signedInAs', { name: `${account.displayName} (${account.username})` });
-  return html`<div class="account"><a class="tool who" href="${account.accountUrl ?? '/account'}" title="${title}"><span dir="auto">${account.displayName}</span></a><form method="post" action="${account.switchUrl}">${account.token}<button class="tool" id="switch-account">${say('switchAccount')}</button></form><form method="post" action="${account.signOutUrl}">${account.token}<button class="tool" id="sign-out">${say('signOut')}</button></form></div>`;
+  return html`<div class="account"><a class="tool who" href="${account.accountUrl ?? '/account'}" title="${title}"><span dir="auto">${account.displayName}</span></a><div class="ways"><form method="post" action="${account.switchUrl}">${account.token}<button class="tool" id="switch-account">${say('switchAccount')}</button></form><form method="post" action="${account.signOutUrl}">${account.token}<button class="tool" id="sign-out">${say('signOut')}</button></form></div></div>`;
 }
 
 function footer(look: Look): Html {

@@ -1,0 +1,249 @@
+/** Every page there is, and how a browser gets to it. */
+import type { Page } from 'playwright-core';
+import { system } from '#kit/db/database.ts';
+import { requestSignOn } from '#signon/dispatch.ts';
+import type { Gallery } from './gallery-community.ts';
+
+export interface View {
+  name: string;
+  who: 'guest' | 'ada' | 'root';
+  /** When it is a refusal. */
+  status?: number;
+  open(page: Page, gallery: Gallery): Promise<unknown>;
+}
+
+const at =
+  (path: string) =>
+  (page: Page, { origin }: Gallery) =>
+    page.goto(origin + path);
+
+/** Sends a form of the page without the browser's own checks, so that our refusals are seen. */
+export async function send(page: Page, button: string, fields: Record<string, string> = {}): Promise<void> {
+  for (const [selector, value] of Object.entries(fields)) await page.fill(selector, value);
+  await page.locator('form', { has: page.locator(button) }).evaluate((one: HTMLFormElement) => {
+    one.noValidate = true;
+  });
+  await Promise.all([page.waitForEvent('load'), page.click(button)]);
+}
+
+let newcomers = 0;
+
+/** Signs up as someone new and stops at "Check your mail". */
+async function toCode(page: Page, gallery: Gallery): Promise<{ address: string }> {
+  await page.context().clearCookies();
+  // Every look signs up several people: the limits of one network are not what is looked at here.
+  await gallery.database.query('delete from rate_buckets');
+  await page.goto(`${gallery.origin}/sign-up`);
+  newcomers += 1;
+  const name = `grace.${[...String(newcomers)].map((digit) => 'abcdefghij'[Number(digit)]).join('')}x`;
+  const address = `${name}@example.org`;
+  await page.selectOption('#attribute_country', 'Kenya');
+  await send(page, '#sign-up', {
+    '#given_name': 'Grace',
+    '#family_name': 'Hopper',
+    '#username': name,
+    '#email': address,
+    '#password': 'a moth in relay seventy',
+  });
+  return { address };
+}
+
+async function mailedLink(gallery: Gallery, address: string, path: string): Promise<string> {
+  const mails = await gallery.mailTo(address);
+  const link = new RegExp(`http\\S+${path}\\?token=\\S+`).exec(mails.at(-1)?.text ?? '')?.[0];
+  if (!link) throw new Error(`no link to ${path} in the mail to ${address}`);
+  return link;
+}
+
+async function recoverLink(page: Page, gallery: Gallery): Promise<string> {
+  await page.goto(`${gallery.origin}/recover`);
+  await gallery.database.query('delete from rate_buckets');
+  await send(page, '#recover', { '#username': 'ada' });
+  return mailedLink(gallery, 'ada@example.org', '/recover/new');
+}
+
+const guests: View[] = [
+  { name: 'sign-in', who: 'guest', open: at('/sign-in') },
+  {
+    name: 'sign-in-for-app',
+    who: 'guest',
+    open: async (page, gallery) => {
+      await page.goto(`${gallery.origin}/sign-in`);
+      const cookies = await page.context().cookies();
+      const browser = cookies.find((one) => one.name.startsWith('gatehouse-browser'))?.value ?? '';
+      const request = { front: 'account', application: 'issues', returnTo: '/apps', loginHint: 'ada' };
+      const path = await gallery.database.transact(system(), (tx) => requestSignOn(tx, browser, request));
+      await page.goto(gallery.origin + path);
+    },
+  },
+  {
+    name: 'sign-in-failed',
+    who: 'guest',
+    status: 422,
+    open: async (page, gallery) => {
+      await page.goto(`${gallery.origin}/sign-in`);
+      await send(page, '#sign-in', { '#username': 'nobody.here', '#password': 'not this one' });
+    },
+  },
+  { name: 'sign-up', who: 'guest', open: at('/sign-up') },
+  {
+    name: 'sign-up-errors',
+    who: 'guest',
+    status: 422,
+    open: async (page, gallery) => {
+      await page.goto(`${gallery.origin}/sign-up`);
+      await send(page, '#sign-up', { '#username': 'A!', '#email': 'grace at example', '#password': '12345' });
+    },
+  },
+  { name: 'check-your-mail', who: 'guest', open: toCode },
+  {
+    name: 'code-wrong',
+    who: 'guest',
+    status: 422,
+    open: async (page, gallery) => {
+      await toCode(page, gallery);
+      await send(page, '#confirm', { '#code': '000000' });
+    },
+  },
+  {
+    name: 'change-address',
+    who: 'guest',
+    open: async (page, gallery) => {
+      await toCode(page, gallery);
+      await page.goto(`${gallery.origin}/verify/address`);
+    },
+  },
+  {
+    name: 'confirm-link',
+    who: 'guest',
+    open: async (page, gallery) => {
+      const { address } = await toCode(page, gallery);
+      await page.goto(await mailedLink(gallery, address, '/verify'));
+    },
+  },
+  { name: 'recover', who: 'guest', open: at('/recover') },
+  {
+    name: 'recover-sent',
+    who: 'guest',
+    open: async (page, gallery) => {
+      await page.goto(`${gallery.origin}/recover`);
+      await send(page, '#recover', { '#username': 'nobody.here' });
+    },
+  },
+  {
+    name: 'new-password',
+    who: 'guest',
+    open: async (page, gallery) => page.goto(await recoverLink(page, gallery)),
+  },
+  {
+    name: 'signed-out',
+    who: 'guest',
+    open: async (page, gallery) => {
+      await signIn(page, gallery, 'ada', 'plum violin tractor');
+      await Promise.all([page.waitForEvent('load'), page.click('#sign-out')]);
+    },
+  },
+  { name: 'error-404', who: 'guest', status: 404, open: at('/nowhere') },
+  {
+    name: 'error-410',
+    who: 'guest',
+    status: 410,
+    open: async (page, gallery) => {
+      const { address } = await toCode(page, gallery);
+      const link = await mailedLink(gallery, address, '/verify');
+      await page.goto(link);
+      await send(page, '#confirm');
+      await page.context().clearCookies();
+      await page.goto(link);
+    },
+  },
+  {
+    name: 'error-500',
+    who: 'guest',
+    status: 500,
+    open: async (page, gallery) => {
+      await gallery.database.query('alter table attributes rename to attributes_away');
+      await page.goto(`${gallery.origin}/sign-up`);
+      await gallery.database.query('alter table attributes_away rename to attributes');
+    },
+  },
+];
+
+const people: View[] = [
+  { name: 'account', who: 'ada', open: at('/account') },
+  { name: 'account-saved', who: 'ada', open: at('/account?said=saved') },
+  { name: 'profile', who: 'ada', open: at('/account/profile') },
+  {
+    name: 'profile-errors',
+    who: 'ada',
+    status: 422,
+    open: async (page, gallery) => {
+      await page.goto(`${gallery.origin}/account/profile`);
+      await send(page, '#save', { '#display_name': '', '#attribute_site': 'ada', '#attribute_years': '' });
+    },
+  },
+  { name: 'password', who: 'ada', open: at('/account/password') },
+  {
+    name: 'address-refused',
+    who: 'ada',
+    status: 422,
+    open: async (page, gallery) => {
+      await page.goto(`${gallery.origin}/account`);
+      await send(page, '#add-address', { '#email': 'no address' });
+    },
+  },
+  {
+    name: 'address-code',
+    who: 'ada',
+    open: async (page, gallery) => {
+      await gallery.database.query('delete from rate_buckets');
+      await page.goto(`${gallery.origin}/account`);
+      const confirm = page.locator('form[action$="/confirm"] button').first();
+      await Promise.all([page.waitForEvent('load'), confirm.click()]);
+    },
+  },
+  { name: 'apps', who: 'ada', open: at('/apps') },
+  { name: 'app-without-address', who: 'ada', status: 404, open: at('/go/records') },
+  { name: 'sign-out-question', who: 'ada', open: at('/sign-out') },
+  { name: 'error-403', who: 'ada', status: 403, open: at('/admin') },
+];
+
+const operators: View[] = [
+  {
+    name: 'admin-setup',
+    who: 'guest',
+    open: (page, gallery) => page.goto(gallery.origin + gallery.setupLink),
+  },
+  {
+    name: 'admin-setup-mine',
+    who: 'ada',
+    open: (page, gallery) => page.goto(gallery.origin + gallery.setupLink),
+  },
+  { name: 'admin-overview', who: 'root', open: at('/admin') },
+  { name: 'admin-people', who: 'root', open: at('/admin/people') },
+  { name: 'admin-people-search', who: 'root', open: at('/admin/people?search=novak') },
+  { name: 'admin-people-nobody', who: 'root', open: at('/admin/people?search=zzzz') },
+  { name: 'admin-groups', who: 'root', open: at('/admin/groups') },
+  { name: 'admin-apps', who: 'root', open: at('/admin/apps') },
+  { name: 'admin-events', who: 'root', open: at('/admin/events') },
+  { name: 'admin-operators', who: 'root', open: at('/admin/operators') },
+  { name: 'admin-tokens', who: 'root', open: at('/admin/tokens') },
+  {
+    name: 'admin-token-made',
+    who: 'root',
+    open: async (page, gallery) => {
+      await page.goto(`${gallery.origin}/admin/tokens`);
+      await page.selectOption('#scope', { index: 1 });
+      await send(page, '#create-token', { '#name': 'Nightly sync of the library' });
+    },
+  },
+];
+
+export const views: readonly View[] = [...guests, ...people, ...operators];
+
+export async function signIn(page: Page, gallery: Gallery, name: string, password: string): Promise<void> {
+  await page.goto(`${gallery.origin}/sign-in`);
+  await page.fill('#username', name);
+  await page.fill('#password', password);
+  await Promise.all([page.waitForURL('**/account'), page.click('#sign-in')]);
+}
