@@ -8,6 +8,8 @@ const hidden = /[\u0000-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202f\u2060\ufef
 
 function parse(text: string): URL | undefined {
   if (hidden.test(text) || text.includes('#') || text.includes('*')) return undefined;
+  // `https:x.org` and `https:///x.org` are read as another address than they look.
+  if (/^https?:/i.test(text) && !/^https?:\/\/[^/]/i.test(text)) return undefined;
   try {
     const url = new URL(text);
     return url.username === '' && url.password === '' ? url : undefined;

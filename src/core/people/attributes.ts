@@ -95,8 +95,15 @@ export function readAttributeValue(
   if (text === '') return undefined;
   if (declaration.type === 'choice' && !declaration.choices?.includes(text)) throw refused();
   if (declaration.type === 'date' && !isDate(text)) throw refused();
-  if (declaration.type === 'url' && !/^https:\/\/[^\s"'<>]+$/i.test(text)) throw refused();
+  if (declaration.type === 'url' && !isWebAddress(text)) throw refused();
   return text;
+}
+
+/** An https address others may click: one reading, and no name or password in front of the host. */
+function isWebAddress(text: string): boolean {
+  if (!/^https:\/\/[^\s"'<>\\/][^\s"'<>\\]*$/i.test(text) || !URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
 }
 
 function isDate(text: string): boolean {
