@@ -96,6 +96,7 @@ export async function mailedCode(platform: Platform, address: string): Promise<s
 
 /** Every table as its rows in text form, sorted: what a dump would hold, and what a request must not have changed. */
 export async function dump(platform: Platform): Promise<Map<string, string[]>> {
+  await platform.settle();
   const named = await platform.database.query<{ name: string }>(
     `select tablename as name from pg_tables where schemaname = 'public' order by 1`,
   );
