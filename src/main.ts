@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { registerApi } from '#api/api.ts';
 import type { Config } from '#config/config.ts';
 import { registerAccount } from '#consoles/account/account.ts';
@@ -16,6 +17,7 @@ import { system } from '#kit/db/database.ts';
 import { houseFact, setHouseFact } from '#kit/db/facts.ts';
 import { type App, createServer } from '#kit/http/server.ts';
 import type { Log } from '#kit/log/log.ts';
+import { loadLocales } from '#kit/page/words.ts';
 import { createMailer, type Mailer } from '#kit/smtp/smtp.ts';
 import { startWrapping } from '#migration/wrap.ts';
 import { startNotices } from '#notices/notices.ts';
@@ -74,7 +76,8 @@ export async function serve(
 
 /** The way out for mail. On this machine it may lead nowhere, which the log says. */
 function openMailer(config: Config, log: Log): Mailer {
-  if (!config.mailUrl) log.warn({ code: 'no-mail-server' }, 'no mail server is set: mail is made and thrown away');
+  if (!config.mailUrl)
+    log.warn({ code: 'no-mail-server' }, 'no mail server is set: mail is made and thrown away');
   return createMailer({ url: config.mailUrl?.reveal() ?? 'memory:', from: config.mailFrom, log });
 }
 
@@ -147,6 +150,7 @@ async function startWeb(
 ): Promise<App> {
   const { config } = house;
   let draining = false;
+  loadLocales(path.join(import.meta.dirname, '..', 'locales'));
   const look = await watchCommunity(house, closers);
   const app = createServer({
     log: house.log,

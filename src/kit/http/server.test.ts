@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { after, test } from 'node:test';
 import { createLog } from '#kit/log/log.ts';
 import { html } from '#kit/page/html.ts';
-import { type App, createServer, formField, HttpRefusal, mountRaw, routeList } from './server.ts';
+import { type App, createServer, formField, HttpRefusal, routeList } from './server.ts';
 
 const log = createLog({ level: 'silent' });
 const open: App[] = [];
@@ -242,32 +242,4 @@ test('doors decide who sees cookies: none for bearer and public', async () => {
   assert.equal(await ask('protocol'), 'd');
   assert.equal(await ask('bearer'), '');
   assert.equal(await ask('public'), '');
-});
-
-test('a mounted listener gets its body unread, our headers, and nothing over the limit', async () => {
-  const app = make();
-  mountRaw(app, {
-    paths: ['/raw/*'],
-    methods: ['GET', 'POST'],
-    async handle(raw, answer) {
-      let text = '';
-      for await (const part of raw) text += part;
-      answer.end(`${raw.url} ${text}`);
-    },
-  });
-  const { port } = new URL(await app.listen({ host: '127.0.0.1', port: 0 }));
-  const send = async (headers: string, body = '') => {
-    const socket = connect(Number(port), '127.0.0.1');
-    socket.write(
-      `POST /raw/a?b=c HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n${headers}\r\n\r\n${body}`,
-    );
-    let text = '';
-    for await (const part of socket) text += part;
-    return text;
-  };
-  const fine = await send('Content-Length: 5\r\nContent-Type: application/json', '{"a":');
-  assert.match(fine, /^HTTP\/1\.1 200/);
-  assert.match(fine, /x-content-type-options: nosniff/i);
-  assert.ok(fine.endsWith('/raw/a?b=c {"a":'));
-  assert.match(await send(`Content-Length: ${2 * 1024 * 1024}`), /^HTTP\/1\.1 413/);
 });

@@ -11,7 +11,6 @@
  * request: requestId, network (client address), nonce, cookies, browser, form · reply: page(html, { status, formAction })
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastify, {
   type FastifyInstance,
   type FastifyReply,
@@ -311,47 +310,6 @@ function serveAssets(app: App, assets: readonly Asset[]): void {
         .send(content);
     });
   }
-}
-
-/**
- * Hands everything below these paths to another library's own listener: Host, path and size are checked, headers set,
- * the body left unread.
- */
-export function mountRaw(
-  app: App,
-  input: {
-    paths: readonly string[];
-    methods: readonly ('GET' | 'POST' | 'PUT' | 'DELETE' | 'OPTIONS' | 'HEAD')[];
-    handle(raw: IncomingMessage, answer: ServerResponse, request: FastifyRequest): void | Promise<void>;
-  },
-): void {
-  void app.register(async (inner) => {
-    inner.removeAllContentTypeParsers();
-    inner.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
-    for (const url of input.paths) {
-      inner.route({
-        method: input.methods as string[],
-        url,
-        exposeHeadRoute: false,
-        config: { door: 'protocol' },
-        handler: async (request, reply) => {
-          if (Number(request.headers['content-length'] ?? 0) > bodyLimit) {
-            throw new HttpRefusal(413, 'input-too-large', 'the body is too large');
-          }
-          const headers = {
-            ...plainHeaders(app.cookieJar.name('x').startsWith('__Host-')),
-            ...reply.getHeaders(),
-          };
-          reply.hijack();
-          for (const [name, value] of Object.entries(headers)) {
-            if (value !== undefined) reply.raw.setHeader(name, value as string | string[]);
-          }
-          reply.raw.setHeader('x-request-id', request.requestId);
-          await input.handle(request.raw, reply.raw, request);
-        },
-      } as RouteOptions);
-    }
-  });
 }
 
 /** Stops taking connections, lets requests in hand end for so many seconds, then cuts. */
