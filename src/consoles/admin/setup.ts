@@ -9,7 +9,7 @@ import { join } from '#core/lifecycle/join.ts';
 import { appoint } from '#core/operators/operators.ts';
 import { checkSetup, useSetup } from '#core/operators/setup.ts';
 import { cleanLine, parseAddress } from '#core/people/names.ts';
-import { requirePerson } from '#core/people/people.ts';
+import { findByVerifiedAddress, requirePerson } from '#core/people/people.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
@@ -84,6 +84,8 @@ async function makeOwner(
   const hash = await needs.hasher.hash(given.password);
   const signedIn = await needs.database.transact({ ...here.context, cause: 'admin' }, async (tx) => {
     await useSetup(tx, needs.secrets, token);
+    if (await findByVerifiedAddress(tx, checked.address))
+      throw new Problem('address-taken', { fields: { email: 'address-taken' } });
     const id = await join(tx, {
       ...checked,
       state: 'active',
