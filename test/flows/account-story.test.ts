@@ -24,6 +24,10 @@ async function press(page: Page, selector: string): Promise<void> {
   await Promise.all([page.waitForEvent('load'), page.locator(selector).first().click()]);
 }
 
+async function textOf(page: Page, selector: string): Promise<string> {
+  return (await page.locator(selector).textContent()) ?? '';
+}
+
 async function codeTo(platform: Platform, address: string): Promise<string> {
   const mail = (await platform.mailTo(address)).at(-1);
   const code = /\b\d{3}[ -]?\d{3}\b/.exec(mail?.text ?? '')?.[0];
@@ -53,20 +57,20 @@ async function signUp(page: Page, platform: Platform): Promise<void> {
   await page.fill('#code', await codeTo(platform, 'ada@example.org'));
   await press(page, '#confirm');
   assert.match(page.url(), /\/account$/);
-  assert.match(await page.locator('#profile-section').innerText(), /Ada Byron[\s\S]*Kenya/);
+  assert.match(await textOf(page, '#profile-section'), /Ada Byron[\s\S]*Kenya/);
 }
 
 /** A new address becomes the main one, the old one goes. */
 async function changeAddress(page: Page, platform: Platform): Promise<void> {
   await page.fill('#email', 'ada@example.net');
   await press(page, '#add-address');
-  assert.match(await page.locator('main').innerText(), /ada@example\.net/);
+  assert.match(await textOf(page, 'main'), /ada@example\.net/);
   await page.fill('#code', await codeTo(platform, 'ada@example.net'));
   await press(page, '#confirm');
-  assert.match(await page.locator('.notice').innerText(), /confirmed/);
+  assert.match(await textOf(page, '.notice'), /confirmed/);
   await press(page, 'button[aria-label="Make it the main address: ada@example.net"]');
   await press(page, 'button[aria-label="Remove: ada@example.org"]');
-  const list = await page.locator('#addresses-section .lines').innerText();
+  const list = await textOf(page, '#addresses-section .lines');
   assert.match(list, /ada@example\.net/);
   assert.doesNotMatch(list, /ada@example\.org/);
 }
@@ -75,8 +79,8 @@ async function changeAttribute(page: Page): Promise<void> {
   await page.locator('#profile-section a').click();
   await page.getByLabel('About you').fill('I water the plants.');
   await press(page, '#save');
-  assert.match(await page.locator('.notice').innerText(), /Saved/);
-  assert.match(await page.locator('#profile-section').innerText(), /I water the plants\./);
+  assert.match(await textOf(page, '.notice'), /Saved/);
+  assert.match(await textOf(page, '#profile-section'), /I water the plants\./);
 }
 
 /** Ends the session of another browser, from here. */
@@ -97,8 +101,8 @@ async function changePassword(page: Page): Promise<void> {
   await page.fill('#current', first);
   await page.fill('#password', second);
   await press(page, '#change-password');
-  assert.match(await page.locator('.notice').innerText(), /password is changed/);
-  assert.match(await page.locator('#password-section').innerText(), /Set just now/);
+  assert.match(await textOf(page, '.notice'), /password is changed/);
+  assert.match(await textOf(page, '#password-section'), /Set just now/);
 }
 
 async function recover(page: Page, platform: Platform): Promise<void> {
@@ -112,7 +116,7 @@ async function recover(page: Page, platform: Platform): Promise<void> {
   await page.goto(link);
   await page.fill('#password', third);
   await press(page, '#set-password');
-  assert.match(await page.locator('.notice').innerText(), /new password is set/);
+  assert.match(await textOf(page, '.notice'), /new password is set/);
   await signIn(page, platform, 'ADA.BYRON', third);
   assert.match(page.url(), /\/account$/);
 }
@@ -130,7 +134,7 @@ for (const scripts of [true, false]) {
     await changePassword(page);
     await endOther(page, platform);
     await press(page, '#sign-out');
-    assert.match(await page.locator('h1').innerText(), /You are signed out/);
+    assert.match(await textOf(page, 'h1'), /You are signed out/);
     await page.goto(`${platform.origin}/account`);
     assert.match(page.url(), /\/sign-in/, 'nobody is signed in any more');
     await recover(page, platform);
