@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { type Platform, startPlatform } from '../kit.ts';
-import { communityFile, Party, passwords } from './oidc-party.ts';
+import { communityFile, decode, Party, passwords } from './oidc-party.ts';
 
 let platform: Platform;
 before(async () => {
@@ -319,4 +319,27 @@ test('bodies that are too large, of another kind or broken are refused in the st
     assert.match(String((await response.json()).error), /^invalid_(request|client)$/);
   }
   assert.equal(({} as Record<string, unknown>).grant_type, undefined);
+});
+
+test('OA-14 the issuer is what the settings say, wherever the server is reached; addresses are the public ones', async () => {
+  const other = await startPlatform({ env: { GATEHOUSE_ISSUER: 'https://id.example.org/community' } });
+  await other.apply(communityFile);
+  for (const path of [
+    '/.well-known/openid-configuration',
+    '/community/.well-known/openid-configuration',
+    '/.well-known/oauth-authorization-server/community',
+  ]) {
+    const document = await (await fetch(`${other.origin}${path}`)).json();
+    assert.equal(document.issuer, 'https://id.example.org/community');
+    assert.equal(document.authorization_endpoint, `${other.origin}/oidc/auth`);
+    assert.equal(document.token_endpoint, `${other.origin}/oidc/token`);
+    assert.equal(document.end_session_endpoint, `${other.origin}/oidc/session/end`);
+  }
+  const party = new Party(other, { id: 'tracker' });
+  const visitor = other.visitor();
+  await visitor.signIn('ada', passwords.ada);
+  const answer = await party.authorize(visitor);
+  assert.equal(answer.get('iss'), 'https://id.example.org/community');
+  const tokens = (await party.exchange(answer.get('code')!)).body;
+  assert.equal(decode(tokens.id_token!).claims.iss, 'https://id.example.org/community');
 });
