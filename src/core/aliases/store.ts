@@ -14,6 +14,13 @@ export async function upsertAliases(
   origin: string,
 ): Promise<{ changed: { application: string; person: string }[]; settled: Set<string> }> {
   if (rows.length === 0) return { changed: [], settled: new Set() };
+  // Whoever names people at the same app takes turns: two who want one name at once would fail, not lose.
+  await tx.query(
+    `select pg_advisory_xact_lock(hashtextextended('aliases:' || application, 0))
+     from (select distinct application from unnest($1::text[]) as given (application) order by 1) as apps`,
+    [rows.map((row) => row.application)],
+    'aliases-lock',
+  );
   const changed = await tx.query<{ application: string; person: string }>(
     `with given as (
        select distinct on (application, key) * from jsonb_to_recordset($1::jsonb)
