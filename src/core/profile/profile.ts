@@ -6,6 +6,7 @@
 
 import { derivedSubject, ruleAlias } from '#core/aliases/aliases.ts';
 import type { Application } from '#core/applications/applications.ts';
+import { groupKey } from '#core/groups/groups.ts';
 import { type AttributeDeclaration, attributeDeclarations } from '#core/people/attributes.ts';
 import type { PersonState } from '#core/people/people.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
@@ -89,7 +90,7 @@ function toProfile(
 /** Whether membership lets someone in: any of the app's groups, or everyone where it names none. */
 export function mayEnter(application: Application, groups: readonly string[]): boolean {
   const wanted = application.settings.access.groups;
-  return wanted === undefined || wanted.some((name) => groups.includes(name.toLowerCase()));
+  return wanted === undefined || wanted.some((name) => groups.includes(groupKey(name)));
 }
 
 function release(
@@ -124,17 +125,17 @@ function release(
 function releasedGroups(application: Application, row: store.ProfileRow): string[] {
   const { groups } = application.settings.release;
   if (groups === 'none') return [];
-  const wanted = groups === 'all' ? undefined : new Set(groups.map((name) => name.toLowerCase()));
-  const names = row.group_names.filter((name) => !wanted || wanted.has(name.toLowerCase()));
+  const wanted = groups === 'all' ? undefined : new Set(groups.map(groupKey));
+  const names = row.group_names.filter((name) => !wanted || wanted.has(groupKey(name)));
   const renamed = new Map(
-    Object.entries(application.settings.groupNames).map(([from, to]) => [from.toLowerCase(), to]),
+    Object.entries(application.settings.groupNames).map(([from, to]) => [groupKey(from), to]),
   );
-  return [...new Set(names.map((name) => renamed.get(name.toLowerCase()) ?? name))].sort();
+  return [...new Set(names.map((name) => renamed.get(groupKey(name)) ?? name))].sort();
 }
 
 function rolesFrom(application: Application, groups: readonly string[]): string[] {
   const roles = Object.entries(application.settings.roles).flatMap(([group, given]) =>
-    groups.includes(group.toLowerCase()) ? given : [],
+    groups.includes(groupKey(group)) ? given : [],
   );
   return [...new Set(roles)].sort();
 }
