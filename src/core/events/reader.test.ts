@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { system } from '#kit/db/database.ts';
+import { testDatabase } from '#test/kit.ts';
+import { record } from './events.ts';
+import { readOnce, startReader } from './reader.ts';
+
+const data = (fields: string[]) => ({ data: { fields } });
+
+async function stage() {
+  const home = await testDatabase({ poolSize: 8 });
+  const seen: string[] = [];
+  const reader = {
+    reader: 'probe',
+    from: 'beginning' as const,
+    handle: async (_tx: unknown, events: { data: unknown }[]) => {
+      seen.push(...events.flatMap((event) => (event.data as { fields: string[] }).fields));
+    },
+  };
+  const note = (name: string) =>
+    home.database.transact(system(), (tx) => record(tx, 'community.changed', data([name])));
+  /** A transaction that has recorded something and ends when told to. */
+  const hold = (name: string) => {
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const ended = home.database.transact(system(), async (tx) => {
+      await record(tx, 'community.changed', data([name]));
+      begin();
+      await released;
+    });
+    return { begun, release, ended };
+  };
+  return { ...home, seen, reader, note, hold };
+}
+
+test('F-02 a reader never passes a transaction that is still open, and reads in commit-safe order', async () => {
+  const { database, seen, reader, note, hold } = await stage();
+  await note('first');
+  const open = hold('held');
+  await open.begun;
+  await note('later');
+  while ((await readOnce(database, reader)) > 0);
+  assert.deepEqual(seen, ['first'], 'what is newer than an open transaction waits');
+  open.release();
+  await open.ended;
+  while ((await readOnce(database, reader)) > 0);
+  assert.deepEqual(seen, ['first', 'held', 'later']);
+});
+
+test('a transaction of another database on the same server holds nothing up', async () => {
+  const mine = await stage();
+  const other = await stage();
+  const open = other.hold('elsewhere');
+  await open.begun;
+  await mine.note('here');
+  assert.equal(await readOnce(mine.database, mine.reader), 1);
+  assert.deepEqual(mine.seen, ['here']);
+  open.release();
+  await open.ended;
+});
+
+test('F-02 a failing handler keeps its cursor and what it wrote is undone; the next try reads the same', async () => {
+  const { database, note } = await stage();
+  await note('once');
+  let tries = 0;
+  const seen: unknown[] = [];
+  const reader = {
+    reader: 'failing',
+    from: 'beginning' as const,
+    handle: async (tx: Parameters<Parameters<typeof database.transact>[1]>[0], events: unknown[]) => {
+      tries += 1;
+      await record(tx, 'community.changed', data([`try ${tries}`]));
+      if (tries === 1) throw new Error('not yet');
+      seen.push(...events);
+    },
+  };
+  await assert.rejects(readOnce(database, reader), /not yet/);
+  assert.equal(await readOnce(database, reader), 1);
+  assert.equal(seen.length, 1);
+  const rows = await database.query<{ fields: string[] }>(
+    `select data -> 'fields' as fields from events order by id`,
+  );
+  assert.deepEqual(
+    rows.flatMap((row) => row.fields),
+    ['once', 'try 2'],
+  );
+});
+
+test('F-21 of many readers of one name each event reaches one, while writers write', async () => {
+  const { database, log, reader, seen, note } = await stage();
+  const readers = Array.from({ length: 3 }, () => startReader({ database, reader, log, pollMs: 20 }));
+  const names = Array.from({ length: 60 }, (_, index) => `e${index}`);
+  await Promise.all(names.map(note));
+  for (const one of readers) await one.catchUp();
+  for (let wait = 0; wait < 100 && seen.length < names.length; wait += 1) await sleep(20);
+  for (const one of readers) await one.stop();
+  assert.deepEqual([...seen].sort(), [...names].sort(), 'each once, none lost');
+});
+
+test('a reader that starts at the end does not replay history', async () => {
+  const { database, seen, reader, note } = await stage();
+  await note('history');
+  const late = { ...reader, reader: 'late', from: 'end' as const };
+  assert.equal(await readOnce(database, late), 0);
+  await note('news');
+  assert.equal(await readOnce(database, late), 1);
+  assert.deepEqual(seen, ['news']);
+});
+
+test('facts that are not in the catalogue are refused', async () => {
+  const { database } = await stage();
+  await assert.rejects(
+    database.transact(system(), (tx) =>
+      record(tx, 'community.changed', { data: { fields: ['x'], password: 'y' } as never }),
+    ),
+  );
+  await assert.rejects(
+    database.transact(system(), (tx) => record(tx, 'nothing.happened' as never, { data: {} as never })),
+  );
+  assert.equal((await database.query('select 1 from events')).length, 0);
+});
