@@ -208,6 +208,38 @@ const people: View[] = [
   { name: 'error-403', who: 'ada', status: 403, open: at('/admin') },
 ];
 
+const redirectUris: Record<string, string> = {
+  issues: 'https://issues.northlight.example/callback',
+  intranet: 'http://10.0.0.5/callback',
+};
+
+/** Asks like an app would; PKCE as RFC 7636 appendix B has it. */
+function authorize(client: string, more: Record<string, string> = {}): string {
+  const query = new URLSearchParams({
+    client_id: client,
+    redirect_uri: redirectUris[client] ?? '',
+    response_type: 'code',
+    scope: 'openid profile email',
+    state: 'x',
+    code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+    code_challenge_method: 'S256',
+    ...more,
+  });
+  return `/oidc/auth?${query}`;
+}
+
+const protocol: View[] = [
+  { name: 'consent', who: 'ada', open: at(authorize('issues', { prompt: 'consent' })) },
+  { name: 'app-forbidden', who: 'ada', status: 403, open: at(authorize('intranet')) },
+  {
+    name: 'app-return-address-refused',
+    who: 'guest',
+    status: 400,
+    open: at(authorize('issues', { redirect_uri: 'https://elsewhere.example/' })),
+  },
+  { name: 'app-sign-out-question', who: 'ada', open: at('/oidc/session/end') },
+];
+
 const operators: View[] = [
   {
     name: 'admin-setup',
@@ -239,7 +271,7 @@ const operators: View[] = [
   },
 ];
 
-export const views: readonly View[] = [...guests, ...people, ...operators];
+export const views: readonly View[] = [...guests, ...people, ...protocol, ...operators];
 
 export async function signIn(page: Page, gallery: Gallery, name: string, password: string): Promise<void> {
   await page.goto(`${gallery.origin}/sign-in`);

@@ -90,6 +90,21 @@ async function myApps(tx: Tx, needs: PageNeeds, person: string): Promise<MyApp[]
   return mine;
 }
 
+/** Scopes as a person would call them; what an app made up itself keeps its own name. */
+function inWords({ tell, locale }: Home, scopes: readonly string[]): string {
+  const known = {
+    openid: 'scopeOpenid',
+    profile: 'scopeProfile',
+    email: 'scopeEmail',
+    groups: 'scopeGroups',
+    offline_access: 'scopeOffline',
+  } as const;
+  const named = scopes.map((scope) =>
+    Object.hasOwn(known, scope) ? tell(known[scope as keyof typeof known]) : scope,
+  );
+  return new Intl.ListFormat(locale, { type: 'conjunction' }).format(named);
+}
+
 function appsBody(here: Home, mine: readonly MyApp[]) {
   const { tell, locale, now } = here;
   if (mine.length === 0) return emptyState({ title: tell('noApps'), text: tell('noAppsText') });
@@ -104,7 +119,7 @@ function appsBody(here: Home, mine: readonly MyApp[]) {
     const used = one.lastUsed
       ? tell.html('usedWhen', { when: time({ at: one.lastUsed, now, locale }) })
       : tell('neverUsed');
-    const shared = one.shared && html`<br>${tell('shared', { scopes: one.shared.join(', ') })}`;
+    const shared = one.shared && html`<br>${tell('shared', { scopes: inWords(here, one.shared) })}`;
     return {
       what: one.application.settings.title,
       more: html`${tell.html('calledThere', { name: html`<strong>${one.username}</strong>` })} · ${used}${shared}`,

@@ -111,8 +111,8 @@ export function refusedPage(asking: Asking, reply: FastifyReply, signOn: string)
     title: say('refusedTitle', { application: standing.application.settings.title }),
     status: pageStatus[code],
     formAction: asking.formAction,
-    body: html`${notice({ tone: 'warning', text: problemWords(here.locale)(code), id: 'problem' })}
-      ${switchAccountForm(here, say('switchAccount'), signOn)}
+    lede: html`<span id="problem">${problemWords(here.locale)(code)}</span>`,
+    body: html`${switchAccountForm(here, say('switchAccount'), signOn)}
       ${backForm(say, asking)}`,
   });
 }

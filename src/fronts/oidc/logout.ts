@@ -10,7 +10,7 @@ import { endSession } from '#core/sessions/sessions.ts';
 import { type App, FormBody } from '#kit/http/server.ts';
 import { hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
-import { button, form, linkButton, notice } from '#kit/page/parts.ts';
+import { button, form, linkButton } from '#kit/page/parts.ts';
 import type { GateNeeds } from '#signon/gate.ts';
 import { show, type Visit, visit } from '#signon/visit.ts';
 import { formActionOf } from './asked.ts';
@@ -171,7 +171,8 @@ function refusedPage(here: Visit, reply: FastifyReply): FastifyReply {
   return show(here, reply, {
     title: say('errorTitle'),
     status: 400,
-    body: html`${notice({ tone: 'warning', text: say('errorLogoutUri'), id: 'problem' })}
-      <p class="quiet-line" id="reference">${say('reference', { reference: here.request.requestId })}</p>`,
+    lede: html`<span id="problem">${say('errorLogoutUri')}</span>`,
+    body: html`<div class="aside-actions">
+      <p id="reference">${say('reference', { reference: here.request.requestId })}</p></div>`,
   });
 }

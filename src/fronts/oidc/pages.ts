@@ -4,7 +4,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { App } from '#kit/http/server.ts';
 import { hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
-import { button, form, linkButton, notice } from '#kit/page/parts.ts';
+import { button, form, linkButton } from '#kit/page/parts.ts';
 import type { GateNeeds } from '#signon/gate.ts';
 import { type PageNeeds, show, visit } from '#signon/visit.ts';
 import { formActionOf } from './asked.ts';
@@ -40,10 +40,10 @@ export function renderError(needs: Omit<GateNeeds, 'floorMs'>) {
       return show(here, reply, {
         title: say('errorTitle'),
         status,
-        body: html`${notice({ tone: status >= 500 ? 'danger' : 'warning', text: say(text), id: 'problem' })}
-          <p class="quiet-line">${say('errorCode', { code })}</p>
-          <p class="quiet-line" id="reference">${say('reference', { reference: request.requestId })}</p>
-          ${linkButton({ label: say('startPage'), url: '/', style: 'quiet', full: true })}`,
+        lede: html`<span id="problem">${say(text)}</span>`,
+        body: html`${linkButton({ label: say('startPage'), url: '/', style: 'quiet', full: true })}
+          <div class="aside-actions"><p>${say('errorCode', { code })}</p>
+          <p id="reference">${say('reference', { reference: request.requestId })}</p></div>`,
       });
     };
   };

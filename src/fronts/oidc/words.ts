@@ -47,7 +47,7 @@ export const words = defineWords('oidc', {
   returningLede: 'If nothing happens, press the button.',
   goOn: 'Go on',
   // errors
-  errorTitle: 'This sign-in did not work',
+  errorTitle: 'Signing in did not work',
   errorClient: 'The app that sent you here is not known. Go back to it and tell the people who run it.',
   errorRedirect:
     'The app that sent you here gave a return address that is not registered for it. Tell the people who run it.',
