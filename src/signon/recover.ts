@@ -83,7 +83,7 @@ export function recoverRoutes(app: App, needs: PageNeeds): void {
  */
 export async function requestRecovery(needs: PageNeeds, here: Visit, typed: string): Promise<void> {
   refuseSeveral(typed);
-  const network = await needs.limits.take(`recover:${networkKey(here.ip)}`, networkRequests);
+  const network = await needs.limits.take(`recover-network:${networkKey(here.ip)}`, networkRequests);
   if (!network.allowed) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
   const target = await needs.database.read(here.context, async (tx) => {
     const person = await findByIdentifier(tx, typed);
@@ -91,7 +91,8 @@ export async function requestRecovery(needs: PageNeeds, here: Visit, typed: stri
     return person && addressFor(person, addresses, typed);
   });
   // Counted outside any transaction: it needs a connection of its own.
-  const mine = await needs.limits.take(`recover:${target?.person ?? usernameKey(typed)}`, personRequests);
+  const whose = target ? `recover-person:${target.person}` : `recover-nobody:${usernameKey(typed)}`;
+  const mine = await needs.limits.take(whose, personRequests);
   await needs.database.transact(here.context, async (tx) => {
     if (!target || !mine.allowed) return pretendVerification(tx, 'recovery');
     const purpose = target.verifiedAt ? 'recovery' : 'sign-up';

@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import type { Visitor } from '#test/visitor.ts';
-import { addPeople, behindProxy, mailedCode, mailedLink, post, signedIn, speak, stranger } from './stage.ts';
+import {
+  addPeople,
+  behindProxy,
+  mailedCode,
+  mailedLink,
+  newNetwork,
+  post,
+  signedIn,
+  speak,
+  stranger,
+} from './stage.ts';
 
 const right = 'plum violin tractor';
 const next = 'seven lanterns float';
@@ -324,4 +334,17 @@ test('AU-14 a new password ends every session and is told to every confirmed add
   assert.match((await mine.open('/account')).url, /\/account$/, 'the browser that changed it stays');
   assert.match((await other.open('/account')).url, /\/sign-in/);
   assert.equal((await stranger(platform).signIn(person.username, next)).status, 422);
+});
+
+test('AU-05 no name that is typed touches how often a network may ask for recovery', async () => {
+  const network = newNetwork();
+  const visitor = platform.visitor({ 'x-forwarded-for': network });
+  const statuses: number[] = [];
+  for (let asked = 0; asked < 30; asked += 1) {
+    await visitor.open('/recover');
+    const { fields } = visitor.formOf('/recover');
+    const username = asked % 5 === 4 ? network : `nobody${asked}`;
+    statuses.push((await post(visitor, '/recover', { ...fields, username })).status);
+  }
+  assert.deepEqual(statuses, [...Array(20).fill(200), ...Array(10).fill(429)]);
 });
