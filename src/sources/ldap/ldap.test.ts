@@ -8,15 +8,9 @@ import { Client } from 'ldapts';
 import { type LegacyAccount, makeLegacyLdif } from '#simulators/legacy-directory/legacy-directory.ts';
 import { readLdif } from '#sources/ldif/ldif.ts';
 import { type LegacyGroup, type LegacyPerson, SourceIncomplete, type SourceItem } from '#sources/source.ts';
+import { makeCertificates } from '#test/peers/certificates.ts';
+import { type Slapd, slapdMissing, slappasswd, slappasswdSchemes, startSlapd } from '#test/peers/slapd.ts';
 import { identifyHash, verifyLegacyAny } from '#wire/hashes/hashes.ts';
-import {
-  makeCertificates,
-  type Slapd,
-  slapdMissing,
-  slappasswd,
-  slappasswdSchemes,
-  startSlapd,
-} from '../../../test/peers/slapd.ts';
 import { LdapRefused, ldapSource } from './ldap.ts';
 
 const baseDn = 'dc=example,dc=org';
