@@ -14,13 +14,12 @@ import {
   rememberDevice,
   reserveAttempt,
   type StoredPassword,
-  touchDevice,
   upgradePassword,
   verifyPassword,
 } from '#core/credentials/credentials.ts';
-import { requireStanding, standingProblem } from '#core/lifecycle/lifecycle.ts';
+import { standingProblem } from '#core/lifecycle/lifecycle.ts';
 import { usernameKey } from '#core/people/names.ts';
-import { findByIdentifier, findPerson, type Person } from '#core/people/people.ts';
+import { findByIdentifier, findPeople, findPerson, type Person } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import {
@@ -29,6 +28,7 @@ import {
   type Session,
   sessionById,
   sessionByToken,
+  sessionsByIds,
   shortenNetwork,
   touchSession,
 } from '#core/sessions/sessions.ts';
@@ -68,6 +68,25 @@ export async function stillSignedOn(tx: Tx, sessionId: string): Promise<SignedOn
   return session && withStanding(tx, session);
 }
 
+/** The same for many at once: who each of these sessions still stands for. */
+export async function stillSignedOnMany(
+  tx: Tx,
+  sessionIds: readonly string[],
+): Promise<Map<string, SignedOn>> {
+  const sessions = await sessionsByIds(tx, sessionIds);
+  const people = await findPeople(
+    tx,
+    sessions.map((session) => session.person),
+  );
+  const active = new Map(people.filter((one) => one.state === 'active').map((one) => [one.id, one]));
+  return new Map(
+    sessions.flatMap((session) => {
+      const person = active.get(session.person);
+      return person ? [[session.id, { session, person }] as const] : [];
+    }),
+  );
+}
+
 async function withStanding(tx: Tx, session: Session): Promise<SignedOn | undefined> {
   const person = await findPerson(tx, session.person);
   return person?.state === 'active' ? { session, person } : undefined;
@@ -86,12 +105,27 @@ export async function admit(
   application: Application,
   personId: string,
 ): Promise<Profile> {
-  if (!application.settings.enabled) throw new Problem('application-disabled');
-  const [profile] = await profilesFor(tx, secrets, application, [personId]);
-  if (!profile) throw new Problem('person-unknown');
-  requireStanding(profile.state);
-  if (!profile.mayEnter) throw new Problem('application-forbidden');
-  return profile;
+  const answer = (await admitMany(tx, secrets, application, [personId])).get(personId);
+  if (!answer || answer instanceof Problem) throw answer ?? new Problem('person-unknown');
+  return answer;
+}
+
+/** The same for many people at once: what the app will see of each, or why they may not enter. */
+export async function admitMany(
+  tx: Tx,
+  secrets: Secrets,
+  application: Application,
+  people: readonly string[],
+): Promise<Map<string, Profile | Problem>> {
+  const answers = new Map<string, Profile | Problem>(people.map((id) => [id, new Problem('person-unknown')]));
+  const profiles = await profilesFor(tx, secrets, application, people);
+  for (const profile of profiles) {
+    const refused = application.settings.enabled ? standingProblem(profile.state) : 'application-disabled';
+    const forbidden = profile.mayEnter ? undefined : ('application-forbidden' as const);
+    const code = refused ?? forbidden;
+    answers.set(profile.person, code ? new Problem(code) : profile);
+  }
+  return answers;
 }
 
 /** Where a sign-in happens, for the person's own list and the known-device cookie. */
@@ -274,12 +308,7 @@ export async function openFor(
       : { idleSeconds: sessions.idleMinutes * 60, absoluteSeconds: sessions.absoluteMinutes * 60 },
   });
   await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: 'ok' });
-  const known = await knownDevice(tx, attempt.deviceToken);
-  if (known?.person === person.id) await touchDevice(tx, known.id);
-  const deviceToken =
-    known?.person === person.id && attempt.deviceToken
-      ? attempt.deviceToken
-      : await rememberDevice(tx, person.id, attempt.device);
+  const deviceToken = await rememberDevice(tx, person.id, attempt.device, attempt.deviceToken);
   return { session, person, token, deviceToken };
 }
 

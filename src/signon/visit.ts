@@ -44,11 +44,7 @@ export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<
     cause: 'request',
     requestId: request.requestId,
   };
-  const found = await needs.database.transact(anonymous, async (tx) => {
-    const here = await signedOn(tx, token);
-    if (here) await noteUse(tx, here.session);
-    return { here, settings: await community(tx) };
-  });
+  const found = await whoIsHere(needs, anonymous, token);
   const person = found.here?.person;
   const locale = person?.locale
     ? chooseLocale(person.locale, availableLocales())
@@ -70,6 +66,20 @@ export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<
       : anonymous,
     formToken: formField(request),
   };
+}
+
+/** Without a session cookie there is only the community to read. */
+async function whoIsHere(
+  needs: PageNeeds,
+  context: TxContext,
+  token: string | undefined,
+): Promise<{ here?: SignedOn; settings: Community }> {
+  if (!token) return { settings: await needs.database.look(context, community) };
+  return needs.database.transact(context, async (tx) => {
+    const here = await signedOn(tx, token);
+    if (here) await noteUse(tx, here.session);
+    return { here, settings: await community(tx) };
+  });
 }
 
 /** The same visit in the language an app asked for (`ui_locales`), where we speak it. */

@@ -98,11 +98,15 @@ export interface KnownDevice {
   person: string;
 }
 
-/** Makes this browser known for this person; the returned token goes into its cookie, only its hash is kept. */
-export async function rememberDevice(tx: Tx, person: string, label: string): Promise<string> {
-  const token = randomToken();
-  await store.insertDevice(tx, { id: newId(), person, tokenHash: hashToken(token), label });
-  return token;
+/**
+ * Makes this browser known for this person, or marks it as seen now where `token`, from its cookie, says that it is.
+ * Returns the token for the cookie; only its hash is kept.
+ */
+export async function rememberDevice(tx: Tx, person: string, label: string, token?: string): Promise<string> {
+  if (token && (await store.touchDevice(tx, person, hashToken(token)))) return token;
+  const fresh = randomToken();
+  await store.insertDevice(tx, { id: newId(), person, tokenHash: hashToken(fresh), label });
+  return fresh;
 }
 
 /** The device a cookie stands for, if it is known. */
@@ -111,4 +115,3 @@ export async function knownDevice(tx: Tx, token: string | undefined): Promise<Kn
 }
 
 export const forgetDevices = store.deleteDevices;
-export const touchDevice = store.touchDevice;

@@ -31,7 +31,13 @@ export async function writePassword(tx: Tx, person: string, phc: string): Promis
 /** Imported hashes, many at once; a person who has a password already keeps it. */
 export async function insertPasswords(
   tx: Tx,
-  passwords: readonly { person: string; hash: string; scheme: string; needsWrap: boolean; imported: boolean }[],
+  passwords: readonly {
+    person: string;
+    hash: string;
+    scheme: string;
+    needsWrap: boolean;
+    imported: boolean;
+  }[],
 ): Promise<void> {
   if (passwords.length === 0) return;
   await tx.query(

@@ -8,7 +8,15 @@ import type { Database } from '#kit/db/database.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
 import type { Log } from '#kit/log/log.ts';
 import type { LoggedEvent } from './events.ts';
-import { cursorAtEnd, eventsAfter, isBehind, lastEventId, lockCursor, moveCursor } from './store.ts';
+import {
+  cursorAtBeginning,
+  cursorAtEnd,
+  eventsAfter,
+  isBehind,
+  lastEventId,
+  lockCursor,
+  moveCursor,
+} from './store.ts';
 
 export interface LogReader {
   /** Name of the cursor; changing it starts a new cursor. */
@@ -28,6 +36,8 @@ export interface RunningReader {
 }
 
 const batch = 500;
+/** Under load a look at the log takes what came within this time together, instead of one event a look. */
+const gatherMs = 100;
 
 function systemContext(name: string): TxContext {
   return { actor: { kind: 'system', name }, cause: 'schedule', requestId: '-' };
@@ -36,8 +46,7 @@ function systemContext(name: string): TxContext {
 /** Reads one batch; resolves to how many events were read (0 also when another node holds the cursor). */
 export async function readOnce(database: Database, reader: LogReader): Promise<number> {
   return database.transact(systemContext(reader.reader), async (tx) => {
-    if (reader.from === 'end') await cursorAtEnd(tx, reader.reader);
-    const cursor = await lockCursor(tx, reader.reader);
+    const cursor = (await lockCursor(tx, reader.reader)) ?? (await firstCursor(tx, reader));
     if (!cursor) return 0;
     const events = await eventsAfter(tx, cursor, batch);
     const last = events.at(-1);
@@ -46,6 +55,12 @@ export async function readOnce(database: Database, reader: LogReader): Promise<n
     await moveCursor(tx, reader.reader, last.xid, last.id);
     return events.length;
   });
+}
+
+/** Makes the cursor where there is none yet. */
+async function firstCursor(tx: Tx, reader: LogReader): Promise<{ xid: string; id: number } | undefined> {
+  await (reader.from === 'end' ? cursorAtEnd : cursorAtBeginning)(tx, reader.reader);
+  return lockCursor(tx, reader.reader);
 }
 
 /** Starts reading until stopped. A failing handler keeps its cursor where it was and is tried again. */
@@ -58,14 +73,19 @@ export function startReader(options: {
   const { database, reader, log } = options;
   let stopped = false;
   let running: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let gathering: NodeJS.Timeout | undefined;
+  let ended = Number.NEGATIVE_INFINITY;
   let failures = 0;
 
   async function drain(): Promise<void> {
-    while (!stopped && (await readOnce(database, reader)) > 0);
+    while (!stopped && (await readOnce(database, reader)) === batch);
   }
+  /** One look after the present one is over; whoever asks before it begins shares it. */
   function run(): Promise<void> {
-    running = running.then(async () => {
+    next ??= running.then(async () => {
+      next = undefined;
       try {
         await drain();
         failures = 0;
@@ -76,9 +96,22 @@ export function startReader(options: {
             { err: error, reader: reader.reader, code: 'reader-failed' },
             'a reader of the log failed',
           );
+      } finally {
+        ended = performance.now();
       }
     });
-    return running;
+    running = next;
+    return next;
+  }
+  /** At once when nothing happened for a while, else a moment later with all that came until then. */
+  function hear(): void {
+    if (stopped || gathering || next) return;
+    const wait = Math.max(0, ended + gatherMs - performance.now());
+    gathering = setTimeout(() => {
+      gathering = undefined;
+      void run();
+    }, wait);
+    gathering.unref();
   }
   function schedule(): void {
     if (stopped) return;
@@ -86,7 +119,7 @@ export function startReader(options: {
     timer = setTimeout(() => void run().then(schedule), wait);
     timer.unref();
   }
-  const listening = database.listen('events', () => void run()).catch(() => undefined);
+  const listening = database.listen('events', hear).catch(() => undefined);
   void run().then(schedule);
 
   return {
@@ -103,6 +136,7 @@ export function startReader(options: {
     async stop() {
       stopped = true;
       clearTimeout(timer);
+      clearTimeout(gathering);
       const unlisten = await listening;
       if (unlisten) await unlisten();
       await running;

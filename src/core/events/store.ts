@@ -49,14 +49,19 @@ function toEvent(row: EventRow): LoggedEvent {
 
 const columns = 'id, xid::text as xid, at, type, person, application, actor, cause, request_id, data';
 
-/** The reader's cursor, made on first use and locked, so that one node at a time reads for it. */
+/** The reader's cursor, locked, so that one node at a time reads for it; undefined when there is none or another has it. */
 export async function lockCursor(tx: Tx, reader: string): Promise<{ xid: string; id: number } | undefined> {
-  await tx.query('insert into event_cursors (reader) values ($1) on conflict do nothing', [reader]);
   const rows = await tx.query<{ xid: string; id: number }>(
     'select xid::text as xid, id from event_cursors where reader = $1 for update skip locked',
     [reader],
+    'cursor-lock',
   );
   return rows[0];
+}
+
+/** A cursor at the very beginning of the log, unless there is one already. */
+export async function cursorAtBeginning(tx: Tx, reader: string): Promise<void> {
+  await tx.query('insert into event_cursors (reader) values ($1) on conflict do nothing', [reader]);
 }
 
 /**
@@ -68,10 +73,14 @@ export async function lockCursor(tx: Tx, reader: string): Promise<{ xid: string;
 export async function settledBelow(tx: Tx): Promise<bigint> {
   const [next] = await tx.query<{ xmax: string }>(
     'select pg_snapshot_xmax(pg_current_snapshot())::text as xmax',
+    [],
+    'events-newest-xid',
   );
   const running = await tx.query<{ xid: string }>(
     `select backend_xid::text as xid from pg_stat_activity
      where datname = current_database() and backend_xid is not null and pid <> pg_backend_pid()`,
+    [],
+    'events-running-xids',
   );
   const top = BigInt(next!.xmax);
   return running
@@ -103,11 +112,11 @@ export async function eventsAfter(
 }
 
 export async function moveCursor(tx: Tx, reader: string, xid: string, id: number): Promise<void> {
-  await tx.query('update event_cursors set xid = $2::xid8, id = $3, updated_at = now() where reader = $1', [
-    reader,
-    xid,
-    id,
-  ]);
+  await tx.query(
+    'update event_cursors set xid = $2::xid8, id = $3, updated_at = now() where reader = $1',
+    [reader, xid, id],
+    'cursor-move',
+  );
 }
 
 /** A cursor that starts at the end: a new reader does not replay history it has no business with. */

@@ -81,6 +81,9 @@ export async function sessionById(tx: Tx, id: string): Promise<Session | undefin
   return store.liveSession(tx, { id });
 }
 
+/** The live ones of these sessions, with one statement. */
+export const sessionsByIds = store.liveSessions;
+
 /** Notes that the session was used; written at most once a minute. */
 export async function touchSession(tx: Tx, session: Session): Promise<void> {
   if (tx.now().getTime() - session.lastSeenAt.getTime() >= 60_000) await store.touch(tx, session.id);
@@ -153,8 +156,9 @@ export interface SignInAttempt {
 
 /** Notes an attempt on a known person, so that a failed one can be explained; a success also sets the last sign-in. */
 export async function noteSignIn(tx: Tx, attempt: SignInAttempt): Promise<void> {
-  await store.insertSignIn(tx, newId(), attempt);
-  if (attempt.outcome === 'ok' && attempt.person) await store.writeLastSignIn(tx, attempt.person, '');
+  const { person } = attempt;
+  if (attempt.outcome === 'ok' && person) await store.insertSuccess(tx, newId(), { ...attempt, person });
+  else await store.insertSignIn(tx, newId(), attempt);
 }
 
 export type { SignIn } from './store.ts';
@@ -168,5 +172,5 @@ export function shortenNetwork(ip: string): string {
   if (!mapped.includes(':')) return 'unknown';
   const [head = ''] = mapped.split('::');
   const groups = head.split(':').filter(Boolean).slice(0, 3);
-  return `${groups.join(':')}${groups.length > 0 ? ':' : ''}:x`;
+  return `${groups.join(':')}::x`;
 }

@@ -77,6 +77,16 @@ export async function liveSession(
   return rows[0] && toSession(rows[0]);
 }
 
+/** The live ones of these sessions. */
+export async function liveSessions(tx: Tx, ids: readonly string[]): Promise<Session[]> {
+  const rows = await tx.query<SessionRow>(
+    `select ${columns} from sessions s where s.id = any($1::uuid[]) and ${live}`,
+    [ids, tx.now()],
+    'sessions-by-ids',
+  );
+  return rows.map(toSession);
+}
+
 export async function touch(tx: Tx, id: string): Promise<void> {
   await tx.query('update sessions set last_seen_at = $2 where id = $1', [id, tx.now()]);
 }
@@ -143,6 +153,33 @@ export async function writeLastSignIn(tx: Tx, person: string, application: strin
      on conflict (person, application) do update set at = excluded.at`,
     [person, application, tx.now()],
     'last-sign-in',
+  );
+}
+
+/** A success: the line in the list of sign-ins and the last one of the house, with one statement. */
+export async function insertSuccess(
+  tx: Tx,
+  id: string,
+  attempt: SignInAttempt & { person: string },
+): Promise<void> {
+  await tx.query(
+    `with noted as (
+       insert into sign_ins (id, person, at, door, outcome, application, device, network, request_id)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9))
+     insert into last_sign_ins (person, application, at) values ($2, '', $3)
+     on conflict (person, application) do update set at = excluded.at`,
+    [
+      id,
+      attempt.person,
+      tx.now(),
+      attempt.door,
+      attempt.outcome,
+      attempt.application ?? null,
+      attempt.device,
+      attempt.network,
+      tx.requestId,
+    ],
+    'sign-in-success',
   );
 }
 

@@ -31,6 +31,8 @@ export interface Database {
   transact<T>(context: TxContext, work: (tx: Tx) => Promise<T>, options?: TransactOptions): Promise<T>;
   /** The same, read only, from one snapshot. */
   read<T>(context: TxContext, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** For work of one statement, which needs no transaction around it; a second one is refused. */
+  look<T>(context: TxContext, work: (tx: Tx) => Promise<T>): Promise<T>;
   /** One statement outside any transaction. With `name` it is prepared once a connection. */
   query<Row = Record<string, unknown>>(
     text: string,
@@ -132,6 +134,11 @@ export async function openDatabase(options: {
       withRetries(2, () =>
         runOnce(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', context, clock, work),
       ),
+    look: (context, work) =>
+      withClient(pool, async (client) => {
+        const { tx, end } = openTx(client, context, clock, 1);
+        return work(tx).finally(end);
+      }),
     async query<Row>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
       return (await pool.query({ text, values: values as unknown[] | undefined, name })).rows as Row[];
     },
@@ -152,32 +159,42 @@ async function runOnce<T>(
   clock: Clock,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
+  return withClient(pool, async (client, breaks) => {
+    try {
+      await client.query(begin);
+      const { tx, end } = openTx(client, context, clock);
+      let result: T;
+      try {
+        result = await work(tx);
+      } finally {
+        await end();
+      }
+      const { command } = await client.query('COMMIT');
+      if (command === 'ROLLBACK') {
+        throw new Error('A statement failed and its error was swallowed: the transaction could not commit.');
+      }
+      return result;
+    } catch (error) {
+      await client.query('ROLLBACK').catch(breaks);
+      throw error;
+    }
+  });
+}
+
+/** A connection for as long as the work takes; one that broke is not used again. */
+async function withClient<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient, breaks: (error: Error) => void) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect();
   // The pool listens for errors only while a connection is idle.
   let broken: Error | undefined;
   const onError = (error: Error) => {
-    broken = error;
+    broken ??= error;
   };
   client.on('error', onError);
   try {
-    await client.query(begin);
-    const { tx, end } = openTx(client, context, clock);
-    let result: T;
-    try {
-      result = await work(tx);
-    } finally {
-      await end();
-    }
-    const { command } = await client.query('COMMIT');
-    if (command === 'ROLLBACK') {
-      throw new Error('A statement failed and its error was swallowed: the transaction could not commit.');
-    }
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK').catch((failure: Error) => {
-      broken ??= failure;
-    });
-    throw error;
+    return await work(client, onError);
   } finally {
     client.off('error', onError);
     client.release(broken);

@@ -44,20 +44,25 @@ export function tables<T>(tx: Tx): Kysely<T> {
 /**
  * Builds the Tx for one open connection. Statements wait for their turn, so that `Promise.all` over several is
  * safe, and a Tx kept after its end refuses instead of writing outside any transaction.
+ * @param most statements that may be run; more are refused
  * @returns the Tx and `end`, which waits for statements under way and closes it for good
  */
 export function openTx(
   client: ClientBase,
   context: TxContext,
   clock: Clock,
+  most = Number.POSITIVE_INFINITY,
 ): { tx: Tx; end: () => Promise<void> } {
   const began = clock.now().getTime();
   let ended = false;
+  let count = 0;
   let turn: Promise<unknown> = Promise.resolve();
   let builder: Kysely<unknown> | undefined;
 
   function inTurn<T>(run: () => Promise<T>): Promise<T> {
     if (ended) return Promise.reject(new Error('This transaction has ended; its Tx was kept for too long.'));
+    count += 1;
+    if (count > most) return Promise.reject(new Error(`More than ${most} statement outside a transaction.`));
     const result = turn.then(run);
     turn = result.catch(() => undefined);
     return result;

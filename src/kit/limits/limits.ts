@@ -51,7 +51,10 @@ export function createLimits(database: Pick<Database, 'query'>, options: { clock
         throw new RangeError('A limit needs points, a window and a cost of zero or more.');
       }
       const values = [storedKey(key), Math.ceil(cost), Math.floor(limit.points), limit.windowSeconds, now()];
-      const [row] = (await database.query(takeSql, values)) as { points: number; left: number }[];
+      const [row] = (await database.query(takeSql, values, 'limits-take')) as {
+        points: number;
+        left: number;
+      }[];
       const allowed = row!.points <= limit.points;
       return { allowed, retryAfterSeconds: allowed ? 0 : Math.max(1, Math.ceil(row!.left)) };
     },
