@@ -3,7 +3,7 @@
  */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
@@ -14,8 +14,11 @@ import { type Connection, type Database, openDatabase } from '#kit/db/database.t
 import { createLog, type Log } from '#kit/log/log.ts';
 import { type CaughtMail, createMailer } from '#kit/smtp/smtp.ts';
 import { type RunningHouse, serve } from '#main.ts';
+import { freePort } from './port.ts';
 import { joinTestServer, type TestServer } from './server.ts';
 import { Visitor } from './visitor.ts';
+
+export { freePort };
 
 export interface TestDatabase {
   database: Database;
@@ -180,17 +183,6 @@ async function open(
   };
   platforms.add(platform);
   return platform;
-}
-
-/** A port nobody listens on right now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** The first of several ports in a row that nobody listens on right now. */
