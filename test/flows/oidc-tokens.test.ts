@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { findApplication, saveApplication, withdrawConsent } from '#core/applications/applications.ts';
+import { setPassword } from '#core/credentials/credentials.ts';
 import { addMembers, findGroup, removeMembers } from '#core/groups/groups.ts';
 import { activate } from '#core/lifecycle/activate.ts';
 import { leave } from '#core/lifecycle/leave.ts';
@@ -10,6 +11,7 @@ import { endSessions } from '#core/sessions/sessions.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type Platform, startPlatform } from '../kit.ts';
+import type { Visitor } from '../visitor.ts';
 import { type Answer, communityFile, Party, passwords, type Tokens } from './oidc-party.ts';
 
 let platform: Platform;
@@ -186,14 +188,20 @@ function allowAction(text: string): string {
   return /action="(\/oidc\/interaction\/[^"]+\/allow)"/.exec(text)?.[1] ?? assert.fail(text);
 }
 
-test('OA-06 offline_access outlives the session and dies with the standing; SE-03 the shelves are emptied', async () => {
+/** Tokens for use while the person is away, agreed to on the page. */
+async function offlineTokens(visitor: Visitor): Promise<{ party: Party; tokens: Tokens }> {
   const party = new Party(platform, { id: 'tracker', scope: 'openid offline_access' });
-  const visitor = await signedIn('bob');
   await visitor.open(party.authorizationUrl({ prompt: 'consent' }));
   const back = await visitor.submit({}, allowAction(visitor.page.text));
   const code = new URL(back.headers.get('location')!).searchParams.get('code')!;
   const tokens = (await party.exchange(code)).body;
   assert.equal(tokens.scope, 'openid offline_access');
+  return { party, tokens };
+}
+
+test('OA-06 offline_access outlives the session and dies with the standing; SE-03 the shelves are emptied', async () => {
+  const visitor = await signedIn('bob');
+  const { party, tokens } = await offlineTokens(visitor);
   const bound = await new Party(platform, { id: 'tracker' }).tokens(visitor);
   const bob = await personId('bob');
   await change((tx) => endSessions(tx, bob, 'test'));
@@ -208,6 +216,18 @@ test('OA-06 offline_access outlives the session and dies with the standing; SE-0
   const rows = await platform.database.query('select kind from oidc_payloads where person = $1', [bob]);
   assert.deepEqual(rows, []);
   await change((tx) => activate(tx, bob, 'test'));
+});
+
+test('AU-14 a new password ends what apps hold for use while the person is away, and nothing of this session', async () => {
+  const visitor = await signedIn('bob');
+  const bob = await personId('bob');
+  const { party, tokens } = await offlineTokens(visitor);
+  const bound = await new Party(platform, { id: 'tracker' }).tokens(visitor);
+  const hash = await platform.hasher.hash(passwords.bob);
+  await change((tx) => setPassword(tx, bob, hash, 'change'));
+  await platform.settle();
+  await assertDead(party, tokens);
+  assert.equal((await party.refresh(bound.refresh_token!)).status, 200);
 });
 
 test('OA-07 no endpoint takes a wrong, blank or missing secret, by any method', async () => {

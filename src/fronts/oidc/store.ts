@@ -101,16 +101,19 @@ export interface Reach {
   session?: string;
   person?: string;
   application?: string;
+  /** Only what no session carries (`offline_access`). */
+  offline?: boolean;
 }
 
 /** Deletes what was given until `until` within reach. Returns how many objects there were. */
 export async function deleteWithin(tx: Tx, reach: Reach, until: Date): Promise<number> {
-  const { session, person, application } = reach;
+  const { session, person, application, offline = false } = reach;
   if (!session && !person && !application) return 0;
   const rows = await tx.query(
     `delete from oidc_payloads where created_at <= $4 and ($1::uuid is null or session = $1)
-       and ($2::uuid is null or person = $2) and ($3::text is null or application = $3) returning kind`,
-    [session ?? null, person ?? null, application ?? null, until],
+       and ($2::uuid is null or person = $2) and ($3::text is null or application = $3)
+       and (not $5::boolean or session is null) returning kind`,
+    [session ?? null, person ?? null, application ?? null, until, offline],
   );
   return rows.length;
 }

@@ -1,6 +1,7 @@
 /**
- * Takes back what was given once its ground is gone: a session, a person's standing, an agreement, an app. Requests
- * are refused from the commit on anyway (admission.ts); this empties the shelves within seconds, on whichever node.
+ * Takes back what was given once its ground is gone: a session, a person's standing, their password, an agreement, an
+ * app. Where requests are not refused from the commit on anyway (admission.ts), they are once this has emptied the
+ * shelves: within seconds, on whichever node.
  */
 import { findApplication } from '#core/applications/applications.ts';
 import type { LoggedEvent } from '#core/events/events.ts';
@@ -24,6 +25,8 @@ async function reachOf(tx: Tx, event: LoggedEvent): Promise<Reach | undefined> {
   const { type, person, application } = event;
   if (type === 'session.ended') return { session: (event as LoggedEvent<'session.ended'>).data.session };
   if (type === 'person.left') return { person };
+  // What sessions carry falls with the sessions that end.
+  if (type === 'password.set') return { person, offline: true };
   if (type === 'consent.withdrawn') return { person, application };
   if (type === 'application.removed') return { application };
   if (type !== 'application.changed' || !application) return undefined;
