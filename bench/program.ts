@@ -53,7 +53,7 @@ export async function startProgram(
 }
 
 /** Our own environment without the settings of a Gatehouse that somebody works with. */
-function neutralEnvironment(): NodeJS.ProcessEnv {
+export function neutralEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(GATEHOUSE_|DATABASE_URL)/.test(name));
   return Object.fromEntries(kept);
 }
