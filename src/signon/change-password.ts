@@ -1,6 +1,7 @@
 /** Changing a password while signed in: the current one is asked, every other session ends. */
 
 import {
+  confirmPassword,
   forgetDevices,
   forgiveAttempts,
   passwordOf,
@@ -37,8 +38,10 @@ export async function changePassword(
   }));
   if (!verdict.allowed) throw new Problem('too-many-attempts', { retryAfter: verdict.retryAfterSeconds });
   const { right, hash } = await hashBoth(needs, stored, given);
-  if (!right) throw new Problem('password-wrong', { fields: { current: 'password-wrong' } });
+  const wrong = new Problem('password-wrong', { fields: { current: 'password-wrong' } });
+  if (!right || !stored) throw wrong;
   await needs.database.transact(here.context, async (tx) => {
+    if (!(await confirmPassword(tx, stored))) throw wrong;
     await forgiveAttempts(tx, subject);
     await setPassword(tx, person.id, hash, 'change');
     await endSessions(tx, person.id, 'password-changed', session.id);

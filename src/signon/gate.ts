@@ -8,18 +8,18 @@ import type { Application } from '#core/applications/applications.ts';
 import { community } from '#core/community/community.ts';
 import {
   type AttemptSubject,
+  confirmPassword,
   forgiveAttempts,
   knownDevice,
   passwordOf,
   rememberDevice,
   reserveAttempt,
   type StoredPassword,
-  upgradePassword,
   verifyPassword,
 } from '#core/credentials/credentials.ts';
 import { standingProblem } from '#core/lifecycle/lifecycle.ts';
 import { usernameKey } from '#core/people/names.ts';
-import { findByIdentifier, findPeople, findPerson, type Person } from '#core/people/people.ts';
+import { findByIdentifier, findPeople, findPerson, holdPerson, type Person } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import {
@@ -173,8 +173,8 @@ export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt)
       await noteFailure(needs, attempt, candidate.person?.id);
       throw new Problem('sign-in-failed');
     }
-    const upgraded = await freshHash(needs, candidate.stored, attempt.password);
-    const signedIn = await admitPerson(needs, attempt, { ...candidate, person: candidate.person }, upgraded);
+    const fresh = await freshHash(needs, candidate.stored, attempt.password);
+    const signedIn = await admitPerson(needs, attempt, { ...candidate, person: candidate.person }, fresh);
     await needs.limits.giveBack(networkLimitKey(attempt));
     return signedIn;
   } catch (error) {
@@ -250,39 +250,44 @@ async function freshHash(
   needs: GateNeeds,
   stored: StoredPassword | undefined,
   password: string,
-): Promise<{ stored: StoredPassword; phc: string } | undefined> {
+): Promise<string | undefined> {
   if (!stored || !needs.hasher.needsRehash(stored.hash)) return undefined;
   try {
-    return { stored, phc: await needs.hasher.hash(password) };
+    return await needs.hasher.hash(password);
   } catch (error) {
     if (error instanceof HashingBusy) return undefined;
     throw error;
   }
 }
 
+/** What was found before the password was looked at may have changed since: standing and password are asked again. */
 async function admitPerson(
   needs: GateNeeds,
   attempt: PasswordAttempt,
   candidate: Candidate & { person: Person },
-  upgraded: { stored: StoredPassword; phc: string } | undefined,
+  fresh: string | undefined,
 ): Promise<SignedInNow> {
   const context: TxContext = {
     ...attempt.context,
     actor: { kind: 'person', id: candidate.person.id, name: candidate.person.username },
   };
   const outcome = await needs.database.transact(context, async (tx) => {
-    const person = await findPerson(tx, candidate.person.id);
-    const refused = person ? standingProblem(person.state) : ('sign-in-failed' as const);
-    if (!person || refused) {
-      if (person) await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: refused! });
-      return { refused: refused! };
+    const person = await holdPerson(tx, candidate.person.id);
+    if (!person) return { refused: 'sign-in-failed' as const };
+    const refused = standingProblem(person.state) ?? (await staleProblem(tx, candidate.stored, fresh));
+    if (refused) {
+      await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: refused });
+      return { refused };
     }
     await forgiveAttempts(tx, candidate.subject);
-    if (upgraded) await upgradePassword(tx, upgraded.stored, upgraded.phc);
     return { signedIn: await openFor(tx, { ...attempt, amr: ['pwd'] }, person) };
   });
   if (outcome.refused) throw new Problem(outcome.refused);
   return outcome.signedIn!;
+}
+
+async function staleProblem(tx: Tx, stored: StoredPassword | undefined, fresh: string | undefined) {
+  return stored && (await confirmPassword(tx, stored, fresh)) ? undefined : ('sign-in-failed' as const);
 }
 
 /**

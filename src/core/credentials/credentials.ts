@@ -21,6 +21,8 @@ export interface StoredPassword {
   /** Short name of the scheme, `+` between several, `wrapped:` before what is wrapped. */
   scheme: string;
   imported: boolean;
+  /** Stays when the same password is hashed or wrapped anew. */
+  setAt: Date;
 }
 
 export { verifyPassword } from './verify.ts';
@@ -45,10 +47,16 @@ export async function setPassword(
   await record(tx, 'password.set', { person, data: { how } });
 }
 
-/** Replaces an imported hash after its password proved right; nothing when the hash changed meanwhile. */
-export async function upgradePassword(tx: Tx, stored: StoredPassword, phc: string): Promise<void> {
-  const won = await store.upgradeHash(tx, stored.person, stored.hash, phc);
-  if (won) await record(tx, 'password.upgraded', { person: stored.person, data: { scheme: stored.scheme } });
+/**
+ * Whether a password that proved right outside the transaction is the person's still; if so, nobody sets another one
+ * until the transaction ends. With `fresh` an imported or outdated hash is replaced by it, unless it changed meanwhile.
+ */
+export async function confirmPassword(tx: Tx, stored: StoredPassword, fresh?: string): Promise<boolean> {
+  const { person, hash, scheme, setAt } = stored;
+  if (fresh === undefined || !(await store.upgradeHash(tx, person, hash, fresh)))
+    return store.holdPassword(tx, person, setAt);
+  await record(tx, 'password.upgraded', { person, data: { scheme } });
+  return true;
 }
 
 /** Whose failures are counted together: one counter a person for all doors, one beside it for a known device. */

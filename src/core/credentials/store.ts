@@ -3,11 +3,21 @@ import type { KnownDevice, StoredPassword } from './credentials.ts';
 
 export async function passwordOf(tx: Tx, person: string): Promise<StoredPassword | undefined> {
   const rows = await tx.query<StoredPassword>(
-    'select person, hash, scheme, imported from passwords where person = $1',
+    'select person, hash, scheme, imported, set_at as "setAt" from passwords where person = $1',
     [person],
     'password-of',
   );
   return rows[0];
+}
+
+/** Whether the password set then is the person's still; if so it stays until the transaction ends. */
+export async function holdPassword(tx: Tx, person: string, setAt: Date): Promise<boolean> {
+  const rows = await tx.query(
+    'select 1 from passwords where person = $1 and set_at = $2 for share',
+    [person, setAt],
+    'password-hold',
+  );
+  return rows.length === 1;
 }
 
 /** When the person's password was set; undefined without one, and for one that came with an import. */
@@ -63,7 +73,7 @@ export async function upgradeHash(tx: Tx, person: string, from: string, to: stri
 /** Imported hashes that are fast to guess and still stand as they came, in order of person from after one on. */
 export async function passwordsToWrap(tx: Tx, limit: number, after?: string): Promise<StoredPassword[]> {
   return tx.query<StoredPassword>(
-    `select person, hash, scheme, imported from passwords
+    `select person, hash, scheme, imported, set_at as "setAt" from passwords
      where needs_wrap and ($2::uuid is null or person > $2) order by person limit $1`,
     [limit, after ?? null],
   );

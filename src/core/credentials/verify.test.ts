@@ -12,7 +12,13 @@ function ssha(password: string, salt: string): string {
   return `{SSHA}${Buffer.concat([digest, Buffer.from(salt)]).toString('base64')}`;
 }
 
-const row = (hash: string, scheme = 'ssha') => ({ person: 'p', hash, scheme, imported: true });
+const row = (hash: string, scheme = 'ssha') => ({
+  person: 'p',
+  hash,
+  scheme,
+  imported: true,
+  setAt: new Date(0),
+});
 
 async function cost(work: (metered: Hasher) => Promise<boolean>): Promise<number> {
   const before = hasher.stats().hashes;

@@ -57,6 +57,9 @@ export async function findPerson(tx: Tx, id: string): Promise<Person | undefined
   return (await store.peopleByIds(tx, [id]))[0];
 }
 
+/** The same, kept from losing or gaining standing until the transaction ends. */
+export const holdPerson = store.holdPerson;
+
 /** One person by id; refuses with `person-unknown`. */
 export async function requirePerson(tx: Tx, id: string): Promise<Person> {
   const person = await findPerson(tx, id);

@@ -54,6 +54,16 @@ export async function peopleByIds(tx: Tx, ids: readonly string[]): Promise<Perso
   return rows.map(toPerson);
 }
 
+/** One person as they are now; their standing stays as it is until the transaction ends. */
+export async function holdPerson(tx: Tx, id: string): Promise<Person | undefined> {
+  const rows = await tx.query<PersonRow>(
+    `select ${personColumns} from people where id = $1 for share`,
+    [id],
+    'person-hold',
+  );
+  return rows[0] && toPerson(rows[0]);
+}
+
 export async function personByUsernameKey(tx: Tx, key: string): Promise<Person | undefined> {
   const rows = await tx.query<PersonRow>(
     `select ${personColumns} from people where username_key = $1`,
