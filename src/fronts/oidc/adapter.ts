@@ -10,6 +10,7 @@ import type { Clock } from '#kit/clock/clock.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Database } from '#kit/db/database.ts';
 import * as store from './store.ts';
+import { together } from './together.ts';
 
 export interface AdapterNeeds {
   database: Database;
@@ -32,10 +33,20 @@ const written = new Set(['Grant', 'AuthorizationCode', 'AccessToken', 'RefreshTo
 
 /** The library's storage over our database. */
 export function createAdapter(needs: AdapterNeeds): AdapterFactory {
-  return (kind) => adapterFor(kind, needs);
+  const { database, clock } = needs;
+  const find = together((keys: readonly store.PayloadKey[]) => store.findPayloads(database, keys));
+  const win = together((keys: readonly store.PayloadKey[]) =>
+    store.consumePayloads(database, keys, clock.now()),
+  );
+  return (kind) => adapterFor(kind, needs, find, win);
 }
 
-function adapterFor(kind: string, needs: AdapterNeeds): Adapter {
+function adapterFor(
+  kind: string,
+  needs: AdapterNeeds,
+  find: (key: store.PayloadKey) => Promise<store.StoredPayload | undefined>,
+  win: (key: store.PayloadKey) => Promise<boolean>,
+): Adapter {
   const { database, secrets, clock } = needs;
   return {
     async upsert(id, payload) {
@@ -46,7 +57,7 @@ function adapterFor(kind: string, needs: AdapterNeeds): Adapter {
     },
     async find(id) {
       const hash = hashId(kind, id);
-      const found = await store.findPayload(database, kind, hash);
+      const found = await find({ kind, id: hash });
       if (!found) return undefined;
       const payload = JSON.parse(
         secrets.open('oidc', found.sealed, placeOfPayload(kind, hash)).toString('utf8'),
@@ -55,7 +66,7 @@ function adapterFor(kind: string, needs: AdapterNeeds): Adapter {
     },
     async consume(id) {
       const hash = hashId(kind, id);
-      if (await store.consumePayload(database, kind, hash, clock.now())) return;
+      if (await win({ kind, id: hash })) return;
       await store.deleteGrantOf(database, kind, hash);
       throw new errors.InvalidGrant(`${kind} was used already`);
     },

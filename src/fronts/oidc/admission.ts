@@ -12,12 +12,13 @@ import {
 import { Problem } from '#core/problem.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
-import type { Database } from '#kit/db/database.ts';
-import type { Tx, TxContext } from '#kit/db/tx.ts';
-import { admit, stillSignedOn } from '#signon/gate.ts';
+import { type Database, system } from '#kit/db/database.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { admit, admitMany, stillSignedOnMany } from '#signon/gate.ts';
 import { applicationOf, asksConsent } from './clients.ts';
 import { contextOf } from './exchange.ts';
 import { renderClaims } from './profile.ts';
+import { together } from './together.ts';
 
 export interface AdmissionNeeds {
   database: Database;
@@ -73,28 +74,51 @@ interface Given {
   scopes: Set<string>;
 }
 
+export type StillCounts = (given: Given) => Promise<Profile | undefined>;
+
 /**
  * Whether what was given still counts: its session lives (unless it was given for use while the person is away, OIDC
  * Core §11; a code always needs it), the person has standing, the app is on and lets them in, the agreement stands.
+ * Requests that ask at the same time are answered from one snapshot.
  */
-export async function stillCounts(
-  needs: AdmissionNeeds,
-  context: TxContext,
-  given: Given,
-): Promise<Profile | undefined> {
-  const { accountId, clientId, sessionUid, scopes } = given;
-  if (!accountId || !clientId) return undefined;
-  return needs.database.read(context, async (tx) => {
-    const needsSession = given.kind === 'AuthorizationCode' || !scopes.has('offline_access');
-    if (needsSession) {
-      const here = sessionUid ? await stillSignedOn(tx, sessionUid) : undefined;
-      if (here?.person.id !== accountId) return undefined;
+export function whatStillCounts(needs: AdmissionNeeds): StillCounts {
+  return together((all: readonly Given[]) =>
+    needs.database.read(system('request'), async (tx) => {
+      const sessions = await stillSignedOnMany(tx, [...new Set(all.flatMap((one) => one.sessionUid ?? []))]);
+      const standingAt = await standingsOf(tx, needs.secrets, all);
+      return all.map((given) => {
+        const person = given.sessionUid ? sessions.get(given.sessionUid)?.person.id : undefined;
+        const needsSession = given.kind === 'AuthorizationCode' || !given.scopes.has('offline_access');
+        if (!given.accountId || (needsSession && person !== given.accountId)) return undefined;
+        const standing = standingAt(given);
+        if (!standing?.profile) return undefined;
+        const agreed = !asksConsent(standing.application) || covers(standing.consent, given.scopes, []);
+        return agreed ? standing.profile : undefined;
+      });
+    }),
+  );
+}
+
+/** Where many people stand with their apps: one question an app, and one an agreement. */
+async function standingsOf(
+  tx: Tx,
+  secrets: Secrets,
+  all: readonly Given[],
+): Promise<(given: Given) => Standing | undefined> {
+  const found = new Map<string, Standing>();
+  const keyOf = (given: Given) => `${given.clientId} ${given.accountId}`;
+  for (const id of new Set(all.flatMap((one) => one.clientId ?? []))) {
+    const application = await findApplication(tx, id);
+    if (!application) continue;
+    const asks = asksConsent(application);
+    const mine = all.flatMap((one) => (one.clientId === id && one.accountId ? [one.accountId] : []));
+    for (const [person, answer] of await admitMany(tx, secrets, application, [...new Set(mine)])) {
+      if (answer instanceof Problem) continue;
+      const consent = asks ? await consentOf(tx, person, id) : undefined;
+      found.set(`${id} ${person}`, { application, profile: answer, consent });
     }
-    const standing = await standingOf(tx, needs.secrets, clientId, accountId);
-    if (!standing?.profile) return undefined;
-    if (asksConsent(standing.application) && !covers(standing.consent, scopes, [])) return undefined;
-    return standing.profile;
-  });
+  }
+  return (given) => found.get(keyOf(given));
 }
 
 const standings = new WeakMap<object, Standing>();
@@ -106,12 +130,12 @@ export function requestStanding(ctx: KoaContextWithOIDC): Standing | undefined {
 }
 
 /** The library's `findAccount`: an account is the person, and what it may tell comes from the profile. */
-export function findAccount(needs: AdmissionNeeds) {
+export function findAccount(needs: AdmissionNeeds, stillCounts: StillCounts) {
   return async (ctx: KoaContextWithOIDC, person: string, token?: Given): Promise<Account | undefined> => {
     const context = contextOf(ctx, person);
     let profile: Profile | undefined;
     if (token) {
-      profile = await stillCounts(needs, context, token);
+      profile = await stillCounts(token);
       if (!profile) return undefined;
     } else {
       const { clientId } = ctx.oidc.client!;

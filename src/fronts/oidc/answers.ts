@@ -13,6 +13,7 @@ import type { Applications } from './clients.ts';
 import { signedOnAt } from './core-session.ts';
 import { contextOf } from './exchange.ts';
 import { type PayloadRow, savePayloads } from './store.ts';
+import { together } from './together.ts';
 
 export interface AnswerNeeds {
   database: Database;
@@ -24,25 +25,31 @@ const publishedSeconds = 300;
 
 /** The middleware around the whole library. */
 export function answerMiddleware(needs: AnswerNeeds) {
+  const save = together(async (groups: readonly (readonly PayloadRow[])[]) => {
+    await savePayloads(needs.database, groups.flat());
+    return groups;
+  });
   return async (given: unknown, next: () => Promise<unknown>): Promise<void> => {
     const ctx = given as KoaContextWithOIDC;
     await next();
     const rows = takeWaiting(ctx);
-    if (ctx.status < 400 && rows.length > 0) await write(needs.database, ctx, rows);
+    if (ctx.status < 400 && rows.length > 0) {
+      const code = rows.some((row) => row.kind === 'AuthorizationCode');
+      await (code ? writeCode(needs.database, ctx, rows) : save(rows));
+    }
     limitReading(ctx, needs.applications.browserOrigins());
     if (ctx.method === 'GET' && ctx.status === 200) publish(ctx);
   };
 }
 
-/** Writes what this answer gives out. A code brings the app into the session and fixes the person's subject there. */
-async function write(
+/** Writes a code and its grant, which brings the app into the session and fixes the person's subject there. */
+async function writeCode(
   database: Database,
   ctx: KoaContextWithOIDC,
   rows: readonly PayloadRow[],
 ): Promise<void> {
   const here = signedOnAt(ctx);
   const standing = requestStanding(ctx);
-  if (!rows.some((row) => row.kind === 'AuthorizationCode')) return savePayloads(database, rows);
   if (!here || !standing?.profile) throw new Error('a code was made for nobody');
   const { application, profile } = standing;
   await database.transact(contextOf(ctx, here.person.id), async (tx) => {
@@ -53,13 +60,15 @@ async function write(
   });
 }
 
+const readingHeaders = ['origin', 'methods', 'headers', 'credentials']
+  .map((what) => `access-control-allow-${what}`)
+  .concat('access-control-expose-headers', 'access-control-max-age');
+
 /** Scripts of other sites read our answers only from the origins of registered browser apps, and never from `null`. */
 function limitReading(ctx: KoaContextWithOIDC, allowed: ReadonlySet<string>): void {
   const origin = ctx.get('origin');
   if (origin !== '' && allowed.has(origin)) return;
-  for (const name of Object.keys(ctx.response.headers)) {
-    if (name.startsWith('access-control-')) ctx.remove(name);
-  }
+  for (const name of readingHeaders) ctx.res.removeHeader(name);
 }
 
 function publish(ctx: KoaContextWithOIDC): void {

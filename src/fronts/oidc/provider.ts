@@ -12,12 +12,12 @@ import {
 } from 'oidc-provider';
 import type { Log } from '#kit/log/log.ts';
 import { type AdapterNeeds, createAdapter } from './adapter.ts';
-import { findAccount, requestStanding, stillCounts, subjectFor } from './admission.ts';
+import { findAccount, requestStanding, type StillCounts, subjectFor, whatStillCounts } from './admission.ts';
 import { answerMiddleware } from './answers.ts';
 import { renderClaimsOf } from './claims.ts';
 import { type Applications, applicationOf, mayReadFrom, serveClients } from './clients.ts';
 import { useCoreSessions } from './core-session.ts';
-import { captureAnswers, contextOf, exchangeOf } from './exchange.ts';
+import { captureAnswers, exchangeOf } from './exchange.ts';
 import type { KeyRing } from './keys.ts';
 import { housePolicy, mayShare } from './policy.ts';
 import { scopeClaims } from './profile.ts';
@@ -72,6 +72,7 @@ export function createProvider(needs: ProviderNeeds, keys: KeyRing): Provider {
 }
 
 function configurationOf(needs: ProviderNeeds, keys: KeyRing): Configuration {
+  const stillCounts = whatStillCounts(needs);
   return {
     adapter: createAdapter(needs),
     jwks: { keys: keys.jwks as NonNullable<Configuration['jwks']>['keys'] },
@@ -101,7 +102,7 @@ function configurationOf(needs: ProviderNeeds, keys: KeyRing): Configuration {
     allowOmittingSingleRegisteredRedirectUri: false,
     acceptQueryParamAccessTokens: false,
     expiresWithSession: () => false,
-    findAccount: findAccount(needs),
+    findAccount: findAccount(needs, stillCounts),
     pairwiseIdentifier: subjectFor(needs),
     loadExistingGrant: (ctx) => grantFor(ctx),
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
@@ -114,7 +115,7 @@ function configurationOf(needs: ProviderNeeds, keys: KeyRing): Configuration {
       url: (_ctx, interaction) => `${paths.interaction}/${interaction.uid}`,
     },
     renderError: (ctx, out, error) => needs.renderError(ctx, out, error),
-    features: featuresOf(needs),
+    features: featuresOf(stillCounts),
     cookies: cookiesOf(needs),
     ttl: lifetimes,
   };
@@ -167,7 +168,7 @@ async function refuseSwitchedOff(_ctx: KoaContextWithOIDC, token: { client?: unk
   return undefined;
 }
 
-function featuresOf(needs: ProviderNeeds): Configuration['features'] {
+function featuresOf(stillCounts: StillCounts): Configuration['features'] {
   return {
     devInteractions: { enabled: false },
     clientCredentials: { enabled: true },
@@ -175,11 +176,10 @@ function featuresOf(needs: ProviderNeeds): Configuration['features'] {
     introspection: {
       enabled: true,
       // Only an app's own tokens, and only while they count (RFC 9700 §4.10, OA-08).
-      allowedPolicy: async (ctx, client, token) => {
+      allowedPolicy: async (_ctx, client, token) => {
         if (token.clientId !== client.clientId) return false;
         if (token.kind === 'ClientCredentials') return applicationOf(client).settings.enabled;
-        const given = token as Parameters<typeof stillCounts>[2];
-        return (await stillCounts(needs, contextOf(ctx, given.accountId), given)) !== undefined;
+        return (await stillCounts(token as Parameters<StillCounts>[0])) !== undefined;
       },
     },
     revocation: {

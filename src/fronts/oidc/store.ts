@@ -17,65 +17,81 @@ export interface PayloadRow {
   expiresAt?: Date;
 }
 
-const columns = 11;
-const statements = new Map<number, string>();
-
-function insertStatement(rows: number): string {
-  const known = statements.get(rows);
-  if (known) return known;
-  const tuples = Array.from({ length: rows }, (_, row) => {
-    const places = Array.from({ length: columns - 1 }, (_, column) => `$${row * (columns - 1) + column + 1}`);
-    return `(${places.join(', ')})`;
-  });
-  const text = `insert into oidc_payloads
-     (kind, id, sealed, grant_id, session, person, application, created_at, expires_at, uid)
-     values ${tuples.join(', ')}
-     on conflict (kind, id) do update set sealed = excluded.sealed, grant_id = excluded.grant_id,
-       session = excluded.session, person = excluded.person, application = excluded.application,
-       expires_at = excluded.expires_at`;
-  statements.set(rows, text);
-  return text;
-}
-
-/** Keeps objects with one statement; one that is there already is replaced. */
+/** Keeps objects with one statement; one that is there already is replaced. No two rows may be the same object. */
 export async function savePayloads(db: Queryable, rows: readonly PayloadRow[]): Promise<void> {
   if (rows.length === 0) return;
-  const values = rows.flatMap((row) => [
-    row.kind,
-    row.id,
-    row.sealed,
-    row.grantId ?? null,
-    row.session ?? null,
-    row.person ?? null,
-    row.application ?? null,
-    row.createdAt,
-    row.expiresAt ?? null,
-    null,
-  ]);
-  await db.query(insertStatement(rows.length), values, `oidc-save-${rows.length}`);
+  await db.query(
+    `insert into oidc_payloads
+       (kind, id, sealed, grant_id, session, person, application, created_at, expires_at)
+     select * from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::uuid[], $6::uuid[], $7::text[],
+       $8::timestamptz[], $9::timestamptz[])
+     on conflict (kind, id) do update set sealed = excluded.sealed, grant_id = excluded.grant_id,
+       session = excluded.session, person = excluded.person, application = excluded.application,
+       expires_at = excluded.expires_at`,
+    [
+      rows.map((row) => row.kind),
+      rows.map((row) => row.id),
+      rows.map((row) => row.sealed),
+      rows.map((row) => row.grantId ?? null),
+      rows.map((row) => row.session ?? null),
+      rows.map((row) => row.person ?? null),
+      rows.map((row) => row.application ?? null),
+      rows.map((row) => row.createdAt),
+      rows.map((row) => row.expiresAt ?? null),
+    ],
+    'oidc-save',
+  );
 }
 
-export async function findPayload(
+/** Names one stored object. */
+export interface PayloadKey {
+  kind: string;
+  id: Buffer;
+}
+
+export interface StoredPayload {
+  sealed: Buffer;
+  consumedAt: Date | null;
+}
+
+/** The objects of these names, in their order; undefined where there is none. */
+export async function findPayloads(
   db: Queryable,
-  kind: string,
-  id: Buffer,
-): Promise<{ sealed: Buffer; consumedAt: Date | null } | undefined> {
-  const rows = await db.query<{ sealed: Buffer; consumedAt: Date | null }>(
-    'select sealed, consumed_at as "consumedAt" from oidc_payloads where kind = $1 and id = $2',
-    [kind, id],
+  keys: readonly PayloadKey[],
+): Promise<(StoredPayload | undefined)[]> {
+  const rows = await db.query<StoredPayload & PayloadKey>(
+    `select p.kind, p.id, p.sealed, p.consumed_at as "consumedAt"
+     from unnest($1::text[], $2::bytea[]) as k (kind, id)
+     join oidc_payloads p on p.kind = k.kind and p.id = k.id`,
+    [keys.map((key) => key.kind), keys.map((key) => key.id)],
     'oidc-find',
   );
-  return rows[0];
+  const found = new Map(rows.map((row) => [textOf(row), row]));
+  return keys.map((key) => found.get(textOf(key)));
 }
 
-/** Wins a one-use object, or not: of any number of callers exactly one gets true. */
-export async function consumePayload(db: Queryable, kind: string, id: Buffer, now: Date): Promise<boolean> {
-  const rows = await db.query(
-    `update oidc_payloads set consumed_at = $3 where kind = $1 and id = $2 and consumed_at is null returning kind`,
-    [kind, id, now],
+function textOf(key: PayloadKey): string {
+  return `${key.kind} ${key.id.toString('latin1')}`;
+}
+
+/**
+ * Wins one-use objects, or not: one conditional update, and of any number of callers, in this list or elsewhere,
+ * exactly one gets true.
+ */
+export async function consumePayloads(
+  db: Queryable,
+  keys: readonly PayloadKey[],
+  now: Date,
+): Promise<boolean[]> {
+  const rows = await db.query<PayloadKey>(
+    `update oidc_payloads p set consumed_at = $3 from unnest($1::text[], $2::bytea[]) as k (kind, id)
+     where p.kind = k.kind and p.id = k.id and p.consumed_at is null returning p.kind, p.id`,
+    [keys.map((key) => key.kind), keys.map((key) => key.id), now],
     'oidc-consume',
   );
-  return rows.length === 1;
+  const won = new Set(rows.map(textOf));
+  // Whoever asks first in the list takes the one win there is.
+  return keys.map((key) => won.delete(textOf(key)));
 }
 
 export async function deletePayload(db: Queryable, kind: string, id: Buffer): Promise<void> {

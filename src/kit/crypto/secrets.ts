@@ -3,7 +3,15 @@
  * (Ids, tokens and comparison are in ids.ts, passwords in passwords.ts.) Records: nothing but the key file, made once.
  * Refuses: another master key, and a sealed value that was changed or stands where it was not sealed for.
  */
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { constantTimeEqual } from './ids.ts';
@@ -100,12 +108,12 @@ async function writeOnce(file: string, content: string): Promise<void> {
 interface RingKey {
   id: Buffer;
   fingerprint: string;
-  derive(use: 'seal' | 'mac', purpose: string): Buffer;
+  derive(use: 'seal' | 'mac', purpose: string): KeyObject;
 }
 
 function ringKey(master: Buffer): RingKey {
   if (master.length !== keyBytes) throw new WrongMasterKey('The master key must be 32 bytes long.');
-  const derived = new Map<string, Buffer>();
+  const derived = new Map<string, KeyObject>();
   const expand = (info: string, length: number) =>
     Buffer.from(hkdfSync('sha256', master, 'gatehouse', info, length));
   return {
@@ -113,7 +121,8 @@ function ringKey(master: Buffer): RingKey {
     fingerprint: expand('fingerprint', 16).toString('hex'),
     derive(use, purpose) {
       const info = `${use}:${purpose}`;
-      const key = derived.get(info) ?? expand(info, keyBytes);
+      // As a key object: looking at raw bytes anew for every use would cost more than the cipher.
+      const key = derived.get(info) ?? createSecretKey(expand(info, keyBytes));
       derived.set(info, key);
       return key;
     },
@@ -131,8 +140,19 @@ function lengthPrefixed(parts: readonly (string | Uint8Array)[]): Buffer {
   );
 }
 
+const nonceBytes = nonceEnd - idEnd;
+let nonces = Buffer.alloc(0);
+
+/** Random and never given out twice; fetched from the system a few hundred at a time. */
+function nextNonce(): Buffer {
+  if (nonces.length < nonceBytes) nonces = randomBytes(nonceBytes * 256);
+  const nonce = nonces.subarray(0, nonceBytes);
+  nonces = nonces.subarray(nonceBytes);
+  return nonce;
+}
+
 function sealWith(key: RingKey, purpose: string, plaintext: Buffer | string, bind: string): Buffer {
-  const nonce = randomBytes(nonceEnd - idEnd);
+  const nonce = nextNonce();
   const header = Buffer.concat([Buffer.of(version), key.id, nonce]);
   const cipher = createCipheriv('aes-256-gcm', key.derive('seal', purpose), nonce, {
     authTagLength: tagBytes,
