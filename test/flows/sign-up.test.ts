@@ -55,10 +55,10 @@ test('a wrong address can be changed before it is confirmed; the old link dies',
   const ada = platform.visitor();
   await ada.open('/sign-up');
   await ada.submit({ ...person, email: 'typo@example.net' }, '/sign-up');
+  const [old] = await platform.mailTo('typo@example.net');
   await ada.open('/verify/address');
   const sent = await ada.submit({ email: 'right@example.net' }, '/verify/address');
   assert.match(sent.text, /right@example\.net/);
-  const [old] = await platform.mailTo('typo@example.net');
   const link = /http\S+\/verify\?token=\S+/.exec(old!.text)![0];
   assert.equal((await platform.visitor().open(link)).status, 410);
   const [mail] = await platform.mailTo('right@example.net');
