@@ -5,6 +5,7 @@ import { system } from '#kit/db/database.ts';
 import { testDatabase } from '#test/kit.ts';
 import { record } from './events.ts';
 import { readOnce, startReader } from './reader.ts';
+import { fullId, settledBelow } from './store.ts';
 
 const data = (fields: string[]) => ({ data: { fields } });
 
@@ -119,4 +120,54 @@ test('facts that are not in the catalogue are refused', async () => {
     database.transact(system(), (tx) => record(tx, 'nothing.happened' as never, { data: {} as never })),
   );
   assert.equal((await database.query('select 1 from events')).length, 0);
+});
+
+test('F-02 an id seen at work is older or newer than the newest known, across epochs, and never below zero', () => {
+  const epoch = 1n << 32n;
+  for (const [short, top, full] of [
+    [5n, 9n, 5n],
+    [9n, 9n, 9n],
+    [12n, 9n, 12n],
+    [5n, epoch + 9n, epoch + 5n],
+    [12n, epoch + 9n, epoch + 12n],
+    [epoch - 3n, epoch + 9n, epoch - 3n],
+    [3n, epoch - 2n, epoch + 3n],
+    [epoch - 3n, 7n * epoch + 9n, 7n * epoch - 3n],
+  ] as const)
+    assert.equal(fullId(short, top), full, `${short} near ${top}`);
+});
+
+test('F-02 while many write, nothing is ever taken for settled that is not, and a cursor never leaves the log', async () => {
+  const { database, note, seen } = await stage();
+  let writing = true;
+  const writers = Array.from({ length: 4 }, async (_, index) => {
+    let written = 0;
+    for (; writing; written += 1) await note(`w${index}-${written}`);
+    return written;
+  });
+  const probes: Promise<unknown>[] = [];
+  for (let look = 0; look < 150; look += 1) {
+    const below = await database.transact(system(), settledBelow);
+    const [newest] = await database.query<{ xid: string }>(
+      'select pg_snapshot_xmax(pg_current_snapshot())::text as xid',
+    );
+    assert.ok(below > 0n && below <= BigInt(newest!.xid), `${below} of ${newest!.xid}`);
+    const reader = `start${look}`;
+    probes.push(readOnce(database, { reader, from: 'end', handle: async () => undefined }));
+  }
+  await Promise.all(probes);
+  writing = false;
+  const written = (await Promise.all(writers)).reduce((sum, one) => sum + one, 0);
+  const strays = await database.query(
+    `select 1 from event_cursors where xid > pg_snapshot_xmax(pg_current_snapshot())`,
+  );
+  assert.equal(strays.length, 0);
+  const all = {
+    reader: 'all',
+    from: 'beginning' as const,
+    handle: async (_tx: unknown, events: { data: unknown }[]) =>
+      void seen.push(...events.flatMap((event) => (event.data as { fields: string[] }).fields)),
+  };
+  while ((await readOnce(database, all)) > 0);
+  assert.equal(new Set(seen).size, written);
 });

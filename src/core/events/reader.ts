@@ -46,7 +46,13 @@ function systemContext(name: string): TxContext {
 /** Reads one batch; resolves to how many events were read (0 also when another node holds the cursor). */
 export async function readOnce(database: Database, reader: LogReader): Promise<number> {
   return database.transact(systemContext(reader.reader), async (tx) => {
-    const cursor = (await lockCursor(tx, reader.reader)) ?? (await firstCursor(tx, reader));
+    let cursor = await lockCursor(tx, reader.reader);
+    if (!cursor) {
+      await (reader.from === 'end' ? cursorAtEnd : cursorAtBeginning)(tx, reader.reader);
+      // A transaction sees activity once: the end was found with it, and what came since is for the next look.
+      if (reader.from === 'end') return 0;
+      cursor = await lockCursor(tx, reader.reader);
+    }
     if (!cursor) return 0;
     const events = await eventsAfter(tx, cursor, batch);
     const last = events.at(-1);
@@ -55,12 +61,6 @@ export async function readOnce(database: Database, reader: LogReader): Promise<n
     await moveCursor(tx, reader.reader, last.xid, last.id);
     return events.length;
   });
-}
-
-/** Makes the cursor where there is none yet. */
-async function firstCursor(tx: Tx, reader: LogReader): Promise<{ xid: string; id: number } | undefined> {
-  await (reader.from === 'end' ? cursorAtEnd : cursorAtBeginning)(tx, reader.reader);
-  return lockCursor(tx, reader.reader);
 }
 
 /** Starts reading until stopped. A failing handler keeps its cursor where it was and is tried again. */

@@ -88,10 +88,12 @@ export async function settledBelow(tx: Tx): Promise<bigint> {
     .reduce((least, id) => (id < least ? id : least), top);
 }
 
-/** Activity shows 32 bits of an id; the rest is that of the newest id, or one epoch less where it would be newer. */
-function fullId(short: bigint, top: bigint): bigint {
-  const full = ((top >> 32n) << 32n) | short;
-  return full > top ? full - (1n << 32n) : full;
+/**
+ * Activity shows 32 bits of an id. It is the one nearest to the newest known: older, or a little newer, when it was
+ * given while we looked. Taking a newer one for one of the epoch before would put it below zero.
+ */
+export function fullId(short: bigint, top: bigint): bigint {
+  return top + BigInt.asIntN(32, short - top);
 }
 
 /** Events after the cursor and below the settled id, in commit-safe order. */
