@@ -4,6 +4,7 @@
  * whether an address is known. `gate.ts` is the door every front calls, `dispatch.ts` decides what is asked next.
  */
 
+import { forgetOld } from '#core/credentials/credentials.ts';
 import { dropUnverifiedPeople } from '#core/people/people.ts';
 import type { App } from '#kit/http/server.ts';
 import type { Front } from './front.ts';
@@ -28,11 +29,13 @@ export function registerSignOn(app: App, needs: PageNeeds, fronts: readonly Fron
   signOutRoutes(app, needs, fronts);
 }
 
-/** Sign-ups nobody confirmed disappear after two days, and so do requests nobody answered. */
-export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'clock'>): Promise<void> {
+/** Sign-ups nobody confirmed disappear after two days; so does, in its time, what was asked, counted or remembered. */
+export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'limits'>): Promise<void> {
   const context = { actor: { kind: 'system' as const }, cause: 'schedule' as const, requestId: '-' };
   await needs.database.transact(context, async (tx) => {
     await deleteOldRequests(tx);
     await dropUnverifiedPeople(tx, new Date(tx.now().getTime() - 48 * 3600_000));
   });
+  await needs.database.transact(context, forgetOld);
+  await needs.limits.sweep();
 }

@@ -1,11 +1,9 @@
 /** The last step of every way in: cookies are set, and a session that was open in this browser ends. */
 import type { FastifyReply } from 'fastify';
+import { deviceSeconds } from '#core/credentials/credentials.ts';
 import { endSession } from '#core/sessions/sessions.ts';
 import type { SignedInNow } from './gate.ts';
 import type { PageNeeds, Visit } from './visit.ts';
-
-/** Known-device cookies live a year; they sign nobody in, they only keep others from locking a person out. */
-const deviceSeconds = 365 * 86_400;
 
 /** Sets the cookies of a fresh session. A session of before, whoever's it was, ends: one browser, one person (SE-05). */
 export async function setSignedIn(
@@ -23,5 +21,6 @@ export async function setSignedIn(
   needs.cookies.set(reply, 'session', signedIn.token, {
     maxAge: signedIn.session.persistent ? seconds : undefined,
   });
+  // It signs nobody in, it only keeps others from locking the person out.
   needs.cookies.set(reply, 'device', signedIn.deviceToken, { maxAge: deviceSeconds });
 }

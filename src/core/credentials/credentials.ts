@@ -123,3 +123,12 @@ export async function knownDevice(tx: Tx, token: string | undefined): Promise<Kn
 }
 
 export const forgetDevices = store.deleteDevices;
+
+/** How long a browser stays known without a sign-in, and its cookie lives. */
+export const deviceSeconds = 365 * 86_400;
+
+/** Lets go of counted attempts that count no more, and of browsers whose cookie has ended. */
+export async function forgetOld(tx: Tx): Promise<void> {
+  await store.deleteOldAttempts(tx);
+  await store.deleteOldDevices(tx, new Date(tx.now().getTime() - deviceSeconds * 1000));
+}

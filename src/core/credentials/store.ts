@@ -131,6 +131,16 @@ export async function clearAttempts(tx: Tx, subject: string): Promise<void> {
   await tx.query('delete from password_failures where subject = $1', [subject], 'attempts-clear');
 }
 
+/** Deletes up to 10,000 counts whose window and block are over. */
+export async function deleteOldAttempts(tx: Tx): Promise<void> {
+  await tx.query(
+    `delete from password_failures where subject in (
+       select subject from password_failures where window_ends <= $1 and coalesce(blocked_until, $1) <= $1
+       limit 10000 for update skip locked)`,
+    [tx.now()],
+  );
+}
+
 export async function insertDevice(
   tx: Tx,
   device: { id: string; person: string; tokenHash: Buffer; label: string },
@@ -160,6 +170,10 @@ export async function touchDevice(tx: Tx, person: string, tokenHash: Buffer): Pr
     'device-touch',
   );
   return rows.length === 1;
+}
+
+export async function deleteOldDevices(tx: Tx, unseenSince: Date): Promise<void> {
+  await tx.query('delete from known_devices where last_seen_at < $1', [unseenSince]);
 }
 
 export async function deleteDevices(tx: Tx, person: string): Promise<void> {

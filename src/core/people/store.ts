@@ -371,14 +371,18 @@ export async function insertOrigins(
   );
 }
 
-/** Removes people who signed up before this moment and never proved an address; their names are free again. */
+/**
+ * Removes up to 1,000 people who signed up before this moment and never proved an address; their names are free again.
+ * Whoever is being confirmed, or worked on in another way, right now is passed over.
+ */
 export async function deleteUnverified(tx: Tx, before: Date): Promise<number> {
   const rows = await tx.query<{ id: string }>(
-    `select id from people where state = 'unverified' and origin = 'sign-up' and created_at < $1 limit 1000`,
+    `select id from people where state = 'unverified' and origin = 'sign-up' and created_at < $1
+     limit 1000 for update skip locked`,
     [before],
   );
   const ids = rows.map((row) => row.id);
   await tx.query('delete from usernames where person = any($1::uuid[])', [ids]);
-  await tx.query(`delete from people where id = any($1::uuid[]) and state = 'unverified'`, [ids]);
+  await tx.query('delete from people where id = any($1::uuid[])', [ids]);
   return ids.length;
 }
