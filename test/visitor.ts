@@ -51,7 +51,10 @@ export class Visitor {
     for (const cookie of cookies) {
       const [pair = '', ...rest] = cookie.split('; ');
       const cut = pair.indexOf('=');
-      const gone = rest.some((part) => part.toLowerCase() === 'max-age=0');
+      const gone = rest.some((part) => {
+        const [name = '', value = ''] = part.toLowerCase().split('=');
+        return name === 'max-age' ? value === '0' : name === 'expires' && Date.parse(value) < Date.now();
+      });
       const path = rest.find((part) => part.toLowerCase().startsWith('path='))?.slice(5) ?? '/';
       if (path !== '/') this.#scoped.set(`${pair.slice(0, cut)};${path}`, { path, pair });
       else if (gone) this.cookies.delete(pair.slice(0, cut));
@@ -110,6 +113,21 @@ export class Visitor {
     await this.open('/sign-in');
     return this.submit({ username, password }, '/sign-in');
   }
+}
+
+/**
+ * One browser that goes to several sites: a visitor for each, as cookies are kept apart by host.
+ * Follows where `seen` leads, from one to the other, until a page is shown.
+ */
+export async function follow(visitors: readonly Visitor[], seen: Seen): Promise<Seen> {
+  let at = seen;
+  for (let hops = 0; at.status >= 300 && at.status < 400 && hops < 20; hops += 1) {
+    const next = new URL(at.headers.get('location') ?? '', at.url);
+    const visitor = visitors.find(({ origin }) => origin === next.origin);
+    if (!visitor) throw new Error(`nobody visits ${next.origin}`);
+    at = await visitor.open(next.href);
+  }
+  return at;
 }
 
 function decode(text: string): string {

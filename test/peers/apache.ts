@@ -35,7 +35,7 @@ export interface ApacheOptions {
   modules: readonly string[];
   /** The rest of the configuration. */
   configuration: string;
-  /** Pages below the document root, by name. */
+  /** Files below the document root, by their path in it. */
   pages?: Readonly<Record<string, string>>;
 }
 
@@ -53,8 +53,10 @@ export async function startApache(options: ApacheOptions): Promise<Apache> {
   // The children of root are someone else, and read the pages as such.
   await chmod(directory, 0o755);
   await mkdir(file('pages'));
-  for (const [name, text] of Object.entries(options.pages ?? {}))
+  for (const [name, text] of Object.entries(options.pages ?? {})) {
+    await mkdir(path.dirname(file(`pages/${name}`)), { recursive: true });
     await writeFile(file(`pages/${name}`), text);
+  }
   await writeFile(file('apache.conf'), foundationOf(directory, options) + options.configuration);
   const server = spawn(program, ['-d', directory, '-f', file('apache.conf'), '-D', 'FOREGROUND'], {
     stdio: ['ignore', 'ignore', 'pipe'],
