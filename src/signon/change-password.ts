@@ -13,8 +13,7 @@ import { passwordProblem } from '#core/credentials/password-rule.ts';
 import { withdrawVerifications } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import { endSessions } from '#core/sessions/sessions.ts';
-import { HashingBusy } from '#kit/crypto/passwords.ts';
-import type { SignedOn } from './gate.ts';
+import { asBusy, type SignedOn } from './gate.ts';
 import type { PageNeeds, Visit } from './visit.ts';
 
 /**
@@ -55,11 +54,6 @@ async function hashBoth(
   stored: Awaited<ReturnType<typeof passwordOf>>,
   given: { current: string; next: string },
 ): Promise<{ right: boolean; hash: string }> {
-  try {
-    const right = await verifyPassword(needs.hasher, stored, given.current, needs.log);
-    return { right, hash: right ? await needs.hasher.hash(given.next) : '' };
-  } catch (error) {
-    if (error instanceof HashingBusy) throw new Problem('busy', { retryAfter: 3 });
-    throw error;
-  }
+  const right = await verifyPassword(needs.hasher, stored, given.current, needs.log).catch(asBusy);
+  return { right, hash: right ? await needs.hasher.hash(given.next).catch(asBusy) : '' };
 }

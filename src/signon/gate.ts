@@ -220,7 +220,8 @@ async function findCandidate(needs: GateNeeds, attempt: PasswordAttempt): Promis
     });
 }
 
-function asBusy(error: unknown): never {
+/** More people than can be hashed for is a refusal, not a fault: `needs.hasher.hash(…).catch(asBusy)`. */
+export function asBusy(error: unknown): never {
   if (error instanceof HashingBusy) throw new Problem('busy', { retryAfter: 3 });
   throw error;
 }

@@ -27,6 +27,7 @@ import { field, hiddenField, passwordField, usernameHint } from '#kit/page/field
 import { html } from '#kit/page/html.ts';
 import { button, form, linkButton } from '#kit/page/parts.ts';
 import { pageStatus, problemWords } from './errors.ts';
+import { asBusy } from './gate.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 
 const networkRequests = { points: 20, windowSeconds: 3600 };
@@ -70,7 +71,7 @@ export function recoverRoutes(app: App, needs: PageNeeds): void {
     const words = [person.username, person.givenName, person.familyName, here.community.name];
     const weak = passwordProblem(password, words);
     if (weak) return newPasswordPage(here, reply, { token, person, problem: new Problem(weak) });
-    const hash = await needs.hasher.hash(password);
+    const hash = await needs.hasher.hash(password).catch(asBusy);
     await needs.database.transact(here.context, (tx) => setRecovered(tx, needs, token, hash));
     needs.cookies.clear(reply, 'session');
     return reply.redirect('/sign-in?said=password', 303);

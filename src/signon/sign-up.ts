@@ -23,6 +23,7 @@ import { button, errorSummary, form, notice } from '#kit/page/parts.ts';
 import { askProof } from './ask-proof.ts';
 import { attributeField, readAttributeForm } from './attribute-fields.ts';
 import { pageStatus, problemWords } from './errors.ts';
+import { asBusy } from './gate.ts';
 import { keepWaiting } from './verify.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 
@@ -89,7 +90,7 @@ export async function submitSignUp(
   const limit = await needs.limits.take(`sign-up:${networkKey(here.ip)}`, networkSignUps);
   if (!limit.allowed) throw new Problem('rate-limited', { retryAfter: limit.retryAfterSeconds });
   const checked = checkForm(here, given, declared);
-  const hash = await needs.hasher.hash(given.password);
+  const hash = await needs.hasher.hash(given.password).catch(asBusy);
   return needs.database.transact(here.context, async (tx) => {
     if (!(await isUsernameFree(tx, checked.username))) {
       throw new Problem('username-taken', { fields: { username: 'username-taken' } });

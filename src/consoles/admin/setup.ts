@@ -16,7 +16,7 @@ import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, notice } from '#kit/page/parts.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
-import { openFor } from '#signon/gate.ts';
+import { asBusy, openFor } from '#signon/gate.ts';
 import { type PageNeeds, show, type Visit, visit } from '#signon/visit.ts';
 import { setSignedIn } from '#signon/way-in.ts';
 import { words } from './words.ts';
@@ -81,7 +81,7 @@ async function makeOwner(
   given: OwnerForm,
 ): Promise<void> {
   const checked = checkOwner(here, given);
-  const hash = await needs.hasher.hash(given.password);
+  const hash = await needs.hasher.hash(given.password).catch(asBusy);
   const signedIn = await needs.database.transact({ ...here.context, cause: 'admin' }, async (tx) => {
     await useSetup(tx, needs.secrets, token);
     if (await findByVerifiedAddress(tx, checked.address))
