@@ -16,6 +16,15 @@ const webAddress = z
     'must be an http(s) address',
   );
 
+/** Whether it can be read the way `checkNewUsername` reads it. */
+function isPattern(text: string): boolean {
+  try {
+    return Boolean(new RegExp(text, 'u'));
+  } catch {
+    return false;
+  }
+}
+
 /** Everything a community may set, with its default. `gatehouse apply` reads it under `community:`. */
 export const communitySettings = z.strictObject({
   name: z
@@ -48,6 +57,7 @@ export const communitySettings = z.strictObject({
       pattern: z
         .string()
         .max(200)
+        .refine(isPattern, 'must be a regular expression')
         .default('^[a-z][a-z0-9.]{2,20}$')
         .describe('Rule for new user names; names that were imported are never checked again.'),
       hint: z.string().max(200).default('3 to 21 small letters, digits or dots, starting with a letter.'),
