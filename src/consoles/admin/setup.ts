@@ -92,7 +92,7 @@ async function makeOwner(
       origin: 'setup',
       addresses: [{ address: checked.address, primary: true, verified: true }],
     });
-    await setPassword(tx, id, hash, 'admin');
+    await setPassword(tx, id, hash, 'sign-up');
     await appoint(tx, { person: id, role: 'owner' });
     const place = {
       door: 'page',
