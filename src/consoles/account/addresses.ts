@@ -9,7 +9,7 @@ import {
   removeAddress,
   verifyAddress,
 } from '#core/people/people.ts';
-import { openVerifications, useCode, withdrawVerifications } from '#core/people/verifications.ts';
+import { openVerifications, useCode } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
@@ -75,29 +75,29 @@ function changeRoutes(app: App, needs: PageNeeds): void {
     if (!here) return reply;
     const id = idOf(request);
     await limitMails(needs, here);
-    await needs.database.transact(here.context, async (tx) =>
-      mailProof(tx, here, await ownAddress(tx, here, id)),
-    );
+    // Confirmed meanwhile, in another tab: then there is nothing to mail, and the code page leads home.
+    await needs.database.transact(here.context, async (tx) => {
+      const address = await ownAddress(tx, here, id);
+      if (!address.verifiedAt) await mailProof(tx, here, address);
+    });
     return reply.redirect(`/account/addresses/${id}/code`, 303);
   });
 
   app.post('/account/addresses/:id/primary', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
     if (!here) return reply;
-    await needs.database.transact(here.context, async (tx) => {
-      await makePrimary(tx, here.signedOn.person.id, idOf(request));
-      await withdrawVerifications(tx, here.signedOn.person.id, ['recovery']);
-    });
+    await needs.database.transact(here.context, (tx) =>
+      makePrimary(tx, here.signedOn.person.id, idOf(request)),
+    );
     return reply.redirect('/account?said=address', 303);
   });
 
   app.post('/account/addresses/:id/remove', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
     if (!here) return reply;
-    await needs.database.transact(here.context, async (tx) => {
-      await removeAddress(tx, here.signedOn.person.id, idOf(request));
-      await withdrawVerifications(tx, here.signedOn.person.id, ['recovery']);
-    });
+    await needs.database.transact(here.context, (tx) =>
+      removeAddress(tx, here.signedOn.person.id, idOf(request)),
+    );
     return reply.redirect('/account?said=address', 303);
   });
 }

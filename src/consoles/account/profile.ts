@@ -43,17 +43,18 @@ export function profileRoutes(app: App, needs: PageNeeds): void {
     const here = await home(needs, request, reply);
     if (!here) return reply;
     const declared = await needs.database.read(here.context, attributeDeclarations);
+    const locale = request.form.text('locale');
     const given: ProfileForm = {
       displayName: request.form.text('display_name'),
       givenName: request.form.text('given_name'),
       familyName: request.form.text('family_name'),
-      locale: request.form.text('locale') || undefined,
+      // Where there is one language only the form does not ask, and what the person has stays.
+      locale: availableLocales().includes(locale) ? locale : undefined,
       attributes: readAttributeForm(request.form, declared.filter(own)),
     };
     try {
       await needs.database.transact(here.context, async (tx) => {
-        const locale = given.locale && availableLocales().includes(given.locale) ? given.locale : null;
-        await changeNames(tx, here.signedOn.person.id, { ...given, locale });
+        await changeNames(tx, here.signedOn.person.id, given);
         await setAttributes(tx, here.signedOn.person.id, given.attributes, 'self');
       });
     } catch (error) {
