@@ -19,8 +19,6 @@ export interface SignOnRequest {
   returnOrigins?: string[];
   /** Proof given before this moment does not count (`prompt=login`, `max_age`). */
   provedAfter?: string;
-  /** The person chose another account: signing in as the same one again is fine, staying is not. */
-  chooseAccount?: boolean;
   loginHint?: string;
   uiLocales?: string;
   acrValues?: string[];
