@@ -230,8 +230,8 @@ async function proveAddress(
     await verifyAddress(tx, used.person, used.address);
     if (used.purpose === 'sign-up') await activate(tx, used.person);
     const person = await requirePerson(tx, used.person);
-    const mayOpen = waiting?.person === person.id && person.state === 'active' && !here.signedOn;
-    if (!mayOpen) return { person };
+    const waited = used.purpose === 'sign-up' && waiting?.person === person.id;
+    if (!waited || person.state !== 'active' || here.signedOn) return { person };
     const place = {
       door: 'page',
       device: here.device,
