@@ -19,7 +19,10 @@ test('callers of one moment go together, later ones gather while a batch is unde
     later.push(double(item));
     if (item % 9 === 0) await turn();
   }
-  assert.deepEqual(await Promise.all([...first, ...later]), Array.from({ length: 39 }, (_, i) => (i + 1) * 2));
+  assert.deepEqual(
+    await Promise.all([...first, ...later]),
+    Array.from({ length: 39 }, (_, i) => (i + 1) * 2),
+  );
   assert.deepEqual(batches[0], [1, 2, 3]);
   assert.ok(batches.length < 12, `${batches.length} batches`);
   assert.equal(batches.flat().length, 39, 'nothing is done twice');
