@@ -102,8 +102,8 @@ async function runTests(files: string[], check: string | undefined, tally: Tally
     return found;
   };
   stream.on('test:pass', ({ name, file, skip, todo, details }) => {
-    // A suite is its tests; a file that reports itself had no test that was wanted.
-    if (details.type === 'suite' || isFile(name, files)) return;
+    // A suite is its tests, unless it was skipped whole; a file that reports itself had no test that was wanted.
+    if ((details.type === 'suite' && skip === undefined) || isFile(name, files)) return;
     if (skip !== undefined || todo !== undefined) {
       const reason = [skip, todo].find((why) => typeof why === 'string' && why !== '');
       tally.skipped.push({ title: name, reason: String(reason ?? 'no reason given') });
