@@ -118,7 +118,7 @@ async function startWork(
     cleanUpSignOn(house).catch((error) =>
       house.log.error({ err: error, code: 'clean-up-failed' }, 'cleaning up failed'),
     );
-  }, 3600_000);
+  }, 600_000);
   cleaning.unref();
   closers.push(async () => clearInterval(cleaning));
 }

@@ -6,6 +6,7 @@
 
 import { forgetOld } from '#core/credentials/credentials.ts';
 import { dropUnverifiedPeople } from '#core/people/people.ts';
+import { endOverdueSessions } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
 import type { Front } from './front.ts';
 import { recoverRoutes } from './recover.ts';
@@ -37,5 +38,6 @@ export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'limits'
     await dropUnverifiedPeople(tx, new Date(tx.now().getTime() - 48 * 3600_000));
   });
   await needs.database.transact(context, forgetOld);
+  while ((await needs.database.transact(context, endOverdueSessions)) === 1000);
   await needs.limits.sweep();
 }

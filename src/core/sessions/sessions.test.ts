@@ -7,6 +7,7 @@ import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { testDatabase } from '#test/kit.ts';
 import {
+  endOverdueSessions,
   endSession,
   endSessions,
   lastSignIns,
@@ -74,6 +75,21 @@ test('SE-04 idle and absolute ends hold to the second, by token and by id; use m
   const other = await open();
   clock.advance(minutes(60));
   assert.equal(await during((tx) => sessionByToken(tx, other.token)), undefined, 'idle for an hour');
+});
+
+test('sessions that ran out are ended once, with an event for the apps; live ones stay', async () => {
+  const { during, open, clock, database } = await stage();
+  const idle = await open(600, 7200);
+  const old = await open(7200, 900);
+  const live = await open(7200, 7200);
+  clock.advance(minutes(20));
+  assert.equal(await during(endOverdueSessions), 2);
+  assert.equal(await during(endOverdueSessions), 0);
+  const events = await during((tx) => listEvents(tx, { type: 'session.ended', limit: 10 }));
+  const ended = events.map(({ data }) => data as { session: string; reason: string });
+  assert.deepEqual(new Set(ended.map((one) => one.session)), new Set([idle.session.id, old.session.id]));
+  assert.ok(ended.every((one) => one.reason === 'expired'));
+  assert.ok(await database.transact(system('request'), (tx) => sessionById(tx, live.session.id)));
 });
 
 test('use is written once a minute at most', async () => {

@@ -98,7 +98,7 @@ export async function renewSession(tx: Tx, id: string, amr: string[]): Promise<s
 
 /** Ends one session. Ending one that is over already is no change. */
 export async function endSession(tx: Tx, id: string, reason: string): Promise<boolean> {
-  return (await endWhere(tx, { id }, reason)) === 1;
+  return (await endWhere(tx, { ids: [id] }, reason)) === 1;
 }
 
 /** Ends all sessions of a person, but `except`. Returns how many ended. */
@@ -106,9 +106,18 @@ export async function endSessions(tx: Tx, person: string, reason: string, except
   return endWhere(tx, { person, except }, reason);
 }
 
+/**
+ * Ends up to 1,000 sessions that grew too old or stood idle, so that the apps that took part are told as after any other
+ * end. They were refused from their last moment on anyway. Returns how many.
+ */
+export async function endOverdueSessions(tx: Tx): Promise<number> {
+  const ids = (await store.overdue(tx, 1000)).map((one) => one.id);
+  return ids.length === 0 ? 0 : endWhere(tx, { ids }, 'expired');
+}
+
 async function endWhere(
   tx: Tx,
-  which: { id?: string; person?: string; except?: string },
+  which: { ids?: readonly string[]; person?: string; except?: string },
   reason: string,
 ): Promise<number> {
   const ended = await store.end(tx, which, reason);

@@ -101,15 +101,25 @@ export async function renew(tx: Tx, id: string, tokenHash: Buffer, amr: string[]
 
 export async function end(
   tx: Tx,
-  which: { id?: string; person?: string; except?: string },
+  which: { ids?: readonly string[]; person?: string; except?: string },
   reason: string,
 ): Promise<{ id: string; person: string; sid: string }[]> {
   return tx.query(
     `update sessions set ended_at = $4, end_reason = $5
-     where ended_at is null and ($1::uuid is null or id = $1) and ($2::uuid is null or person = $2)
-       and ($3::uuid is null or id <> $3) and ($1::uuid is not null or $2::uuid is not null)
+     where ended_at is null and ($1::uuid[] is null or id = any($1)) and ($2::uuid is null or person = $2)
+       and ($3::uuid is null or id <> $3) and ($1::uuid[] is not null or $2::uuid is not null)
      returning id, person, sid`,
-    [which.id ?? null, which.person ?? null, which.except ?? null, tx.now(), reason],
+    [which.ids ?? null, which.person ?? null, which.except ?? null, tx.now(), reason],
+  );
+}
+
+/** Sessions whose time is over and that nobody ended, oldest first. */
+export async function overdue(tx: Tx, limit: number): Promise<{ id: string; person: string }[]> {
+  return tx.query(
+    `select id, person from sessions where ended_at is null
+       and (expires_at <= $1 or last_seen_at + make_interval(secs => idle_seconds) <= $1)
+     order by expires_at limit $2 for update skip locked`,
+    [tx.now(), limit],
   );
 }
 
