@@ -135,6 +135,18 @@ test('the server of a killed owner is adopted, and stopped by the one who adopte
   assert.equal(postmaster(embedded), undefined);
 });
 
+test('an owner that ends without stopping leaves no server behind', async (t) => {
+  const dataDirectory = folderFor(t);
+  const { child, ended } = await owner(dataDirectory, 'hold');
+  const attached = await attachEmbedded({ dataDirectory, log });
+  await attached.stop();
+  assert.ok(postmaster(attached));
+  child.kill('SIGUSR2');
+  assert.equal(await ended, 130);
+  for (let i = 0; i < 1_000 && postmaster(attached); i++) await sleep(10);
+  assert.equal(postmaster(attached), undefined);
+});
+
 test('a command starts a server when none runs and stops it after; two commands do not trip over each other', async (t) => {
   const dataDirectory = folderFor(t);
   const run = async () => {

@@ -163,6 +163,9 @@ async function own(
     });
   }
   watch();
+  // Whoever ends without stopping (a fault, a second Ctrl-C) leaves no server behind; only a kill -9 can.
+  const lastCall = () => askToStop(place, server);
+  process.once('exit', lastCall);
 
   return {
     connection: connectionTo(server.socket),
@@ -174,6 +177,7 @@ async function own(
       if (what === aCommand) await waitForCommands(session);
       await session.end().catch(() => undefined);
       await stopServer(place, server);
+      process.off('exit', lastCall);
     },
   };
 }
@@ -225,6 +229,8 @@ async function bringUp(place: Place, settings?: Record<string, string>): Promise
     await prepareCluster(place, runtime);
     const child = spawnServer(place, runtime, settings);
     if (await becomesReady(place, child, deadline)) {
+      // Another starter's server may have answered just before ours gives up: then that one is the server.
+      if (readPostmaster(place)?.pid !== child.pid) continue;
       await ensureDatabase(place.socket);
       return { pid: child.pid as number, socket: place.socket, adopted: false, child };
     }
@@ -364,6 +370,15 @@ async function takeOwnership(server: Server, dataDirectory: string, what: string
     process: `${name} on ${hostname()}`,
     since: rows[0]?.since,
   });
+}
+
+/** The signal alone, for the last moment of a process, in which nothing can be waited for. */
+function askToStop(place: Place, server: Server): void {
+  try {
+    if (readPostmaster(place)?.pid === server.pid) process.kill(server.pid, 'SIGINT');
+  } catch {
+    // It is gone, or was never ours to reach.
+  }
 }
 
 /** Asks the server to stop (open sessions are ended, what is committed is written), and makes sure it does. */
