@@ -218,6 +218,9 @@ async function drawBanner(house: RunningHouse, facts: { ldif: string; seconds: n
   const ports = demoPorts(config.port);
   const setup = await house.database.transact(system(), openSetup);
   const here = path.relative(process.cwd(), facts.ldif) || facts.ldif;
+  const folder = path.relative(process.cwd(), config.data) || config.data;
+  // A command of another terminal finds the usual folder by itself, and any other one by name.
+  const command = folder === '.gatehouse' ? './gatehouse' : `./gatehouse --data ${folder}`;
   const legacy = knownAccounts[0]!;
   const lines = [
     `${communityName} is open.  One ID for a community, running on this machine only.  (${facts.seconds.toFixed(1)} s)`,
@@ -235,10 +238,10 @@ async function drawBanner(house: RunningHouse, facts: { ldif: string; seconds: n
       : [`  Operators     ${new URL('/admin', config.publicUrl).href}`]),
     '',
     `  2,000 legacy accounts are waiting in ${here}`,
-    `                ./gatehouse import ldif ${here}`,
+    `                ${command} import ldif ${here}`,
     `                then sign in as ${legacy.username}, password ${legacy.password}`,
     '',
-    `  Data and log  ${path.relative(process.cwd(), config.data) || config.data}`,
+    `  Data and log  ${folder}`,
     '  Stop          Ctrl-C',
   ];
   return lines.join('\n');

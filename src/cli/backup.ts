@@ -1,4 +1,5 @@
 /** `gatehouse backup FILE`: everything at one moment, in one encrypted file, while the house is open. */
+import { unlink } from 'node:fs/promises';
 import { writeArchive } from '#kit/db/archive.ts';
 import { keyForBackup } from './backup-key.ts';
 import { type AddCommand, commandContext, type Toolbox } from './cli.ts';
@@ -18,9 +19,15 @@ export const backupCommand: AddCommand = (program, tools) => {
 async function backup(tools: Toolbox, file: string, options: { keyFile?: string }): Promise<void> {
   const written = await tools.withHouse(async ({ database, secrets }, settings) => {
     const key = await keyForBackup(options.keyFile, settings.data);
-    const counts = await database.read(commandContext(), (tx) =>
-      writeArchive(tx, { file, key: key.key, masterKey: secrets.fingerprint }),
-    );
+    const counts = await database
+      .read(commandContext(), (tx) =>
+        writeArchive(tx, { file, key: key.key, masterKey: secrets.fingerprint }),
+      )
+      .catch(async (error: unknown) => {
+        // A key that opens nothing and was never shown is not kept: the next one is shown.
+        if (key.made) await unlink(key.file);
+        throw error;
+      });
     return { ...counts, ...key, fingerprint: secrets.fingerprint, settings };
   });
   if (written.made) {

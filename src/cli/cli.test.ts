@@ -16,6 +16,7 @@ import { type Database, openDatabase, system } from '#kit/db/database.ts';
 import { attachEmbedded, type Embedded } from '#kit/db/embedded.ts';
 import { createLog } from '#kit/log/log.ts';
 import { startProgress } from './progress.ts';
+import { runUntilStopped } from './serve.ts';
 import { parseDuration, table } from './table.ts';
 
 const program = path.join(import.meta.dirname, 'gatehouse.ts');
@@ -144,7 +145,12 @@ test('what is typed wrongly ends with 2, what is refused with 1, each in a sente
   await Promise.all([
     refused(['tokn'], 2, /Did you mean token/),
     refused(['token', 'create', '--scope', 'admin', '--expires', 'soon'], 2, /not a length of time/),
-    refused(['token', 'create', '--scope', 'king'], 1, /Check its form.*\(scope\)/),
+    refused(['token', 'create', '--scope', 'king'], 2, /no role "king"\. Roles are: admin, owner,/),
+    refused(['token', 'create', '--scope', 'app-owner'], 2, /needs its app/),
+    refused(['token', 'create', '--scope', 'app-owner,people', '--app', 'wiki'], 2, /stands alone/),
+    refused(['token', 'create', '--scope', 'people', '--app', 'wiki'], 2, /goes with --scope app-owner/),
+    refused(['token', 'revoke', 'x'], 1, /no such token/),
+    refused(['backup', 'nowhere/house.backup'], 1, /folder of nowhere\/house\.backup does not exist/),
     refused(['people', 'show', 'nobody'], 1, /There is no such person/),
     refused(['people', 'set-state', 'ada', 'locked', '--reason', 'x'], 1, /last owner/),
     refused(['people', 'set-state', 'ada', 'king', '--reason', 'x'], 2, /States are/),
@@ -247,6 +253,24 @@ test('AU-17 KE-05 a backup comes back into an empty folder: same people, same pa
     await copy.close();
     await there.stop();
   }
+});
+
+test('one wish to stop that comes as two signals stops cleanly', async () => {
+  const before = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => process.listeners(signal as NodeJS.Signals));
+  let stopped = 0;
+  const running = runUntilStopped(async () => ({
+    async stop() {
+      stopped += 1;
+    },
+  }));
+  process.emit('SIGINT', 'SIGINT');
+  process.emit('SIGHUP', 'SIGHUP');
+  await running;
+  process.emit('SIGTERM', 'SIGTERM');
+  assert.equal(stopped, 1);
+  for (const [index, signal] of (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).entries())
+    for (const listener of process.listeners(signal))
+      if (!before[index]?.includes(listener)) process.off(signal, listener);
 });
 
 test('lists, lengths of time and the moving line', () => {

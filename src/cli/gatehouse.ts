@@ -68,7 +68,11 @@ const tools: Toolbox = {
 /** The house for a command: beside a running one, or on its own. */
 async function openBeside() {
   const { openHouse } = await import('#house.ts');
-  return openHouse(tools.settings() as Config, { embedded: 'attach', log: tools.log, clock: tools.clock });
+  const settings = tools.settings() as Config;
+  // A folder that was mistyped looks like a house where nobody lives.
+  if (!settings.databaseUrl && !existsSync(settings.data))
+    tools.note(`There was no folder ${settings.data}: a new, empty house is made there.`);
+  return openHouse(settings, { embedded: 'attach', log: tools.log, clock: tools.clock });
 }
 
 /** The version of the package this file belongs to: the same from src/ and from dist/. */
@@ -132,7 +136,10 @@ function explain(error: unknown): { status: number; text: string } {
   if (code && /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|28|3D|08|57P)/.test(code))
     return { status: 1, text: `The database cannot be used: ${message || code}.` };
   if (code === 'EADDRINUSE')
-    return { status: 1, text: `${message}. Another program listens there; choose another port.` };
+    return {
+      status: 1,
+      text: `${message}. Another program listens there; choose another port (GATEHOUSE_PORT).`,
+    };
   if (code && /^E[A-Z]+$/.test(code)) return { status: 1, text: `${message}.` };
   return { status: 1, text: `This is a fault of ours.\n${stack}` };
 }

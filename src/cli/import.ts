@@ -163,7 +163,7 @@ async function inWords<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     const reason = reasonOf(error as Error);
     if (reason === undefined) throw error;
-    throw new CommandRefused(`${reason} Nothing was imported.`);
+    throw new CommandRefused(`${reason.replace(/[^.!?]$/, '$&.')} Nothing was imported.`);
   }
 }
 

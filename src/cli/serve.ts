@@ -5,16 +5,19 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+/** One wish often comes as several signals: to the whole group of processes, and passed on by the launcher. */
+const sameWishMs = 1000;
+
 /**
- * Starts something and keeps it until SIGTERM or Ctrl-C. The first asks it to end what it has in hand; a second ends it
- * at once.
+ * Starts something and keeps it until SIGTERM, Ctrl-C or the end of the terminal. The first signal asks it to end what
+ * it has in hand; another one, more than a second later, ends it at once.
  */
 export async function runUntilStopped(start: () => Promise<Running>): Promise<void> {
   const stopping = Promise.withResolvers<void>();
-  let asked = 0;
+  let askedAt: number | undefined;
   const ask = () => {
-    asked += 1;
-    if (asked > 1) process.exit(130);
+    askedAt ??= performance.now();
+    if (performance.now() - askedAt > sameWishMs) process.exit(130);
     stopping.resolve();
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, ask);

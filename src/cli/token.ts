@@ -1,7 +1,9 @@
 /** `gatehouse token`: how programs act as operators. */
+import { roles } from '#core/operators/permissions.ts';
 import { type ApiToken, createToken, listTokens, revokeToken } from '#core/operators/tokens.ts';
-import { type AddCommand, commandContext } from './cli.ts';
-import { json, parseDuration, shortTime, table } from './table.ts';
+import { Problem } from '#core/problem.ts';
+import { type AddCommand, CommandRefused, commandContext, UsageError } from './cli.ts';
+import { json, parseDuration, plainLine, shortTime, table } from './table.ts';
 
 interface CreateOptions {
   scope: string[];
@@ -24,11 +26,13 @@ export const tokenCommand: AddCommand = (program, { withHouse, print, note, cloc
     .option('--app <id>', 'the app of an app-owner')
     .action(async (options: CreateOptions) => {
       const seconds = options.expires === undefined ? undefined : parseDuration(options.expires);
+      const scopes = options.scope.flatMap((one) => one.split(','));
+      requireScopes(scopes, options.app);
       const made = await withHouse(({ database }) =>
         database.transact(commandContext(), (tx) =>
           createToken(tx, {
             name: options.name,
-            scopes: options.scope.flatMap((one) => one.split(',')),
+            scopes,
             application: options.app,
             expiresAt: seconds === undefined ? undefined : new Date(clock.now().getTime() + seconds * 1000),
           }),
@@ -49,10 +53,32 @@ export const tokenCommand: AddCommand = (program, { withHouse, print, note, cloc
     .description('withdraw a token for good')
     .argument('<id>')
     .action(async (id: string) => {
-      await withHouse(({ database }) => database.transact(commandContext(), (tx) => revokeToken(tx, id)));
+      await withHouse(({ database }) =>
+        database
+          .transact(commandContext(), (tx) => revokeToken(tx, id))
+          .catch((error: unknown) => {
+            // To a program `token-refused` is about the token it came with; here it is about the one that was named.
+            if (!(error instanceof Problem && error.code === 'token-refused')) throw error;
+            throw new CommandRefused(
+              'There is no such token to withdraw. "gatehouse token list" shows their ids.',
+            );
+          }),
+      );
       note('The token is withdrawn.');
     });
 };
+
+/** Says what could be meant before anything is opened. */
+function requireScopes(scopes: readonly string[], app: string | undefined): void {
+  const known = ['admin', ...roles];
+  const unknown = scopes.find((one) => !known.includes(one));
+  if (unknown !== undefined)
+    throw new UsageError(`There is no role "${plainLine(unknown)}". Roles are: ${known.join(', ')}.`);
+  if (!scopes.includes('app-owner')) {
+    if (app !== undefined) throw new UsageError('--app goes with --scope app-owner alone.');
+  } else if (app === undefined) throw new UsageError('An app-owner needs its app: --app ID.');
+  else if (new Set(scopes).size > 1) throw new UsageError('app-owner stands alone, without other roles.');
+}
 
 function draw(tokens: readonly ApiToken[], now: Date): string {
   const state = (one: ApiToken) =>

@@ -63,6 +63,8 @@ export async function writeArchive(
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')
       throw new ArchiveRefused(`${input.file} is there already. Choose another name.`);
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new ArchiveRefused(`The folder of ${input.file} does not exist.`);
     throw error;
   } finally {
     await unlink(partial).catch(() => undefined);
