@@ -98,6 +98,10 @@ test('a file becomes the house, and applying it again changes nothing', async ()
   const before = await home.database.query('select count(*) from events');
   const second = await apply(house);
   assert.deepEqual(second, { changes: [], warnings: [], secrets: [] });
+  const lone = (groups: string) =>
+    apply(`applications:\n  - { id: lone, title: Lone, access: { groups: [${groups}] } }`, true);
+  assert.deepEqual((await lone('EDITORS')).warnings, [], 'a group that is here need not be in the file');
+  assert.match((await lone('edtors')).warnings.join(), /lets in edtors: there is no such group/);
   assert.deepEqual(await home.database.query('select count(*) from events'), before);
 });
 

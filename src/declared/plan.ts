@@ -85,10 +85,13 @@ function isRefusal(error: unknown): error is Error {
   return error instanceof Error && error.name === 'Problem';
 }
 
-async function groupsNamed(tx: Tx, { groups, people }: Declared): Promise<Map<string, Group>> {
+/** The groups the file names anywhere that are here already. */
+async function groupsNamed(tx: Tx, { groups, people, applications }: Declared): Promise<Map<string, Group>> {
   const names = new Map<string, string>();
   for (const { name } of groups ?? []) names.set(groupKey(name), name);
   for (const person of people ?? []) for (const name of person.groups ?? []) names.set(groupKey(name), name);
+  for (const app of applications ?? [])
+    for (const name of app.access.groups ?? []) names.set(groupKey(name), name);
   const found = new Map<string, Group>();
   for (const [key, name] of names) {
     const group = await findGroup(tx, name);
@@ -211,5 +214,7 @@ function warnOfGroups({ declared, plan, groups }: Planning, id: string, wanted: 
   const declaredKeys = new Set((declared.groups ?? []).map((group) => groupKey(group.name)));
   const missing = wanted.filter((name) => !declaredKeys.has(groupKey(name)) && !groups.has(groupKey(name)));
   if (missing.length > 0)
-    plan.warnings.push(`The app ${id} lets in ${missing.join(', ')}, not among the groups of this file.`);
+    plan.warnings.push(
+      `The app ${id} lets in ${missing.join(', ')}: there is no such group, neither in this file nor here.`,
+    );
 }
