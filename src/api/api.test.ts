@@ -7,6 +7,7 @@ import { appoint } from '#core/operators/operators.ts';
 import { may, type Permission, type Role, roles } from '#core/operators/permissions.ts';
 import { createToken } from '#core/operators/tokens.ts';
 import { attributeDeclaration, declareAttributes, setAttributes } from '#core/people/attributes.ts';
+import { problems } from '#core/problem.ts';
 import { openSession } from '#core/sessions/sessions.ts';
 import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
@@ -87,6 +88,10 @@ async function call(
       ? answer.json()
       : undefined;
   return { status: answer.statusCode, body, headers: answer.headers, text: answer.body };
+}
+
+interface Refused {
+  default: { $ref: string };
 }
 
 /** Every route and its right. A route that is not in this list, or asks for another right, fails the test below. */
@@ -569,6 +574,13 @@ test('the description is generated, complete, and read without a token', async (
     body.paths['/api/v1/people'].post.requestBody.content['application/json'].schema.additionalProperties,
     false,
   );
+  for (const operations of Object.values(
+    body.paths as Record<string, Record<string, { responses: Refused }>>,
+  ))
+    for (const { responses } of Object.values(operations))
+      assert.equal(responses.default.$ref, '#/components/responses/Refusal');
+  const { schema } = body.components.responses.Refusal.content['application/problem+json'];
+  assert.deepEqual(schema.properties.code.enum, Object.keys(problems));
 });
 
 test('refusals are problem documents with a reference the log knows', async () => {

@@ -23,7 +23,7 @@ import type { Log } from '#kit/log/log.ts';
 import { type ApiRoute, contextOf, guard } from './access.ts';
 import { applicationRoutes } from './applications.ts';
 import { communityRoutes } from './community.ts';
-import { answerProblem } from './errors.ts';
+import { answerProblem, describeProblems } from './errors.ts';
 import { eventRoutes } from './events.ts';
 import { groupRoutes } from './groups.ts';
 import { type Cursors, createCursors } from './paging.ts';
@@ -75,7 +75,12 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       scope.addHook('onSend', async (_request, reply) => {
         reply.header('cache-control', 'no-store');
       });
-      await scope.register(swagger, { openapi: description, transform: jsonSchemaTransform });
+      await scope.register(swagger, {
+        openapi: description,
+        transform: jsonSchemaTransform,
+        transformObject: (made) =>
+          'openapiObject' in made ? withRefusals(made.openapiObject) : made.swaggerObject,
+      });
       const { database } = needs;
       const api: Api = {
         scope,
@@ -100,6 +105,24 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
     { prefix: '/api/v1' },
   );
   return routes;
+}
+
+/** Every operation may refuse, and all refuse alike: said once, referred to by each. */
+function withRefusals<Document extends { paths?: object; components?: object }>(
+  document: Document,
+): Document {
+  const refusal = { $ref: '#/components/responses/Refusal' };
+  const paths = Object.entries(document.paths ?? {}).map(([path, operations]) => [
+    path,
+    Object.fromEntries(
+      Object.entries(operations as Record<string, { responses?: object }>).map(([method, operation]) => [
+        method,
+        { ...operation, responses: { ...operation.responses, default: refusal } },
+      ]),
+    ),
+  ]);
+  const components = { ...document.components, responses: { Refusal: describeProblems() } };
+  return { ...document, paths: Object.fromEntries(paths), components };
 }
 
 const description = {

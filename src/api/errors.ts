@@ -83,6 +83,8 @@ export interface ProblemDocument {
   type: string;
   title: string;
   status: number;
+  /** What a body that could not be read at all was missing. */
+  detail?: string;
   code: ProblemCode;
   reference: string;
   fields?: Record<string, FieldProblem>;
@@ -107,7 +109,10 @@ interface Found {
   status: number;
   fields?: Record<string, FieldProblem>;
   retryAfter?: number;
+  /** For the log. */
   detail?: string;
+  /** The same, where it is about the form of the request alone and helps whoever sent it. */
+  told?: string;
 }
 
 function understand(error: unknown): Found {
@@ -127,7 +132,7 @@ function understand(error: unknown): Found {
   const { statusCode = 500, message } = error as { statusCode?: number; message?: string };
   if (statusCode === 413) return { code: 'input-too-large', status: 413 };
   if (statusCode >= 400 && statusCode < 500)
-    return { code: 'input-malformed', status: statusCode, detail: message };
+    return { code: 'input-malformed', status: statusCode, detail: message, told: message };
   return { code: 'unexpected', status: 500 };
 }
 
@@ -149,10 +154,16 @@ function misfits(validation: readonly Misfit[]): Found {
           code: 'input-unknown-key',
           text: 'There is no such field.',
         };
-    } else fields[path] = { code: 'input-malformed', text: message ?? problems['input-malformed'] };
+    } else fields[path] = { code: 'input-malformed', text: inOurWords(message) };
   }
   const unknown = Object.values(fields).some((field) => field.code === 'input-unknown-key');
   return { code: unknown ? 'input-unknown-key' : 'input-malformed', status: 400, fields };
+}
+
+/** "Invalid input: expected string" → "Expected string". */
+function inOurWords(message: string = problems['input-malformed']): string {
+  const said = message.replace(/^Invalid [a-z]+: /i, '');
+  return said.charAt(0).toUpperCase() + said.slice(1);
 }
 
 /** Writes the answer to whatever went wrong, and the line an operator can search for. */
@@ -162,7 +173,7 @@ export function answerProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): unknown {
-  const { code, status, fields, retryAfter, detail } = understand(error);
+  const { code, status, fields, retryAfter, detail, told } = understand(error);
   const reference = request.requestId || '-';
   const line = { code, status, reference, route: request.routeOptions?.url ?? '-' };
   if (code === 'unexpected') log.error({ ...line, err: error }, 'a fault of ours');
@@ -173,6 +184,7 @@ export function answerProblem(
     type: 'about:blank',
     title: problems[code],
     status,
+    detail: told,
     code,
     reference,
     fields,
@@ -183,4 +195,30 @@ export function answerProblem(
     .type('application/problem+json; charset=utf-8')
     .serializer(JSON.stringify)
     .send(document);
+}
+
+/** The response object of every refusal (OpenAPI 3.1), with the closed list of codes. */
+export function describeProblems(): object {
+  const field = {
+    type: 'object',
+    required: ['code', 'text'],
+    properties: { code: { type: 'string' }, text: { type: 'string' } },
+  };
+  const schema = {
+    type: 'object',
+    required: ['type', 'title', 'status', 'code', 'reference'],
+    properties: {
+      type: { type: 'string' },
+      title: { type: 'string', description: 'What happened, in a sentence.' },
+      status: { type: 'integer' },
+      detail: { type: 'string' },
+      code: { type: 'string', enum: Object.keys(problems) },
+      reference: { type: 'string', description: 'The request, as the log names it.' },
+      fields: { type: 'object', additionalProperties: field, description: 'The fields at fault.' },
+    },
+  };
+  return {
+    description: 'Refused: 401 without a good token, 403 beyond its roles, and whatever `code` names.',
+    content: { 'application/problem+json': { schema } },
+  };
 }
