@@ -41,7 +41,7 @@ export async function openHouse(config: Config, options: HouseOptions = {}): Pro
   const log = options.log ?? createLog({ level: config.logLevel });
   const closers: (() => Promise<unknown>)[] = [];
   const close = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer();
+    await closeAll(closers);
   };
   try {
     const connection =
@@ -97,4 +97,11 @@ async function openSecrets(config: Config, database: Database): Promise<Secrets>
   const stored = await database.read(system(), (tx) => houseFact(tx, 'master-key'));
   secrets.recognise(String(stored));
   return secrets;
+}
+
+/** Closes everything in reverse order, also when one of them fails; the first failure is thrown at the end. */
+export async function closeAll(closers: (() => Promise<unknown>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const closer of closers.splice(0).reverse()) await closer().catch((error) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
 }

@@ -25,7 +25,7 @@ import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
 import type { PageNeeds } from '#signon/visit.ts';
-import { type House, type HouseOptions, openHouse } from './house.ts';
+import { closeAll, type House, type HouseOptions, openHouse } from './house.ts';
 import { operations } from './operations.ts';
 
 export interface RunningHouse extends House {
@@ -46,7 +46,7 @@ export async function serve(
   const house = await openHouse(config, options);
   const closers: (() => Promise<unknown>)[] = [() => house.close()];
   const stop = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer();
+    await closeAll(closers);
   };
   try {
     await house.database.transact(system(), openSetup);

@@ -37,7 +37,7 @@ export function operations(
 
   app.get('/metrics', { config: { door: 'public', anyHost: true } }, async (request, reply) => {
     // Figures are for the machine and its own network; everyone else gets the page that is not there.
-    if (!isNear(request.network)) return reply.callNotFound();
+    if (!isNear(request.network) || wasForwarded(request.raw.rawHeaders)) return reply.callNotFound();
     const lanes = await queueState(needs.database);
     jobs.reset();
     for (const lane of lanes) {
@@ -56,6 +56,11 @@ async function readiness(needs: { database: Database; isDraining(): boolean }) {
   } catch {
     return { ready: false, why: 'the database does not answer' };
   }
+}
+
+/** Behind a proxy that nobody named as trusted everyone looks near; then nobody is. */
+function wasForwarded(rawHeaders: readonly string[]): boolean {
+  return rawHeaders.some((name, index) => index % 2 === 0 && /^(x-forwarded-.+|forwarded|via)$/i.test(name));
 }
 
 function isNear(address: string): boolean {

@@ -318,7 +318,8 @@ export async function openFor(
   return { session, person, token, deviceToken };
 }
 
-async function waitUntil(moment: number): Promise<void> {
+/** Resolves at this moment of `performance.now()`, or at once when it is past. */
+export async function waitUntil(moment: number): Promise<void> {
   const left = moment - performance.now();
   if (left > 0) await new Promise((resolve) => setTimeout(resolve, left));
 }

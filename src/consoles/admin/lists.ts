@@ -3,6 +3,7 @@
 import { type Application, listApplications } from '#core/applications/applications.ts';
 import { listGroups } from '#core/groups/groups.ts';
 import { listOperators } from '#core/operators/operators.ts';
+import { may } from '#core/operators/permissions.ts';
 import { findPeople } from '#core/people/people.ts';
 import type { App } from '#kit/http/server.ts';
 import { html } from '#kit/page/html.ts';
@@ -33,7 +34,10 @@ export function listRoutes(app: App, needs: PageNeeds): void {
   app.get('/admin/apps', { config: { door: 'page' } }, async (request, reply) => {
     const here = await desk(needs, request, reply, 'applications.read');
     if (!here) return reply;
-    const applications = await needs.database.read(here.context, listApplications);
+    const all = await needs.database.read(here.context, listApplications);
+    const applications = all.filter(
+      (one) => may(here.grants, 'applications.read') || may(here.grants, 'applications.read', one.id),
+    );
     return showDesk(here, reply, { section: 'applications', body: appTable(here, applications) });
   });
 

@@ -27,6 +27,15 @@ const sections = [
   { id: 'tokens', url: '/admin/tokens', right: 'tokens.read' },
 ] as const satisfies readonly { id: string; url: string; right: Permission }[];
 
+/** A page opens to whoever may see all of it, and to owners of single apps where it can be cut down to theirs. */
+function mayOpen(grants: readonly Grant[], right: Permission): boolean {
+  if (may(grants, right)) return true;
+  return (
+    right === 'applications.read' &&
+    grants.some((one) => one.application && may(grants, right, one.application))
+  );
+}
+
 export type Section = (typeof sections)[number]['id'];
 
 /**
@@ -50,7 +59,12 @@ export async function desk(
   }
   const { person } = here.signedOn;
   const grants = await needs.database.read(here.context, (tx) => rolesOf(tx, person.id));
-  if (!may(grants, right)) throw new Problem('operator-forbidden');
+  if (!mayOpen(grants, right)) {
+    const first = sections.find((one) => mayOpen(grants, one.right));
+    if (!first || request.url !== '/admin') throw new Problem('operator-forbidden');
+    reply.redirect(first.url, 303);
+    return undefined;
+  }
   const context = {
     ...here.context,
     actor: { ...here.context.actor, kind: 'operator' as const },
@@ -66,7 +80,7 @@ export function showDesk(
   page: { section: Section; title?: string; lede?: string; body: Html; actions?: Html; status?: number },
 ): FastifyReply {
   const navigation = sections
-    .filter((one) => may(here.grants, one.right))
+    .filter((one) => mayOpen(here.grants, one.right))
     .map((one) => ({ id: one.id, url: one.url, title: here.tell(one.id) }));
   const document = operatorPage({
     look: lookOf(here.community),

@@ -34,7 +34,14 @@ export const communitySettings = z.strictObject({
     .max(60)
     .default('Gatehouse')
     .describe('Shown on top of every page and in every mail.'),
-  logo: webAddress.optional().describe('Address of a logo, shown 32 px high.'),
+  logo: z
+    .string()
+    .max(60_000)
+    .regex(/^data:image\/(?:png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/]+=*$/, 'must be a data: image')
+    .optional()
+    .describe(
+      'The mark on every page, as a data: image (PNG, JPEG, WebP or SVG in base64, 45 KB at most): pages load nothing from elsewhere.',
+    ),
   accent: z
     .string()
     .regex(/^#[0-9a-f]{6}$/i)

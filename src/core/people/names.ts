@@ -36,12 +36,13 @@ export function checkNewUsername(
   const username = typed.normalize('NFKC').trim();
   const key = usernameKey(username);
   if (username.length > 64 || unsafe.test(username)) throw new Problem('username-rule');
-  if (!new RegExp(rule.pattern, 'u').test(username)) throw new Problem('username-rule');
+  if (!new RegExp(`^(?:${rule.pattern})$`, 'u').test(username)) throw new Problem('username-rule');
   const bare = key.replaceAll(/[^\p{L}\p{N}]/gu, '');
   const name = usernameKey(rule.communityName).replaceAll(/[^\p{L}\p{N}]/gu, '');
   const reserved = [...staffWords, ...rule.reserved].map(usernameKey);
   if (reserved.includes(key) || reserved.includes(bare)) throw new Problem('username-reserved');
-  if (name.length >= 3 && bare.includes(name)) throw new Problem('username-reserved');
+  const posing = name.length >= 5 ? bare.includes(name) : bare.startsWith(name);
+  if (name.length >= 3 && posing) throw new Problem('username-reserved');
   return username;
 }
 

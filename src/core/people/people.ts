@@ -169,7 +169,8 @@ export async function addAddress(tx: Tx, person: string, typed: string): Promise
 }
 
 /**
- * Marks an address as proved. It belongs to one person from now on: others' unproved claims to it fall away.
+ * Marks an address as proved. It belongs to one person from now on. Others' unproved claims stay where they are, worth
+ * nothing: if they fell away, whoever made one could tell that the address has an owner.
  * Refuses with `address-taken` when someone else proved it first (the index decides a race).
  */
 export async function verifyAddress(tx: Tx, person: string, addressId: string): Promise<void> {
@@ -178,7 +179,6 @@ export async function verifyAddress(tx: Tx, person: string, addressId: string): 
   if (address.verifiedAt) return;
   const won = await store.markVerified(tx, addressId);
   if (!won) throw new Problem('address-taken');
-  await store.dropUnverifiedClaims(tx, address.key, person);
   await withdrawVerifications(tx, person, ['recovery']);
   await record(tx, 'address.verified', { person, data: { address: addressId } });
 }

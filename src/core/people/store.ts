@@ -303,13 +303,6 @@ export async function markVerified(tx: Tx, id: string): Promise<boolean> {
   }
 }
 
-export async function dropUnverifiedClaims(tx: Tx, key: string, keep: string): Promise<void> {
-  await tx.query('delete from addresses where address_key = $1 and person <> $2 and verified_at is null', [
-    key,
-    keep,
-  ]);
-}
-
 export async function setPrimary(tx: Tx, person: string, id: string): Promise<void> {
   await tx.query('update addresses set is_primary = false where person = $1 and is_primary', [person]);
   await tx.query('update addresses set is_primary = true where id = $1 and person = $2', [id, person]);

@@ -27,6 +27,26 @@ for (const name of names) {
   });
 }
 
+test('secrets are redacted in lists, in any case, far down, and in what a child of the log is bound to', () => {
+  const { log, lines } = caught();
+  const deep = { a: { b: { c: { d: { e: { f: { g: { h: { i: 'S3CRET' } } } } } } } } };
+  log.info({ list: [{ Password: 'S3CRET' }], headers: { AUTHORIZATION: ['S3CRET'] } }, 'one');
+  log.info(deep, 'two');
+  log.child({ token: 'S3CRET', part: 'mail' }).info({ err: new Error('x') }, 'three');
+  assert.equal(lines.length, 3);
+  for (const line of lines) assert.doesNotMatch(line, /S3CRET/);
+  assert.deepEqual([JSON.parse(lines[2]!).part, JSON.parse(lines[2]!).err.message], ['mail', 'x']);
+});
+
+test('what is logged stays as it was for its owner, and is written as it is where there is no secret', () => {
+  const { log, lines } = caught();
+  const form = { password: 'S3CRET', at: new Date(0), bytes: Buffer.from('hi'), list: [1, null, 'a'] };
+  log.info({ form }, 'one');
+  assert.equal(form.password, 'S3CRET');
+  const line = JSON.parse(lines[0]!);
+  assert.deepEqual([line.form.at, line.form.list], ['1970-01-01T00:00:00.000Z', [1, null, 'a']]);
+});
+
 test('the code of a refusal is written, a code that somebody typed is not', () => {
   const { log, lines } = caught();
   log.warn({ code: 'link-used', reference: 'r-1', form: { code: '123456' } }, 'refused');

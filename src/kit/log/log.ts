@@ -11,47 +11,68 @@ export type Log = Logger;
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 
-/** Names whose values never reach a log line, at any of the first four levels of nesting. */
-const secretNames = [
-  'password',
-  'newPassword',
-  'passwordHash',
-  'token',
-  'accessToken',
-  'access_token',
-  'refresh_token',
-  'id_token',
-  'logout_token',
-  'assertion',
-  'SAMLResponse',
-  'code',
-  'code_verifier',
-  'secret',
-  'client_secret',
-  'clientSecret',
-  'masterKey',
-  'cookie',
-  'cookies',
-  'authorization',
-  '"set-cookie"',
-  '"proxy-authorization"',
-];
+/** Names whose values never reach a log line, at any depth and in any case. */
+const secretNames = new Set(
+  [
+    'password',
+    'newPassword',
+    'passwordHash',
+    'token',
+    'accessToken',
+    'access_token',
+    'refresh_token',
+    'id_token',
+    'logout_token',
+    'assertion',
+    'SAMLResponse',
+    'code_verifier',
+    'secret',
+    'client_secret',
+    'clientSecret',
+    'masterKey',
+    'cookie',
+    'cookies',
+    'authorization',
+    'set-cookie',
+    'proxy-authorization',
+  ].map((name) => name.toLowerCase()),
+);
 
-function redactedPaths(): string[] {
-  const paths: string[] = [];
-  for (const name of secretNames) {
-    const member = name.startsWith('"') ? `[${name}]` : name;
-    const step = name.startsWith('"') ? member : `.${name}`;
-    // A refusal's own `code` stands at the top of its line and is no secret.
-    if (name !== 'code') paths.push(member);
-    // The same holds for `err.code`: the place of a system or SQLSTATE code. Everything else is nested data.
-    if (name === 'code') {
-      paths.push('body.code', 'query.code', 'form.code', 'req.body.code', 'req.query.code', 'data.code');
-      continue;
-    }
-    paths.push(`*${step}`, `*.*${step}`, `*.*.*${step}`);
+/**
+ * Where `code` is something a person or an app sent. Elsewhere it is the code of a refusal, a system or SQLSTATE code,
+ * and no secret.
+ */
+const sentBy = new Set(['body', 'query', 'form', 'data']);
+
+const censored = '[redacted]';
+const deepest = 8;
+
+/**
+ * The same value without secrets; what holds none is returned as it is. The library's own redaction walks every path
+ * of its list for every line, which cost a fifth of a busy server's time.
+ */
+function withoutSecrets<T extends object>(value: T, parent = '', depth = 1): T {
+  if (holdsItsOwnForm(value)) return value;
+  let copy: Record<string, unknown> | undefined;
+  for (const [key, member] of Object.entries(value)) {
+    const clean = cleanMember(key, member, parent, depth);
+    if (clean === member) continue;
+    copy ??= (Array.isArray(value) ? [...value] : { ...value }) as unknown as Record<string, unknown>;
+    copy[key] = clean;
   }
-  return paths;
+  return (copy as T | undefined) ?? value;
+}
+
+function cleanMember(key: string, member: unknown, parent: string, depth: number): unknown {
+  const isSecret = secretNames.has(key.toLowerCase()) || (key === 'code' && sentBy.has(parent));
+  if (isSecret) return member === undefined ? member : censored;
+  if (typeof member !== 'object' || member === null) return member;
+  return depth < deepest ? withoutSecrets(member, key, depth + 1) : censored;
+}
+
+/** Errors are described below; dates, addresses, buffers and the like write themselves. */
+function holdsItsOwnForm(value: object): boolean {
+  return value instanceof Error || ArrayBuffer.isView(value) || 'toJSON' in value;
 }
 
 /** What an error may say in the log: where it came from, not the data it was about. */
@@ -81,8 +102,11 @@ export function createLog(options: { level: LogLevel; destination?: DestinationS
       level: options.level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: redactedPaths(), censor: '[redacted]' },
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (line) => withoutSecrets(line),
+        bindings: (bound) => withoutSecrets(bound),
+      },
       serializers: { err: describeError, error: describeError },
     },
     options.destination ?? pino.destination({ fd: 1, sync: true }),
