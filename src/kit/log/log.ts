@@ -97,7 +97,7 @@ export function describeError(error: unknown): Record<string, unknown> {
  * @param options.destination where lines go; standard output when left out
  */
 export function createLog(options: { level: LogLevel; destination?: DestinationStream }): Log {
-  return pino(
+  const log = pino(
     {
       level: options.level,
       base: null,
@@ -105,10 +105,15 @@ export function createLog(options: { level: LogLevel; destination?: DestinationS
       formatters: {
         level: (label) => ({ level: label }),
         log: (line) => withoutSecrets(line),
-        bindings: (bound) => withoutSecrets(bound),
       },
       serializers: { err: describeError, error: describeError },
     },
     options.destination ?? pino.destination({ fd: 1, sync: true }),
   );
+  // Formatters do not see what a child is bound to.
+  const { child } = log;
+  log.child = function childWithoutSecrets(this: Log, bound, more) {
+    return child.call(this, withoutSecrets(bound), more);
+  } as Log['child'];
+  return log;
 }
