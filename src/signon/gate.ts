@@ -174,9 +174,7 @@ export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt)
       throw new Problem('sign-in-failed');
     }
     const fresh = await freshHash(needs, candidate.stored, attempt.password);
-    const signedIn = await admitPerson(needs, attempt, { ...candidate, person: candidate.person }, fresh);
-    await needs.limits.giveBack(networkLimitKey(attempt));
-    return signedIn;
+    return await admitPerson(needs, attempt, { ...candidate, person: candidate.person }, fresh);
   } catch (error) {
     if (error instanceof Problem) await waitUntil(began + needs.floorMs);
     throw error;
@@ -281,7 +279,9 @@ async function admitPerson(
       return { refused };
     }
     await forgiveAttempts(tx, candidate.subject);
-    return { signedIn: await openFor(tx, { ...attempt, amr: ['pwd'] }, person) };
+    const signedIn = await openFor(tx, { ...attempt, amr: ['pwd'] }, person);
+    await needs.limits.giveBack(networkLimitKey(attempt), tx);
+    return { signedIn };
   });
   if (outcome.refused) throw new Problem(outcome.refused);
   return outcome.signedIn!;

@@ -37,7 +37,7 @@ export interface RunningReader {
 
 const batch = 500;
 /** Under load a look at the log takes what came within this time together, instead of one event a look. */
-const gatherMs = 100;
+const gatherMs = 200;
 
 function systemContext(name: string): TxContext {
   return { actor: { kind: 'system', name }, cause: 'schedule', requestId: '-' };

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Database } from '#kit/db/database.ts';
+import type { Tx } from '#kit/db/tx.ts';
 
 export interface Limit {
   /** How much may happen within one window. */
@@ -21,8 +22,11 @@ export interface Limits {
    * once exactly as many pass as there are points. A refused one is counted too but never lengthens the window.
    */
   take(key: string, limit: Limit): Promise<{ allowed: boolean; retryAfterSeconds: number }>;
-  /** Takes back what one happening of cost 1 counted: it turned out not to be one of those that are limited. */
-  giveBack(key: string): Promise<void>;
+  /**
+   * Takes back what one happening of cost 1 counted: it turned out not to be one of those that are limited. With `tx`
+   * as the last step of what proved it.
+   */
+  giveBack(key: string, tx?: Pick<Tx, 'query'>): Promise<void>;
   /** Clears the count under `key`, for instance after a success. */
   forget(key: string): Promise<void>;
   /** Deletes rows whose window is over; returns how many. */
@@ -58,10 +62,9 @@ export function createLimits(database: Pick<Database, 'query'>, options: { clock
       const allowed = row!.points <= limit.points;
       return { allowed, retryAfterSeconds: allowed ? 0 : Math.max(1, Math.ceil(row!.left)) };
     },
-    async giveBack(key) {
-      await database.query('update rate_buckets set points = greatest(points - 1, 0) where key = $1', [
-        storedKey(key),
-      ]);
+    async giveBack(key, tx) {
+      const text = 'update rate_buckets set points = greatest(points - 1, 0) where key = $1';
+      await (tx ?? database).query(text, [storedKey(key)], 'limits-give-back');
     },
     async forget(key) {
       await database.query('delete from rate_buckets where key = $1', [storedKey(key)]);
