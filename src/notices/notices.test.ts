@@ -68,6 +68,8 @@ async function stage(t: TestContext, options: { mailer?: Mailer; maxAttempts?: n
     const one = await join(name, person);
     await during((tx) => verifyAddress(tx, one.person, one.address), 'demo');
     await during((tx) => activate(tx, one.person), 'demo');
+    // Whom a fact concerns is looked up when it is read: what came before is read before anything else happens.
+    await notices.settle();
     return one;
   };
   const settled = async (): Promise<readonly CaughtMail[]> => {
