@@ -5,7 +5,7 @@
  * its session whatever happens to the process. The server itself outlives a killed owner and is adopted by the next.
  */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,15 @@ import pg from 'pg';
 import type { Log } from '#kit/log/log.ts';
 import type { Connection } from './database.ts';
 import { EmbeddedUnavailable, findPlace, type Place } from './embedded-place.ts';
+import {
+  askToStop,
+  callBack,
+  isPostmaster,
+  readPostmaster,
+  type Server,
+  stays,
+  stopServer,
+} from './embedded-process.ts';
 import { lastWords, owner, port, prepareCluster, prepareRuntime, spawnServer } from './embedded-runtime.ts';
 
 export interface Embedded {
@@ -45,16 +54,11 @@ const ownerName = /^gatehouse owner: (.*)$/;
 /** Crash recovery of a full write-ahead log takes seconds; longer than this is not a start any more. */
 const startDeadline = 60_000;
 /** Another starter was faster, or children of a killed server have not noticed yet: both pass. */
-const passing = /lock file .* already exists|shared memory block .* still in use/i;
+const passing = /lock file .* already exists|lock file .* is empty|shared memory block .* still in use/i;
+/** The server's log belongs to all who start it, so its last words may be another's: once is not yet a reason. */
+const triesToStart = 3;
 const aCommand = 'a Gatehouse command';
 const patienceWithCommands = 15_000;
-
-interface Server {
-  pid: number;
-  socket: string;
-  adopted: boolean;
-  child?: ChildProcess;
-}
 
 /**
  * Starts the database of a data directory, or adopts the one running there, and owns it.
@@ -90,7 +94,8 @@ export async function attachEmbedded(options: { dataDirectory: string; log: Log 
       }
     }
     const presence = await announce(running.socket);
-    if (presence) {
+    if (presence && !stays(place, running.pid)) await presence.end().catch(() => undefined);
+    else if (presence) {
       const stop = () => presence.end().catch(() => undefined);
       return { connection: connectionTo(running.socket), adopted: true, directory: place.home, stop };
     }
@@ -175,8 +180,9 @@ async function own(
       if (stopping) return;
       stopping = true;
       if (what === aCommand) await waitForCommands(session);
-      await session.end().catch(() => undefined);
+      // The session holds its locks until the server ends it: nobody can settle on a server that is about to go.
       await stopServer(place, server);
+      await session.end().catch(() => undefined);
       process.off('exit', lastCall);
     },
   };
@@ -197,16 +203,18 @@ async function bringUpAndOwn(
   dataDirectory: string,
   what: string,
 ): Promise<{ server: Server; session: pg.Client }> {
-  for (const deadline = Date.now() + patienceWithCommands; ; ) {
+  for (const began = Date.now(); ; ) {
     try {
       const server = await bringUp(place);
-      return { server, session: await takeOwnership(server, dataDirectory, what) };
+      const session = await takeOwnership(server, dataDirectory, what);
+      if (stays(place, server.pid)) return { server, session };
+      await session.end().catch(() => undefined);
     } catch (error) {
       // A lost connection means that the server we found was being stopped: look again.
       const held = error instanceof DataDirectoryInUse;
       const waiting = held && what !== aCommand && error.holder.process.startsWith(aCommand);
       const final = error instanceof EmbeddedUnavailable || (held && !waiting);
-      if (final || Date.now() > deadline) throw error;
+      if (final || Date.now() - began > (held ? patienceWithCommands : startDeadline)) throw error;
     }
     await sleep(20);
   }
@@ -219,6 +227,7 @@ function connectionTo(socket: string, database: string = owner): Connection {
 /** Finds the running server or starts one, and returns when it answers. */
 async function bringUp(place: Place, settings?: Record<string, string>): Promise<Server> {
   const deadline = Date.now() + startDeadline;
+  let failures = 0;
   while (Date.now() < deadline) {
     const running = await findRunning(place);
     if (running) {
@@ -229,13 +238,18 @@ async function bringUp(place: Place, settings?: Record<string, string>): Promise
     await prepareCluster(place, runtime);
     const child = spawnServer(place, runtime, settings);
     if (await becomesReady(place, child, deadline)) {
-      // Another starter's server may have answered just before ours gives up: then that one is the server.
-      if (readPostmaster(place)?.pid !== child.pid) continue;
+      // Another starter's server may be what answered. Then ours must be gone before we use that one: one that is slow
+      // to begin would find the folder free again after everybody left, and run for nobody.
+      if (readPostmaster(place)?.pid !== child.pid) {
+        await callBack(child);
+        continue;
+      }
       await ensureDatabase(place.socket);
       return { pid: child.pid as number, socket: place.socket, adopted: false, child };
     }
     const words = await lastWords(place);
-    if (!passing.test(words)) {
+    if (!passing.test(words)) failures += 1;
+    if (failures === triesToStart) {
       throw new EmbeddedUnavailable(
         `The database did not start: ${words || 'no reason given'} (${place.logFile})`,
       );
@@ -281,38 +295,6 @@ async function findRunning(place: Place): Promise<{ pid: number; socket: string 
   throw new EmbeddedUnavailable(
     `A database runs on ${place.data} but does not answer; see ${place.logFile}.`,
   );
-}
-
-/** Lines of postmaster.pid: number, data directory, start, port, socket directory, … */
-function readPostmaster(place: Place): { pid: number; socket?: string } | undefined {
-  try {
-    const lines = readFileSync(path.join(place.data, 'postmaster.pid'), 'utf8').split('\n');
-    const pid = Number(lines[0]);
-    return Number.isInteger(pid) && pid > 0 ? { pid, socket: lines[4]?.trim() || undefined } : undefined;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    throw new EmbeddedUnavailable(
-      `${place.data} cannot be read by this account: it was made by another one. Run as that account.`,
-      { cause: error },
-    );
-  }
-}
-
-/** Whether that process is alive and is the postmaster of this cluster. */
-function isPostmaster(pid: number, place: Place): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-  }
-  if (process.platform !== 'linux') return true;
-  try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    return words.includes(place.data);
-  } catch {
-    return false;
-  }
 }
 
 async function answers(socket: string): Promise<boolean> {
@@ -370,41 +352,4 @@ async function takeOwnership(server: Server, dataDirectory: string, what: string
     process: `${name} on ${hostname()}`,
     since: rows[0]?.since,
   });
-}
-
-/** The signal alone, for the last moment of a process, in which nothing can be waited for. */
-function askToStop(place: Place, server: Server): void {
-  try {
-    if (readPostmaster(place)?.pid === server.pid) process.kill(server.pid, 'SIGINT');
-  } catch {
-    // It is gone, or was never ours to reach.
-  }
-}
-
-/** Asks the server to stop (open sessions are ended, what is committed is written), and makes sure it does. */
-async function stopServer(place: Place, server: Server): Promise<void> {
-  const signals: [NodeJS.Signals, number][] = [
-    ['SIGINT', 20_000],
-    ['SIGQUIT', 5_000],
-  ];
-  for (const [signal, patience] of signals) {
-    // The file goes last of all, and names the process even when its number was given to another one since.
-    const gone = () => readPostmaster(place)?.pid !== server.pid;
-    if (gone()) break;
-    try {
-      process.kill(server.pid, signal);
-    } catch {
-      break;
-    }
-    for (const end = Date.now() + patience; Date.now() < end && !gone(); ) await sleep(5);
-    if (gone()) break;
-  }
-  const { child } = server;
-  if (child && child.exitCode === null && child.signalCode === null) {
-    // The timer is taken back, or it would keep the process here for as long as it runs.
-    const timer = new AbortController();
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    await Promise.race([exited, sleep(5_000, undefined, { signal: timer.signal }).catch(() => undefined)]);
-    timer.abort();
-  }
 }
