@@ -13,7 +13,7 @@ const log = createLog({ level: 'silent' });
 const embedded = await startEmbedded({ dataDirectory, log, what: 'the first owner' });
 process.once('SIGTERM', () => void embedded.stop().then(() => process.exit(0)));
 // Ends without a word, as a fault would.
-process.once('SIGUSR2', () => process.exit(130));
+process.once('SIGHUP', () => process.exit(130));
 process.send?.('ready');
 
 if (mode === 'write') {

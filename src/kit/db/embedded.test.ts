@@ -141,7 +141,7 @@ test('an owner that ends without stopping leaves no server behind', async (t) =>
   const attached = await attachEmbedded({ dataDirectory, log });
   await attached.stop();
   assert.ok(postmaster(attached));
-  child.kill('SIGUSR2');
+  child.kill('SIGHUP');
   assert.equal(await ended, 130);
   for (let i = 0; i < 1_000 && postmaster(attached); i++) await sleep(10);
   assert.equal(postmaster(attached), undefined);
