@@ -30,7 +30,9 @@ const commands: Record<string, AddCommand[]> = {
     serveCommand(async (argv) => {
       const { serve } = await import('#main.ts');
       const house = await serve(await readConfig(argv));
-      house.log.info({ url: String(house.url) }, 'Gatehouse is open');
+      const parts = house.config.run.join(', ');
+      if (house.app) house.log.info({ url: String(house.url), parts }, 'Gatehouse is open');
+      else house.log.info({ parts }, 'Gatehouse works; this process serves no pages');
       return house;
     }),
     demoCommand(async (argv) => {

@@ -56,7 +56,7 @@ test('with nothing set there is a whole configuration for this machine alone', (
     [config.port, config.ldapPort, config.ldapsPort, config.smtpPort, config.gatewayPort],
     [8080, 1389, 1636, 1025, 8090],
   );
-  assert.deepEqual(config.run, ['web', 'gateway', 'worker', 'relay', 'ldap']);
+  assert.deepEqual(config.run, ['web', 'worker']);
   assert.equal(config.sources.port, 'default');
 });
 
@@ -64,7 +64,7 @@ test('the configuration is frozen, its lists too', () => {
   const config = loadConfig({ env: { GATEHOUSE_TRUSTED_PROXIES: '127.0.0.1' }, cwd: folder });
   assert.throws(() => Object.assign(config, { port: 1 }), TypeError);
   assert.throws(() => (config.trustedProxies as string[]).push('10.0.0.0/8'), TypeError);
-  assert.throws(() => (config.run as string[]).push('ldap'), TypeError);
+  assert.throws(() => (config.run as string[]).push('web'), TypeError);
 });
 
 test('command line beats environment beats file beats default, and each value knows its source', () => {
@@ -265,8 +265,8 @@ const wrong: readonly [string, Record<string, string>, RegExp][] = [
     { ...production, GATEHOUSE_SIGN_IN_FLOOR_MS: '0' },
     /signInFloorMs must be at least 100/,
   ],
-  ['no role', { GATEHOUSE_RUN: ',' }, /list of web, gateway/],
-  ['unknown role', { GATEHOUSE_RUN: 'web,wroker' }, /list of web, gateway/],
+  ['no role', { GATEHOUSE_RUN: ',' }, /list of web, worker/],
+  ['unknown role', { GATEHOUSE_RUN: 'web,wroker' }, /list of web, worker/],
   ['short master key', { GATEHOUSE_MASTER_KEY: 'c2hvcnQ=' }, /32 bytes written in base64/],
   ['two master keys', { GATEHOUSE_MASTER_KEY: 'A'.repeat(43), GATEHOUSE_MASTER_KEY_FILE: '/k' }, /both set/],
   ['lost previous key', { GATEHOUSE_PREVIOUS_MASTER_KEY_FILES: '/nowhere' }, /which cannot be read/],

@@ -32,7 +32,7 @@ export const sections = [
   'Protection',
 ] as const;
 
-export const roles = ['web', 'gateway', 'worker', 'relay', 'ldap'] as const;
+export const roles = ['web', 'worker'] as const;
 export type Role = (typeof roles)[number];
 
 function setting<T, const Rest extends Omit<Setting<T>, 'kind'>>(
@@ -67,8 +67,8 @@ export const settings = {
   run: setting(kinds.listOf(kinds.oneOf(...roles), `a list of ${roles.join(', ')}`, 1), {
     section: 'Where it runs',
     env: 'GATEHOUSE_RUN',
-    text: 'The parts this process runs. Several processes on one database may share the work.',
-    example: 'web,worker',
+    text: 'The parts this process runs: pages and protocols, or mail and other work behind them. Several processes on one database may share the work.',
+    example: 'web',
     default: roles,
   }),
   logLevel: setting(kinds.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), {
