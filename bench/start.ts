@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '#test/port.ts';
 import { houseEnvironment } from './house.ts';
 import { type Bench, type Measured, median, rounded } from './measure.ts';
 import { neutralEnvironment } from './program.ts';
@@ -35,7 +36,8 @@ async function measureStarts(
   later: number,
 ): Promise<{ first: number; later: number[] }> {
   const data = await mkdtemp(path.join(tmpdir(), 'gatehouse-bench-'));
-  const env = await houseEnvironment(data);
+  // The demo listens on the three ports after its own.
+  const env = { ...(await houseEnvironment(data)), GATEHOUSE_PORT: String(await freePorts(4)) };
   try {
     const times: number[] = [];
     for (let at = 0; at <= later; at += 1) times.push(await startOnce(command, env));

@@ -1,9 +1,4 @@
-/**
- * What tests stand on: a database of their own, a clock they move, a log they can read.
- */
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
@@ -183,23 +178,4 @@ async function open(
   };
   platforms.add(platform);
   return platform;
-}
-
-/** The first of several ports in a row that nobody listens on right now. */
-export async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const first = await freePort();
-    const servers = await Promise.all(
-      Array.from({ length: count }, async (_, offset) => {
-        const server = createServer();
-        server.listen(first + offset, '127.0.0.1');
-        return once(server, 'listening').then(
-          () => server,
-          () => undefined,
-        );
-      }),
-    );
-    for (const server of servers) server?.close();
-    if (first + count < 65_000 && servers.every((server) => server !== undefined)) return first;
-  }
 }

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import { communityFile, Party, passwords } from '#test/flows/oidc-party.ts';
-import { freePorts, type Platform, startPlatform } from '#test/kit.ts';
+import { type Platform, startPlatform } from '#test/kit.ts';
 import { type Apache, apacheMissing, startApache } from '#test/peers/apache.ts';
 import {
   type Certificates,
@@ -17,6 +17,7 @@ import {
   opensslMissing,
   trustAuthority,
 } from '#test/peers/certificates.ts';
+import { freePorts } from '#test/port.ts';
 import { type Seen, Visitor } from '#test/visitor.ts';
 import { mailedCode, mailedLink } from './stage.ts';
 

@@ -13,7 +13,7 @@ import { type RunningDemo, startDemo } from '#demo.ts';
 import { runImport } from '#migration/import.ts';
 import { ldifSource } from '#sources/ldif/ldif.ts';
 import { chromiumPath, launchBrowser, openPage, screenshot } from '#test/browser.ts';
-import { freePorts } from '#test/kit.ts';
+import { freePorts } from '#test/port.ts';
 
 describe('one account, two apps', { skip: chromiumPath() ? false : 'Chromium is not installed' }, () => {
   let demo: RunningDemo;
