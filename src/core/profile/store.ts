@@ -26,6 +26,9 @@ export async function profileRows(
   application: string,
   people: readonly string[],
 ): Promise<ProfileRow[]> {
+  // A single one is asked for by =, whose plan is made once a connection; that of a list is made every time.
+  const [which, given, name] =
+    people.length === 1 ? ['= $2', people[0], 'profile-row'] : ['= any($2::uuid[])', people, 'profile-rows'];
   return tx.query<ProfileRow>(
     `select p.id, p.username, p.given_name, p.family_name, p.display_name, p.locale, p.state, p.updated_at,
        ad.address, coalesce(ad.verified_at is not null, false) as address_verified,
@@ -40,8 +43,8 @@ export async function profileRows(
        from memberships m join groups gr on gr.id = m.group_id where m.person = p.id) g on true
      left join lateral (
        select jsonb_object_agg(pa.name, pa.value) as values from person_attributes pa where pa.person = p.id) at on true
-     where p.id = any($2::uuid[])`,
-    [application, people],
-    'profile-rows',
+     where p.id ${which}`,
+    [application, given],
+    name,
   );
 }

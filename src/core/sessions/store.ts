@@ -79,6 +79,10 @@ export async function liveSession(
 
 /** The live ones of these sessions. */
 export async function liveSessions(tx: Tx, ids: readonly string[]): Promise<Session[]> {
+  if (ids.length === 1) {
+    const session = await liveSession(tx, { id: ids[0]! });
+    return session ? [session] : [];
+  }
   const rows = await tx.query<SessionRow>(
     `select ${columns} from sessions s where s.id = any($1::uuid[]) and ${live}`,
     [ids, tx.now()],

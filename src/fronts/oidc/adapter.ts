@@ -33,19 +33,15 @@ const written = new Set(['Grant', 'AuthorizationCode', 'AccessToken', 'RefreshTo
 
 /** The library's storage over our database. */
 export function createAdapter(needs: AdapterNeeds): AdapterFactory {
-  const { database, clock } = needs;
+  const { database } = needs;
   const find = together((keys: readonly store.PayloadKey[]) => store.findPayloads(database, keys));
-  const win = together((keys: readonly store.PayloadKey[]) =>
-    store.consumePayloads(database, keys, clock.now()),
-  );
-  return (kind) => adapterFor(kind, needs, find, win);
+  return (kind) => adapterFor(kind, needs, find);
 }
 
 function adapterFor(
   kind: string,
   needs: AdapterNeeds,
   find: (key: store.PayloadKey) => Promise<store.StoredPayload | undefined>,
-  win: (key: store.PayloadKey) => Promise<boolean>,
 ): Adapter {
   const { database, secrets, clock } = needs;
   return {
@@ -66,7 +62,7 @@ function adapterFor(
     },
     async consume(id) {
       const hash = hashId(kind, id);
-      if (await win({ kind, id: hash })) return;
+      if (await store.consumePayload(database, { kind, id: hash }, clock.now())) return;
       await store.deleteGrantOf(database, kind, hash);
       throw new errors.InvalidGrant(`${kind} was used already`);
     },

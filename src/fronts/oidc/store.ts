@@ -59,10 +59,11 @@ export async function findPayloads(
   db: Queryable,
   keys: readonly PayloadKey[],
 ): Promise<(StoredPayload | undefined)[]> {
+  // Each by the primary key, also where the plan was made while the table was small and has grown since.
   const rows = await db.query<StoredPayload & PayloadKey>(
-    `select p.kind, p.id, p.sealed, p.consumed_at as "consumedAt"
-     from unnest($1::text[], $2::bytea[]) as k (kind, id)
-     join oidc_payloads p on p.kind = k.kind and p.id = k.id`,
+    `select p.* from unnest($1::text[], $2::bytea[]) as k (kind, id) cross join lateral (
+       select kind, id, sealed, consumed_at as "consumedAt" from oidc_payloads
+       where kind = k.kind and id = k.id limit 1) p`,
     [keys.map((key) => key.kind), keys.map((key) => key.id)],
     'oidc-find',
   );
@@ -75,23 +76,17 @@ function textOf(key: PayloadKey): string {
 }
 
 /**
- * Wins one-use objects, or not: one conditional update, and of any number of callers, in this list or elsewhere,
- * exactly one gets true.
+ * Wins a one-use object, or not: one conditional update, and of any number of callers exactly one gets true. Not many
+ * at a time: a plan for a list reads the whole table while that is new and grows.
  */
-export async function consumePayloads(
-  db: Queryable,
-  keys: readonly PayloadKey[],
-  now: Date,
-): Promise<boolean[]> {
-  const rows = await db.query<PayloadKey>(
-    `update oidc_payloads p set consumed_at = $3 from unnest($1::text[], $2::bytea[]) as k (kind, id)
-     where p.kind = k.kind and p.id = k.id and p.consumed_at is null returning p.kind, p.id`,
-    [keys.map((key) => key.kind), keys.map((key) => key.id), now],
+export async function consumePayload(db: Queryable, key: PayloadKey, now: Date): Promise<boolean> {
+  const won = await db.query(
+    `update oidc_payloads set consumed_at = $3
+     where kind = $1 and id = $2 and consumed_at is null returning kind`,
+    [key.kind, key.id, now],
     'oidc-consume',
   );
-  const won = new Set(rows.map(textOf));
-  // Whoever asks first in the list takes the one win there is.
-  return keys.map((key) => won.delete(textOf(key)));
+  return won.length === 1;
 }
 
 export async function deletePayload(db: Queryable, kind: string, id: Buffer): Promise<void> {
