@@ -132,7 +132,7 @@ async function run(): Promise<Measured> {
 
 export const bench: Bench = {
   name: 'import',
-  text: `Importing ${people.toLocaleString('en')} people from LDIF, against a bare insert of the same rows, 500 at a time.`,
+  text: `Importing ${people.toLocaleString('en')} people from LDIF, against a bare insert of the same rows, 500 at a time`,
   goal: `at least ${goal.toLocaleString('en')} people a second`,
   run,
 };

@@ -19,9 +19,12 @@ async function run(): Promise<Measured> {
   const data = await mkdtemp(path.join(tmpdir(), 'gatehouse-bench-'));
   const env = await houseEnvironment(data);
   const program = path.join(root, 'src', 'cli', 'gatehouse.ts');
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', program, 'serve'], {
+  // As the launcher does it, so that it ends when we do; the launcher itself is not measured.
+  const leash = path.join(root, 'bin', 'leash.mjs');
+  const flags = ['--disable-warning=ExperimentalWarning', '--import', leash];
+  const child = spawn(process.execPath, [...flags, program, 'serve'], {
     env: { ...neutralEnvironment(), ...env },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const gone = once(child, 'exit');
   try {
