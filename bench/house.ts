@@ -30,7 +30,10 @@ export async function houseEnvironment(data: string): Promise<Record<string, str
 /** Starts the product and answers when it is ready. */
 export async function startHouse(env: Record<string, string> = {}): Promise<House> {
   const data = await mkdtemp(path.join(tmpdir(), 'gatehouse-bench-'));
-  const program = await startProgram('house', { ...(await houseEnvironment(data)), ...env });
+  // The flag is the launcher's (bin/launch.mjs).
+  const program = await startProgram('house', { ...(await houseEnvironment(data)), ...env }, [
+    '--max-semi-space-size=4',
+  ]);
   const stop = async () => {
     await program.stop();
     await rm(data, { recursive: true, force: true });
