@@ -81,6 +81,8 @@ export const problems = {
   'input-too-large': 'This is more than we accept in one request. Send less at once.',
   'form-stale': 'This page was open too long or came from another site. Load it again, then send it.',
   'host-refused': 'This address is not one of ours. Use the address of the community.',
+  'https-required':
+    'This service answers over https alone. Open its address with https; if that changes nothing, tell whoever runs it.',
   'not-found': 'There is no page here. Check the address.',
   conflict: 'Someone changed this at the same time. Load it again to see the current state.',
   'rate-limited': 'There were too many requests from your network. Wait a while, then try again.',

@@ -64,6 +64,7 @@ export const pageStatus: Record<ProblemCode, number> = {
   'input-too-large': 413,
   'form-stale': 403,
   'host-refused': 421,
+  'https-required': 421,
   'not-found': 404,
   conflict: 409,
   'rate-limited': 429,

@@ -248,8 +248,30 @@ describe('behind Apache', { skip: apacheMissing(modules) ?? noCertificates ?? fa
   test('a client address comes from the trusted proxy alone, and the proxy believes no client', async () => {
     assert.equal(await networkSeen(platform.origin, '127.3.2.1', {}), '127.3.2.x');
     assert.equal(await networkSeen(platform.origin, '127.3.3.1', spoofed), '127.3.3.x');
-    assert.equal(await networkSeen(backend, '127.3.4.1', spoofed), '127.3.4.x', 'not from a proxy');
-    assert.equal(await networkSeen(backend, '127.0.0.1', spoofed), '203.0.113.x', 'from the proxy');
+    const overHttps = { ...spoofed, 'x-forwarded-proto': 'https' };
+    assert.equal(await networkSeen(backend, '127.0.0.1', overHttps), '203.0.113.x', 'from the proxy');
+  });
+
+  test('past the proxy nothing is served in plain text: the refusal is a page, the reason is in the log', async () => {
+    const { host } = new URL(platform.origin);
+    const asked = { host, accept: 'text/html' };
+    for (const [from, headers] of [
+      ['127.0.0.1', asked],
+      ['127.0.0.1', { ...asked, ...spoofed }],
+      ['127.3.4.1', { ...asked, 'x-forwarded-proto': 'https' }],
+    ] as const) {
+      const seen = await ask(`${backend}/sign-in`, { from, headers });
+      assert.equal(seen.status, 421);
+      assert.match(seen.text, /answers over https alone/);
+      assert.equal(seen.headers['set-cookie'], undefined);
+      const form = await ask(`${backend}/oidc/token`, { from, headers, method: 'POST', body: '' });
+      assert.equal(form.status, 421);
+    }
+    assert.equal(
+      platform.lines.filter((line) => /trustedProxies and set X-Forwarded-Proto/.test(line)).length,
+      1,
+    );
+    assert.equal((await ask(`${backend}/health/ready`, { from: '127.0.0.1' })).status, 200);
   });
 
   test('AU-12 the host stays what the browser asked for: another is refused, and forwarded ones are nothing', async () => {

@@ -73,6 +73,7 @@ export const authorizationErrors: Record<ProblemCode, AuthorizationError> = {
   'input-too-large': 'invalid_request',
   'form-stale': 'invalid_request',
   'host-refused': 'invalid_request',
+  'https-required': 'invalid_request',
   'not-found': 'invalid_request',
   conflict: later,
   'rate-limited': later,

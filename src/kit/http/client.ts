@@ -1,8 +1,10 @@
 /** Who is at the other end, and what is told to somebody whose request could not even be read. */
 import type { IncomingMessage } from 'node:http';
 import { isIP, type Socket } from 'node:net';
-import type { ConnectionError } from 'fastify';
+import type { ConnectionError, FastifyRequest } from 'fastify';
+import type { Log } from '#kit/log/log.ts';
 import { plainHeaders } from './headers.ts';
+import { HttpRefusal } from './refusal.ts';
 
 /**
  * The client's address as one plain IP. Trusted proxies may write it with a port or as IPv6-mapped IPv4; what is no
@@ -39,6 +41,32 @@ const forwarded = [
  */
 export function forgetForwarded(raw: IncomingMessage): void {
   for (const name of forwarded) delete raw.headers[name];
+}
+
+const complainMs = 60_000;
+
+/**
+ * For a server whose address is https: refuses what came to it in plain text. That it did not is known from our own
+ * certificate or from a trusted proxy's X-Forwarded-Proto; without either nobody knows who read along (RFC 9110
+ * §15.5.20). Whoever set up the proxy reads why in the log, once a minute.
+ * @returns to be asked before `forgetForwarded`; what it returns throws when the request should not go on
+ */
+export function httpsCheck(log: Log): (request: FastifyRequest) => () => void {
+  let complainedAt = Number.NEGATIVE_INFINITY;
+  return (request) => {
+    if (request.protocol === 'https') return () => undefined;
+    const said = request.headers['x-forwarded-proto'] !== undefined;
+    return () => {
+      if (performance.now() - complainedAt > complainMs) {
+        complainedAt = performance.now();
+        log.warn(
+          { code: 'https-required', peer: request.raw.socket.remoteAddress, said },
+          'refused what did not come over https: the proxy in front must be named in trustedProxies and set X-Forwarded-Proto to https',
+        );
+      }
+      throw new HttpRefusal(421, 'https-required', 'neither our certificate nor a trusted proxy says https');
+    };
+  };
 }
 
 const unread: Record<string, [string, string]> = {

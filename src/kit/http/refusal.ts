@@ -4,6 +4,7 @@ export type RefusalCode =
   | 'input-too-large'
   | 'form-stale'
   | 'host-refused'
+  | 'https-required'
   | 'not-found'
   | 'not-ready'
   | 'unexpected';

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { after, test } from 'node:test';
 import { createLog } from '#kit/log/log.ts';
 import { html } from '#kit/page/html.ts';
-import { type App, createServer, formField, HttpRefusal, routeList } from './server.ts';
+import { type App, createServer, formField, HttpRefusal, routeList, type ServerOptions } from './server.ts';
 
 const log = createLog({ level: 'silent' });
 const open: App[] = [];
@@ -15,7 +15,7 @@ after(async () => {
 
 function make(
   publicUrl = 'http://localhost:8080',
-  more: { requestTimeoutMs?: number; trustedProxies?: string[] } = {},
+  more: Partial<Pick<ServerOptions, 'log' | 'requestTimeoutMs' | 'trustedProxies'>> = {},
 ): App {
   const app = createServer({
     log,
@@ -43,8 +43,12 @@ function withForm(app: App): App {
   return app;
 }
 
+/** What the trusted proxy in front of an https server adds. */
+const overHttps = { 'x-forwarded-proto': 'https' };
+const behindProxy = { trustedProxies: ['127.0.0.1/32'] };
+
 async function tokenAndCookie(app: App, host = 'localhost:8080') {
-  const page = await app.inject({ url: '/form', headers: { host } });
+  const page = await app.inject({ url: '/form', headers: { host, ...overHttps } });
   const token = /name="form_token" value="([^"]+)"/.exec(page.body)![1]!;
   const cookie = String(page.headers['set-cookie']).split(';')[0]!;
   return { token, cookie, page };
@@ -73,7 +77,7 @@ test('FE-01 a form counts with our origin, its scheme and port, and the token of
     ['http://localhost:8080', 'localhost:8080'],
     ['https://id.example.org', 'id.example.org'],
   ] as const) {
-    const app = withForm(make(url));
+    const app = withForm(make(url, behindProxy));
     const { token, cookie } = await tokenAndCookie(app, host);
     const stranger = await tokenAndCookie(app, host);
     const send = async (headers: Record<string, string>, form_token = token, sent = cookie) => {
@@ -83,7 +87,7 @@ test('FE-01 a form counts with our origin, its scheme and port, and the token of
         await app.inject({
           method: 'POST',
           url: '/form',
-          headers: { host, cookie: sent, ...type, ...headers },
+          headers: { host, cookie: sent, ...overHttps, ...type, ...headers },
           payload,
         })
       ).statusCode;
@@ -148,13 +152,16 @@ test('FE-09 a field comes once unless the route says it is a list', async () => 
 });
 
 test('FE-02 every answer carries its headers: pages, errors, faults, files, odd paths', async () => {
-  const app = withForm(make('https://id.example.org'));
+  const app = withForm(make('https://id.example.org', behindProxy));
   app.get('/fault', { config: { door: 'page' } }, async () => {
     throw new Error('inside');
   });
   const nonces = new Set<string>();
   for (const url of ['/form', '/fault', '/nowhere', '/form/', '/%zz', '/%E0%A4%A', '//form']) {
-    const { headers, statusCode, body } = await app.inject({ url, headers: { host: 'id.example.org' } });
+    const { headers, statusCode, body } = await app.inject({
+      url,
+      headers: { host: 'id.example.org', ...overHttps },
+    });
     assert.equal(statusCode, url === '/form' ? 200 : url === '/fault' ? 500 : 404, url);
     assert.ok(!body.includes('inside'));
     const policy = String(headers['content-security-policy']);
@@ -180,7 +187,10 @@ test('FE-02 every answer carries its headers: pages, errors, faults, files, odd 
 });
 
 test('SE-01 cookies: __Host- and Secure over https, the port in the name over http, always HttpOnly and SameSite', async () => {
-  const { page } = await tokenAndCookie(withForm(make('https://id.example.org')), 'id.example.org');
+  const { page } = await tokenAndCookie(
+    withForm(make('https://id.example.org', behindProxy)),
+    'id.example.org',
+  );
   assert.match(
     String(page.headers['set-cookie']),
     /^__Host-gatehouse-browser=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax; Secure; Max-Age=\d+$/,
@@ -242,4 +252,54 @@ test('doors decide who sees cookies: none for bearer and public', async () => {
   assert.equal(await ask('protocol'), 'd');
   assert.equal(await ask('bearer'), '');
   assert.equal(await ask('public'), '');
+});
+
+test('SE-01 an https house serves nothing that came in plain text, health and looks aside, and says why in its log', async () => {
+  const host = 'id.example.org';
+  const lines: string[] = [];
+  const heard = createLog({ level: 'warn', destination: { write: (line) => void lines.push(line) } });
+  const app = withForm(make('https://id.example.org', { ...behindProxy, log: heard }));
+  app.get('/health', { config: { door: 'public', anyHost: true } }, async () => 'ok');
+  app.post('/api', { config: { door: 'bearer' } }, async () => 'ok');
+  app.get('/protocol', { config: { door: 'protocol' } }, async () => 'ok');
+  const status = async (url: string, headers: object, more: object = {}) =>
+    (await app.inject({ url, headers: { host, ...headers }, ...more })).statusCode;
+  const plain: Record<string, string>[] = [
+    {},
+    { 'x-forwarded-proto': 'http' },
+    { 'x-forwarded-proto': 'https, http' },
+    { 'x-forwarded-proto': 'HTTPS' },
+    { 'x-forwarded-proto': '' },
+    { forwarded: 'proto=https' },
+    { 'x-forwarded-ssl': 'on', 'front-end-https': 'on' },
+  ];
+  for (const headers of plain) {
+    const said = JSON.stringify(headers);
+    const page = await app.inject({ url: '/form', headers: { host, ...headers } });
+    assert.equal(page.statusCode, 421, said);
+    assert.equal(page.headers['set-cookie'], undefined, said);
+    assert.equal(await status('/form', headers, { method: 'POST' }), 421, said);
+    assert.equal(await status('/api', headers, { method: 'POST' }), 421, said);
+    assert.equal(await status('/protocol', headers), 421, said);
+    assert.equal(await status('/nowhere', headers), 421, said);
+    assert.equal(await status('/health', headers), 200, said);
+  }
+  assert.equal(await status('/form', overHttps), 200);
+  assert.equal(
+    await status('/form', { 'x-forwarded-proto': 'http, https' }),
+    200,
+    'the nearest proxy counts',
+  );
+  assert.equal(
+    await status('/form', overHttps, { remoteAddress: '203.0.113.9' }),
+    421,
+    'not a proxy of ours',
+  );
+  assert.equal(lines.length, 1, 'once a minute');
+  assert.match(lines[0]!, /"code":"https-required".*trustedProxies and set X-Forwarded-Proto/);
+  assert.equal(
+    (await withForm(make()).inject({ url: '/form', headers: { host: 'localhost:8080' } })).statusCode,
+    200,
+    'a house on http',
+  );
 });

@@ -20,7 +20,7 @@ import fastify, {
 import type { Log } from '#kit/log/log.ts';
 import { type Asset, pageAssets } from '#kit/page/assets.ts';
 import { type Html, html } from '#kit/page/html.ts';
-import { answerUnreadable, clientAddress, forgetForwarded } from './client.ts';
+import { answerUnreadable, clientAddress, forgetForwarded, httpsCheck } from './client.ts';
 import { type CookieJar, createCookies, newBrowser, parseCookies } from './cookies.ts';
 import { answerBadUrl, answerErrors } from './errors.ts';
 import { FormBody } from './form.ts';
@@ -131,7 +131,8 @@ export function createServer(options: ServerOptions): App {
   );
   decorate(app);
   app.addHook('onRoute', (route) => noteRoute(app, route));
-  app.addHook('onRequest', async (request, reply) => receive(app, request, reply, ours));
+  const checkHttps = secure ? httpsCheck(options.log) : undefined;
+  app.addHook('onRequest', async (request, reply) => receive(app, request, reply, { ours, checkHttps }));
   app.addHook('preHandler', async (request) => checkDoor(app, request, ours, secure));
   app.addHook('onSend', async (request, reply, payload) => {
     for (const [name, value] of Object.entries(plainHeaders(secure))) {
@@ -194,11 +195,12 @@ async function receive(
   app: App,
   request: FastifyRequest,
   reply: FastifyReply,
-  ours: ReadonlySet<string>,
+  { ours, checkHttps }: { ours: ReadonlySet<string>; checkHttps?: ReturnType<typeof httpsCheck> },
 ): Promise<void> {
   request.requestId = randomBytes(9).toString('base64url');
   request.nonce = randomBytes(16).toString('base64');
   request.network = clientAddress(request.ip, request.raw);
+  const refusePlain = checkHttps?.(request);
   forgetForwarded(request.raw);
   const { door, anyHost } = request.routeOptions.config;
   if (door === 'bearer' || door === 'public') delete request.raw.headers.cookie;
@@ -207,6 +209,8 @@ async function receive(
   request.form = new FormBody('');
   checkTarget(request.raw);
   checkHost(request.raw, anyHost ? undefined : ours);
+  // Public is what holds nothing to protect: health checks, and the looks of the page that says this.
+  if (door !== 'public') refusePlain?.();
   if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') {
     throw new HttpRefusal(415, 'input-malformed', 'compressed bodies are not read');
   }
