@@ -113,6 +113,8 @@ async function importNames(tools: Toolbox, file: string, options: Output): Promi
   const report = await tools.withHouse((house) =>
     importAliases(house, bytes, { dryRun: options.dryRun ?? false }),
   );
+  if (report.counts.in + report.counts.unreadable === 0)
+    throw new CommandRefused(`There are no names in ${file}. Nothing was imported.`);
   tools.print(options.json ? json(report) : aliasReportText(report, { paint }));
   if (report.counts.unreadable > 0) throw new CommandRefused(notAllRead);
 }

@@ -3,7 +3,7 @@ import { aliasesOf } from '#core/aliases/aliases.ts';
 import { groupsOf } from '#core/groups/groups.ts';
 import { activate } from '#core/lifecycle/activate.ts';
 import { leave } from '#core/lifecycle/leave.ts';
-import { keepAnOwner, rolesOf } from '#core/operators/operators.ts';
+import { rolesOf } from '#core/operators/operators.ts';
 import { attributesOf } from '#core/people/attributes.ts';
 import { usernameKey } from '#core/people/names.ts';
 import {
@@ -153,12 +153,14 @@ async function setState(tools: Toolbox, who: string, state: string, reason: stri
     database.transact(commandContext(), async (tx) => {
       const found = await find(tx, who);
       if (wanted === 'active') await activate(tx, found.id, reason);
-      else {
-        await keepAnOwner(tx, found.id);
-        await leave(tx, found.id, wanted, reason);
-      }
+      else await leave(tx, found.id, wanted, reason);
       return found;
     }),
   );
-  tools.note(`${plainLine(person.username)} is ${wanted} now.`);
+  const name = plainLine(person.username);
+  tools.note(
+    person.state === wanted
+      ? `${name} is ${wanted} already, since ${shortTime(person.stateSince)}; nothing was changed.`
+      : `${name} is ${wanted} now.`,
+  );
 }

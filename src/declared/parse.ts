@@ -26,10 +26,12 @@ export function parseDeclared(source: string): Declared {
     throw new DeclaredError([{ path: '', text: 'The file is larger than 5 MB.' }]);
   const lines = new LineCounter();
   const document = readDocument(source, lines);
+  if (document.contents === null || (isScalar(document.contents) && document.contents.value === null))
+    throw new DeclaredError([{ path: '', text: 'There is nothing in this file.' }]);
   const places = placesOf(document, lines);
   const hostile = hostileKeys(document, lines);
   if (hostile.length > 0) throw new DeclaredError(hostile);
-  const read = declaredHouse.safeParse(toPlain(document) ?? {}, { reportInput: true });
+  const read = declaredHouse.safeParse(toPlain(document), { reportInput: true });
   if (!read.success) {
     throw new DeclaredError(read.error.issues.flatMap((issue) => fromIssue(issue, declaredHouse, places)));
   }

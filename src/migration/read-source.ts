@@ -13,14 +13,16 @@ export interface ReadSource {
 const mostPeople = 1_000_000;
 const progressEvery = 500;
 
-/** Throws SourceIncomplete for a short read, and whatever the source throws. */
+/** Throws SourceIncomplete for a short read and for a source that holds nothing at all, and whatever the source throws. */
 export async function readAll(
   source: Source,
   tally: Tally,
   onProgress?: (progress: ImportProgress) => void,
 ): Promise<ReadSource> {
   const read: ReadSource = { candidates: [], groups: [] };
+  let isEmpty = true;
   for await (const item of source.readSource()) {
+    isEmpty = false;
     if (item.kind === 'error') tally.unreadable(item.error);
     else if (item.kind === 'skipped') tally.skipped(item.skipped);
     else if (item.kind === 'group') read.groups.push(item.group);
@@ -35,5 +37,7 @@ export async function readAll(
         onProgress?.({ phase: 'reading', done: read.candidates.length });
     }
   }
+  // Most likely the wrong file, or an export that failed: "0 people" would look like success.
+  if (isEmpty) throw new SourceIncomplete('source-empty', `There is nothing in ${source.label}.`);
   return read;
 }

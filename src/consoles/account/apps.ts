@@ -7,6 +7,7 @@ import {
   requireApplication,
   withdrawConsent,
 } from '#core/applications/applications.ts';
+import type { Person } from '#core/people/people.ts';
 import { profilesFor } from '#core/profile/profile.ts';
 import { lastSignIns } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -23,6 +24,8 @@ interface MyApp {
   username: string;
   lastUsed?: Date;
   shared?: string[];
+  /** Whether there is an address that /go can lead to. */
+  opens: boolean;
 }
 
 /** GET /apps, POST /apps/:id/withdraw, GET /go/:id. */
@@ -30,7 +33,9 @@ export function appRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]):
   app.get('/apps', { config: { door: 'page' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
     if (!here) return reply;
-    const mine = await needs.database.read(here.context, (tx) => myApps(tx, needs, here.signedOn.person.id));
+    const mine = await needs.database.read(here.context, (tx) =>
+      myApps(tx, needs, fronts, here.signedOn.person),
+    );
     return show(here, reply, {
       title: here.tell('apps'),
       lede: here.tell('appsLede', { community: here.community.name }),
@@ -56,11 +61,8 @@ export function appRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]):
       await admit(tx, needs.secrets, found, here.signedOn.person.id);
       return found;
     });
-    for (const front of fronts) {
-      const url = await front.launch?.(application, here.signedOn.person);
-      if (url) return reply.redirect(url.href, 303);
-    }
-    if (application.settings.url) return reply.redirect(application.settings.url, 303);
+    const url = await addressOf(application, fronts, here.signedOn.person);
+    if (url) return reply.redirect(url, 303);
     const body = emptyState({
       title: here.tell('cannotOpen'),
       text: here.tell('cannotOpenText'),
@@ -70,14 +72,27 @@ export function appRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]):
   });
 }
 
+/** Where a person is led to: what a front starts, else the app's own address. */
+async function addressOf(
+  application: Application,
+  fronts: readonly Front[],
+  person: Person,
+): Promise<string | undefined> {
+  for (const front of fronts) {
+    const url = await front.launch?.(application, person);
+    if (url) return url.href;
+  }
+  return application.settings.url;
+}
+
 /** The apps this person may enter, with what each knows of them. */
-async function myApps(tx: Tx, needs: PageNeeds, person: string): Promise<MyApp[]> {
-  const used = (await lastSignIns(tx, [person])).get(person);
-  const consents = new Map((await listConsents(tx, person)).map((one) => [one.application, one]));
+async function myApps(tx: Tx, needs: PageNeeds, fronts: readonly Front[], person: Person): Promise<MyApp[]> {
+  const used = (await lastSignIns(tx, [person.id])).get(person.id);
+  const consents = new Map((await listConsents(tx, person.id)).map((one) => [one.application, one]));
   const mine: MyApp[] = [];
   for (const application of await listApplications(tx)) {
     if (!application.settings.enabled) continue;
-    const [profile] = await profilesFor(tx, needs.secrets, application, [person]);
+    const [profile] = await profilesFor(tx, needs.secrets, application, [person.id]);
     if (!profile?.mayEnter) continue;
     const consent = consents.get(application.id);
     mine.push({
@@ -85,6 +100,7 @@ async function myApps(tx: Tx, needs: PageNeeds, person: string): Promise<MyApp[]
       username: profile.username,
       lastUsed: used?.get(application.id),
       shared: consent?.scopes,
+      opens: (await addressOf(application, fronts, person)) !== undefined,
     });
   }
   return mine;
@@ -108,13 +124,17 @@ function inWords({ tell, locale }: Home, scopes: readonly string[]): string {
 function appsBody(here: Home, mine: readonly MyApp[]) {
   const { tell, locale, now } = here;
   if (mine.length === 0) return emptyState({ title: tell('noApps'), text: tell('noAppsText') });
-  const grid = tiles(
-    mine.map(({ application }) => ({
-      title: application.settings.title,
-      url: `/go/${application.id}`,
-      text: application.settings.description,
-    })),
-  );
+  // A tile is a way in; what has no address is in the list below alone.
+  const ways = mine.filter(({ opens }) => opens);
+  const grid =
+    ways.length > 0 &&
+    tiles(
+      ways.map(({ application }) => ({
+        title: application.settings.title,
+        url: `/go/${application.id}`,
+        text: application.settings.description,
+      })),
+    );
   const items = mine.map((one) => {
     const used = one.lastUsed
       ? tell.html('usedWhen', { when: time({ at: one.lastUsed, now, locale }) })
@@ -122,7 +142,7 @@ function appsBody(here: Home, mine: readonly MyApp[]) {
     const shared = one.shared && html`<br>${tell('shared', { scopes: inWords(here, one.shared) })}`;
     return {
       what: one.application.settings.title,
-      more: html`${tell.html('calledThere', { name: html`<strong>${one.username}</strong>` })} · ${used}${shared}`,
+      more: html`${tell.html('calledThere', { name: html`<strong>${one.username}</strong>` })} · ${used}${one.opens ? '' : html`<br>${tell('cannotOpen')}`}${shared}`,
       actions:
         one.shared &&
         formButton({

@@ -92,7 +92,7 @@ export async function fixSubject(
   const fixed = await store.insertSubject(tx, application.id, person, subject);
   if (fixed === undefined)
     throw new Problem('conflict', { detail: 'this subject belongs to another person' });
-  await fixSubjects(tx, application.id);
+  await fixSubjects(tx, application);
   return fixed;
 }
 

@@ -141,10 +141,11 @@ export async function requireApplication(tx: Tx, id: string): Promise<Applicatio
 /** Adds or changes an application to equal these settings. Returns the names of fields that changed. */
 export async function saveApplication(tx: Tx, id: string, settings: ApplicationSettings): Promise<string[]> {
   applicationId.parse(id);
-  const before = await store.applicationById(tx, id);
+  // Two who save at once take turns, or both would judge by what the other is about to change.
+  const before = await store.lockApplication(tx, id);
   const after = applicationSettings.parse(settings);
   if (!before) {
-    await store.insertApplication(tx, id, after);
+    if (!(await store.insertApplication(tx, id, after))) throw new Problem('conflict');
     await record(tx, 'application.added', { application: id, data: {} });
     return ['added'];
   }
@@ -221,5 +222,14 @@ export async function withdrawConsent(tx: Tx, person: string, application: strin
   if (had) await record(tx, 'consent.withdrawn', { person, application, data: {} });
 }
 
-/** Marks that someone has a subject at this application; its kind of subject is fixed from now on. */
-export const fixSubjects = store.fixSubjects;
+/**
+ * Marks that someone has a subject at this application; its kind of subject is fixed from now on. Refuses with
+ * `conflict` when the kind was changed since this application was read: the subject would be of a kind it has no more.
+ */
+export async function fixSubjects(tx: Tx, { id, settings }: Application): Promise<void> {
+  if (!(await store.fixSubjects(tx, id, settings.subject)))
+    throw new Problem('conflict', { detail: 'the kind of subject was changed in this moment' });
+}
+
+/** For erasing: what the person agreed to is nobody's any more. */
+export const forgetConsents = store.deleteConsents;

@@ -32,17 +32,29 @@ export async function applicationById(tx: Tx, id: string): Promise<Application |
   return rows[0] && toApplication(rows[0]);
 }
 
+/** The application, kept from changing under our hands until the transaction ends. */
+export async function lockApplication(tx: Tx, id: string): Promise<Application | undefined> {
+  const rows = await tx.query<ApplicationRow>(
+    `select ${columns} from applications where id = $1 for update`,
+    [id],
+  );
+  return rows[0] && toApplication(rows[0]);
+}
+
 export async function listApplications(tx: Tx): Promise<Application[]> {
   const rows = await tx.query<ApplicationRow>(`select ${columns} from applications order by title, id`);
   return rows.map(toApplication);
 }
 
-export async function insertApplication(tx: Tx, id: string, settings: ApplicationSettings): Promise<void> {
-  await tx.query(
-    `insert into applications (id, title, enabled, settings, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)`,
+/** False when another was quicker to take this id. */
+export async function insertApplication(tx: Tx, id: string, settings: ApplicationSettings): Promise<boolean> {
+  const made = await tx.query(
+    `insert into applications (id, title, enabled, settings, created_at, updated_at) values ($1, $2, $3, $4, $5, $5)
+     on conflict (id) do nothing returning id`,
     [id, settings.title, settings.enabled, JSON.stringify(settings), tx.now()],
   );
-  await tx.query(`select pg_notify('applications', $1)`, [id]);
+  if (made.length > 0) await tx.query(`select pg_notify('applications', $1)`, [id]);
+  return made.length > 0;
 }
 
 export async function updateApplication(tx: Tx, id: string, settings: ApplicationSettings): Promise<void> {
@@ -85,13 +97,24 @@ export async function hasSubjects(tx: Tx, id: string): Promise<boolean> {
   return rows.length > 0;
 }
 
-/** Marks that someone has a subject here; from now on the kind of subject is fixed. */
-export async function fixSubjects(tx: Tx, id: string): Promise<void> {
-  await tx.query(
-    'update applications set first_sign_in_at = $2 where id = $1 and first_sign_in_at is null',
-    [id, tx.now()],
+/**
+ * Marks that someone has a subject of this kind here; from now on the kind is fixed. False when the kind is another by
+ * now. Waits for whoever is changing the application.
+ */
+export async function fixSubjects(tx: Tx, id: string, kind: string): Promise<boolean> {
+  const fixed = await tx.query(
+    `update applications set first_sign_in_at = $2
+     where id = $1 and first_sign_in_at is null and settings->>'subject' = $3 returning id`,
+    [id, tx.now(), kind],
     'application-fix-subjects',
   );
+  if (fixed.length > 0) return true;
+  const [there] = await tx.query<{ kind: string }>(
+    `select settings->>'subject' as kind from applications where id = $1`,
+    [id],
+    'application-subject-kind',
+  );
+  return there?.kind === kind;
 }
 
 export async function consentOf(tx: Tx, person: string, application: string): Promise<Consent | undefined> {
@@ -130,4 +153,8 @@ export async function endConsent(tx: Tx, person: string, application: string): P
     [person, application, tx.now()],
   );
   return rows.length > 0;
+}
+
+export async function deleteConsents(tx: Tx, person: string): Promise<void> {
+  await tx.query('delete from consents where person = $1', [person]);
 }

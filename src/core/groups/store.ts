@@ -1,4 +1,6 @@
 import { Problem } from '#core/problem.ts';
+import { isId } from '#kit/crypto/ids.ts';
+import { containing } from '#kit/db/pattern.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { Group, ListedGroup, Membership } from './groups.ts';
 
@@ -28,10 +30,8 @@ function toGroup(row: GroupRow): Group {
   };
 }
 
-const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 export async function groupsByIds(tx: Tx, ids: readonly string[]): Promise<Group[]> {
-  const sound = ids.filter((id) => uuidForm.test(id));
+  const sound = ids.filter((id) => isId(id));
   if (sound.length === 0) return [];
   const rows = await tx.query<GroupRow>(
     `select ${columns} from groups where id = any($1::uuid[]) order by name_key`,
@@ -52,7 +52,7 @@ export async function groupsByKeys(tx: Tx, keys: readonly string[]): Promise<Gro
 
 /** The group, kept from changing under our hands until the transaction ends. */
 export async function lockGroup(tx: Tx, id: string): Promise<Group | undefined> {
-  if (!uuidForm.test(id)) return undefined;
+  if (!isId(id)) return undefined;
   const rows = await tx.query<GroupRow>(`select ${columns} from groups where id = $1 for update`, [id]);
   return rows[0] && toGroup(rows[0]);
 }
@@ -115,13 +115,9 @@ export async function listGroups(
      where ($1::text is null or name_key > $1)
        and ($2::text is null or name_key like $2 or lower(title) like $2)
      order by name_key limit $3`,
-    [filter.after ?? null, filter.search ? likePattern(filter.search) : null, filter.limit],
+    [filter.after ?? null, filter.search ? containing(filter.search) : null, filter.limit],
   );
   return rows.map((row) => ({ ...toGroup(row), members: row.members }));
-}
-
-function likePattern(search: string): string {
-  return `%${search.toLowerCase().replaceAll(/[\\%_]/g, (character) => `\\${character}`)}%`;
 }
 
 export async function groupsOf(
@@ -154,7 +150,7 @@ export async function membersOf(
 
 /** Returns who was not a member before. Refuses people who are not there. */
 export async function insertMemberships(tx: Tx, group: string, people: readonly string[]): Promise<string[]> {
-  if (people.some((person) => !uuidForm.test(person))) throw new Problem('person-unknown');
+  if (people.some((person) => !isId(person))) throw new Problem('person-unknown');
   if (people.length === 0) return [];
   try {
     const rows = await tx.query<{ person: string }>(
@@ -178,11 +174,15 @@ export async function deleteMemberships(
   group: string,
   people?: readonly string[],
 ): Promise<string[]> {
-  const sound = people?.filter((person) => uuidForm.test(person));
+  const sound = people?.filter((person) => isId(person));
   const rows = await tx.query<{ person: string }>(
     `delete from memberships where group_id = $1 and ($2::uuid[] is null or person = any($2)) returning person`,
     [group, sound ?? null],
     'memberships-delete',
   );
   return rows.map((row) => row.person);
+}
+
+export async function deleteMembershipsOf(tx: Tx, person: string): Promise<void> {
+  await tx.query('delete from memberships where person = $1', [person]);
 }
