@@ -1,13 +1,12 @@
 import { Problem } from '#core/problem.ts';
+import { isId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { Operator } from './operators.ts';
 import { type Grant, type Role, roles } from './permissions.ts';
 import type { ApiToken } from './tokens.ts';
 
-const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 export async function rolesOf(tx: Tx, person: string): Promise<Grant[]> {
-  if (!uuidForm.test(person)) return [];
+  if (!isId(person)) return [];
   const rows = await tx.query<{ role: Role; application: string | null }>(
     'select role, application from operators where person = $1 order by role, application',
     [person],
@@ -63,7 +62,7 @@ function isMissingReference(error: unknown): boolean {
 }
 
 export async function deleteOperator(tx: Tx, grant: GrantRow): Promise<boolean> {
-  if (!uuidForm.test(grant.person)) return false;
+  if (!isId(grant.person)) return false;
   const rows = await tx.query(
     `delete from operators where person = $1 and role = $2 and application is not distinct from $3 returning person`,
     [grant.person, grant.role, grant.application ?? null],
@@ -156,7 +155,7 @@ export async function listTokens(tx: Tx): Promise<ApiToken[]> {
 }
 
 export async function revokeToken(tx: Tx, id: string): Promise<'revoked' | 'already' | 'unknown'> {
-  if (!uuidForm.test(id)) return 'unknown';
+  if (!isId(id)) return 'unknown';
   const won = await tx.query(
     'update api_tokens set revoked_at = $2 where id = $1 and revoked_at is null returning id',
     [id, tx.now()],

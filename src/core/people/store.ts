@@ -1,3 +1,5 @@
+import { isId } from '#kit/crypto/ids.ts';
+import { containing } from '#kit/db/pattern.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { Address, Person, PersonState } from './people.ts';
 
@@ -40,11 +42,9 @@ function toPerson(row: PersonRow): Person {
   };
 }
 
-const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 /** The people with these ids; unknown and malformed ids are simply not among them. */
 export async function peopleByIds(tx: Tx, ids: readonly string[]): Promise<Person[]> {
-  const sound = ids.filter((id) => uuidForm.test(id));
+  const sound = ids.filter((id) => isId(id));
   if (sound.length === 0) return [];
   // A single one is asked for by =, whose plan is made once a connection; that of a list is made every time.
   const [which, given, name] =
@@ -194,15 +194,11 @@ export async function listPeople(
     [
       filter.after ?? null,
       filter.state ?? null,
-      filter.search ? likePattern(filter.search) : null,
+      filter.search ? containing(filter.search) : null,
       filter.limit,
     ],
   );
   return rows.map(toPerson);
-}
-
-function likePattern(search: string): string {
-  return `%${search.toLowerCase().replaceAll(/[\\%_]/g, (character) => `\\${character}`)}%`;
 }
 
 export async function countPeople(tx: Tx): Promise<Record<string, number>> {

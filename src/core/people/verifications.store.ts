@@ -1,3 +1,4 @@
+import { isId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { Verification, VerificationPurpose } from './verifications.ts';
 
@@ -34,15 +35,13 @@ function toVerification(row: VerificationRow): Verification {
   };
 }
 
-const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 /** Undefined when the address is not this person's. Requests of one person take turns from here on. */
 export async function lockAddress(
   tx: Tx,
   person: string,
   address: string,
 ): Promise<{ unprovedBesideProved: boolean } | undefined> {
-  if (!uuidForm.test(person) || !uuidForm.test(address)) return undefined;
+  if (!isId(person) || !isId(address)) return undefined;
   await tx.query(
     `select pg_advisory_xact_lock(hashtextextended('verifications:' || $1, 0))`,
     [person],
@@ -95,7 +94,7 @@ export async function insertVerification(tx: Tx, verification: Verification): Pr
 }
 
 export async function findVerification(tx: Tx, id: string): Promise<Verification | undefined> {
-  if (!uuidForm.test(id)) return undefined;
+  if (!isId(id)) return undefined;
   const rows = await tx.query<VerificationRow>(
     `select ${columns} from verifications where id = $1`,
     [id],
@@ -132,7 +131,7 @@ export async function useLink(tx: Tx, id: string): Promise<Verification | undefi
 
 /** Counts one guess before it is looked at. Undefined = no more guesses: used, withdrawn, too old or too many. */
 export async function countAttempt(tx: Tx, id: string, limit: number): Promise<Verification | undefined> {
-  if (!uuidForm.test(id)) return undefined;
+  if (!isId(id)) return undefined;
   const rows = await tx.query<VerificationRow>(
     `update verifications set attempts = attempts + 1
      where id = $1 and used_at is null and withdrawn_at is null and attempts < $3
