@@ -4,6 +4,8 @@ import {
   confirmPassword,
   forgetDevices,
   forgiveAttempts,
+  giveBackAttempt,
+  noteFailedAttempt,
   passwordOf,
   reserveAttempt,
   setPassword,
@@ -13,6 +15,7 @@ import { passwordProblem } from '#core/credentials/password-rule.ts';
 import { withdrawVerifications } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import { endSessions } from '#core/sessions/sessions.ts';
+import { HashingBusy } from '#kit/crypto/passwords.ts';
 import { asBusy, type SignedOn } from './gate.ts';
 import type { PageNeeds, Visit } from './visit.ts';
 
@@ -36,9 +39,16 @@ export async function changePassword(
     stored: await passwordOf(tx, person.id),
   }));
   if (!verdict.allowed) throw new Problem('too-many-attempts', { retryAfter: verdict.retryAfterSeconds });
-  const { right, hash } = await hashBoth(needs, stored, given);
+  const { right, hash } = await hashBoth(needs, stored, given).catch(async (error) => {
+    if (error instanceof HashingBusy)
+      await needs.database.transact(here.context, (tx) => giveBackAttempt(tx, subject));
+    return asBusy(error);
+  });
   const wrong = new Problem('password-wrong', { fields: { current: 'password-wrong' } });
-  if (!right || !stored) throw wrong;
+  if (!right || !stored) {
+    await needs.database.transact(here.context, (tx) => noteFailedAttempt(tx, subject, verdict));
+    throw wrong;
+  }
   await needs.database.transact(here.context, async (tx) => {
     if (!(await confirmPassword(tx, stored))) throw wrong;
     await forgiveAttempts(tx, subject);
@@ -54,6 +64,6 @@ async function hashBoth(
   stored: Awaited<ReturnType<typeof passwordOf>>,
   given: { current: string; next: string },
 ): Promise<{ right: boolean; hash: string }> {
-  const right = await verifyPassword(needs.hasher, stored, given.current, needs.log).catch(asBusy);
-  return { right, hash: right ? await needs.hasher.hash(given.next).catch(asBusy) : '' };
+  const right = await verifyPassword(needs.hasher, stored, given.current, needs.log);
+  return { right, hash: right ? await needs.hasher.hash(given.next) : '' };
 }

@@ -4,7 +4,7 @@ import { passwordOf, setPassword } from '#core/credentials/credentials.ts';
 import { join } from '#core/lifecycle/join.ts';
 import { leave } from '#core/lifecycle/leave.ts';
 import { endSessions, listSessions } from '#core/sessions/sessions.ts';
-import { createHasher, type Hasher } from '#kit/crypto/passwords.ts';
+import { createHasher, type Hasher, HashingBusy } from '#kit/crypto/passwords.ts';
 import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -101,4 +101,22 @@ test('AU-19 a sign-in under way while the person loses their standing waits for 
   await leaving;
   await late;
   assert.deepEqual(await sessions(), []);
+});
+
+test('AU-04 an attempt nobody could look at for lack of room is given back, to the person and to the network', async () => {
+  const { database, hasher, signIn, sessions } = await stage();
+  const full = async () => {
+    throw new HashingBusy('full');
+  };
+  for (let turn = 0; turn < 15; turn += 1)
+    await assert.rejects(signIn({ hasher: { ...hasher, verify: full, burn: full } }), { code: 'busy' });
+  const held = async (table: string, column: string) =>
+    (await database.query<{ sum: number }>(`select coalesce(sum(${column}), 0) as sum from ${table}`))[0]!
+      .sum;
+  assert.deepEqual(
+    [await held('password_failures', 'failures'), await held('rate_buckets', 'points')],
+    [0, 0],
+  );
+  await signIn();
+  assert.equal((await sessions()).length, 1);
 });

@@ -10,11 +10,15 @@ import {
   type AttemptSubject,
   confirmPassword,
   forgiveAttempts,
+  giveBackAttempt,
+  type KnownDevice,
   knownDevice,
+  noteFailedAttempt,
   passwordOf,
   rememberDevice,
-  reserveAttempt,
+  reserveTypedAttempt,
   type StoredPassword,
+  type TypedName,
   verifyPassword,
 } from '#core/credentials/credentials.ts';
 import { standingProblem } from '#core/lifecycle/lifecycle.ts';
@@ -161,16 +165,16 @@ const networkAttempts = { points: 100, windowSeconds: 600 };
 /**
  * Checks a password and opens a session. The same work either way, no answer to a failure before the floor, one
  * counter a person across all doors, a known device keeps its own so that others cannot lock a person out.
+ * Refuses with too-many-attempts by what was typed alone; while the person's own attempts are used up, every password
+ * is a wrong one, and is not looked at.
  */
 export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt): Promise<SignedInNow> {
   const began = performance.now();
   try {
     const candidate = await findCandidate(needs, attempt);
-    const right = await verifyPassword(needs.hasher, candidate.stored, attempt.password, needs.log).catch(
-      asBusy,
-    );
+    const right = await isRight(needs, attempt, candidate);
     if (!right || !candidate.person) {
-      await noteFailure(needs, attempt, candidate.person?.id);
+      await noteFailure(needs, attempt, candidate);
       throw new Problem('sign-in-failed');
     }
     const fresh = await freshHash(needs, candidate.stored, attempt.password);
@@ -191,31 +195,65 @@ const nobody = '00000000-0000-0000-0000-000000000000';
 interface Candidate {
   person?: Person;
   stored?: StoredPassword;
+  typed: TypedName;
   subject: AttemptSubject;
+  /** False when the attempts of whom it is about are used up, though not those of what was typed. */
+  heard: boolean;
+  /** The last attempt of whom it is about. */
+  last: boolean;
 }
 
-/** Finds whom the attempt is about and takes the attempt from their counter, before any password is looked at. */
+/** Finds whom the attempt is about and takes the attempt from the counters, before any password is looked at. */
 async function findCandidate(needs: GateNeeds, attempt: PasswordAttempt): Promise<Candidate> {
   const network = await needs.limits.take(networkLimitKey(attempt), networkAttempts);
   if (!network.allowed) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
-  return needs.database
-    .transact(attempt.context, async (tx) => {
-      const person = await findByIdentifier(tx, attempt.identifier);
-      const device = await knownDevice(tx, attempt.deviceToken);
-      const subject: AttemptSubject =
-        person && device?.person === person.id
-          ? { kind: 'device', device: device.id }
-          : person
-            ? { kind: 'person', person: person.id }
-            : { kind: 'unknown', identifierKey: usernameKey(attempt.identifier.slice(0, 320)) };
-      const verdict = await reserveAttempt(tx, subject);
-      const stored = await passwordOf(tx, person?.id ?? nobody);
-      return { person, stored, subject, verdict };
-    })
-    .then(({ verdict, ...candidate }) => {
-      if (!verdict.allowed) throw new Problem('too-many-attempts', { retryAfter: verdict.retryAfterSeconds });
-      return candidate;
-    });
+  const { verdicts, ...found } = await needs.database.transact(attempt.context, async (tx) => {
+    const person = await findByIdentifier(tx, attempt.identifier);
+    const device = await knownDevice(tx, attempt.deviceToken);
+    const identifierKey = usernameKey(attempt.identifier.slice(0, 320));
+    const typed = typedName(identifierKey, person, device);
+    const subject = subjectOf(identifierKey, person, device);
+    const verdicts = await reserveTypedAttempt(tx, typed, subject);
+    const stored = await passwordOf(tx, person?.id ?? nobody);
+    return { person, stored, typed, subject, verdicts };
+  });
+  const { typed, subject } = verdicts;
+  if (!typed.allowed) throw new Problem('too-many-attempts', { retryAfter: typed.retryAfterSeconds });
+  return { ...found, heard: subject.allowed, last: subject.last };
+}
+
+/**
+ * A known device counts apart what is typed on it, or others could keep its owner waiting. It must not count apart
+ * just what belongs to its owner, or it would tell which addresses do: so it counts everything but the user names of
+ * others, which are public.
+ */
+function typedName(identifierKey: string, person: Person | undefined, device?: KnownDevice): TypedName {
+  const othersName =
+    person !== undefined && person.id !== device?.person && usernameKey(person.username) === identifierKey;
+  return { identifierKey, device: othersName ? undefined : device?.id };
+}
+
+function subjectOf(identifierKey: string, person: Person | undefined, device?: KnownDevice): AttemptSubject {
+  if (!person) return { kind: 'unknown', identifierKey };
+  return device?.person === person.id
+    ? { kind: 'device', device: device.id }
+    : { kind: 'person', person: person.id };
+}
+
+/** Whether the password is right. One that is not heard is wrong, and costs what it costs for nobody. */
+async function isRight(needs: GateNeeds, attempt: PasswordAttempt, candidate: Candidate): Promise<boolean> {
+  const stored = candidate.heard ? candidate.stored : undefined;
+  try {
+    return await verifyPassword(needs.hasher, stored, attempt.password, needs.log);
+  } catch (error) {
+    if (error instanceof HashingBusy) {
+      await needs.database.transact(attempt.context, async (tx) => {
+        await giveBackAttempt(tx, candidate.heard ? candidate.subject : undefined, candidate.typed);
+        await needs.limits.giveBack(networkLimitKey(attempt), tx);
+      });
+    }
+    return asBusy(error);
+  }
 }
 
 /** More people than can be hashed for is a refusal, not a fault: `needs.hasher.hash(…).catch(asBusy)`. */
@@ -225,14 +263,16 @@ export function asBusy(error: unknown): never {
 }
 
 /** Runs the same statements for someone who does not exist, so that a failure costs the same work (AU-07). */
-async function noteFailure(
-  needs: GateNeeds,
-  attempt: PasswordAttempt,
-  person: string | undefined,
-): Promise<void> {
-  await needs.database.transact(attempt.context, (tx) =>
-    noteSignIn(tx, { ...placeOf(attempt), person, outcome: 'sign-in-failed' }),
-  );
+async function noteFailure(needs: GateNeeds, attempt: PasswordAttempt, candidate: Candidate): Promise<void> {
+  const person = candidate.person?.id;
+  const outcome = candidate.heard ? 'sign-in-failed' : 'too-many-attempts';
+  await needs.database.transact(attempt.context, async (tx) => {
+    await noteSignIn(tx, { ...placeOf(attempt), person, outcome });
+    await noteFailedAttempt(tx, candidate.subject, candidate);
+  });
+  const because = candidate.heard ? 'wrong-password' : 'person-throttled';
+  const { requestId: reference } = attempt.context;
+  needs.log.info({ code: 'sign-in-failed', because, person, reference }, 'a sign-in was refused');
 }
 
 function placeOf(attempt: Place) {
@@ -278,7 +318,7 @@ async function admitPerson(
       await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: refused });
       return { refused };
     }
-    await forgiveAttempts(tx, candidate.subject);
+    await forgiveAttempts(tx, candidate.subject, candidate.typed);
     const signedIn = await openFor(tx, { ...attempt, amr: ['pwd'] }, person);
     await needs.limits.giveBack(networkLimitKey(attempt), tx);
     return { signedIn };

@@ -1,6 +1,12 @@
 /** Recovery by mail: a neutral page, a link to the stored address, a new password, every session ended. */
 import type { FastifyReply } from 'fastify';
-import { forgetDevices, forgiveAttempts, setPassword } from '#core/credentials/credentials.ts';
+import {
+  deviceSeconds,
+  forgetDevices,
+  forgiveAttempts,
+  rememberDevice,
+  setPassword,
+} from '#core/credentials/credentials.ts';
 import { passwordProblem } from '#core/credentials/password-rule.ts';
 import { standingProblem } from '#core/lifecycle/lifecycle.ts';
 import { parseAddress, usernameKey } from '#core/people/names.ts';
@@ -75,8 +81,11 @@ export function recoverRoutes(app: App, needs: PageNeeds): void {
     const weak = passwordProblem(password, words);
     if (weak) return newPasswordPage(here, reply, { token, person, problem: new Problem(weak) });
     const hash = await needs.hasher.hash(password).catch(asBusy);
-    await needs.database.transact(here.context, (tx) => setRecovered(tx, needs, token, hash));
+    const known = await needs.database.transact(here.context, (tx) =>
+      setRecovered(tx, needs, { token, hash, device: here.device }),
+    );
     needs.cookies.clear(reply, 'session');
+    needs.cookies.set(reply, 'device', known, { maxAge: deviceSeconds });
     return reply.redirect('/sign-in?said=password', 303);
   });
 }
@@ -144,17 +153,26 @@ function requireOpen(person: Person): void {
   if (closed && closed !== 'account-unverified') throw new Problem(closed);
 }
 
-/** One transaction: the link is used up, the password set, every session, known device and other link ended. */
-async function setRecovered(tx: Tx, needs: PageNeeds, token: string, hash: string): Promise<void> {
-  const used = await useLink(tx, needs.secrets, token);
+/**
+ * One transaction: the link is used up, the password set, every session, known device and other link ended. The
+ * browser the link was used in becomes a known one (the token of its cookie is returned): whatever was typed too often
+ * before, in it or by others, the new password can be typed there at once.
+ */
+async function setRecovered(
+  tx: Tx,
+  needs: PageNeeds,
+  given: { token: string; hash: string; device: string },
+): Promise<string> {
+  const used = await useLink(tx, needs.secrets, given.token);
   const person = await findPerson(tx, used.person);
   if (!person || used.purpose !== 'recovery') throw new Problem('link-wrong');
   requireOpen(person);
-  await setPassword(tx, person.id, hash, 'recovery');
+  await setPassword(tx, person.id, given.hash, 'recovery');
   await endSessions(tx, person.id, 'password-recovered');
   await forgetDevices(tx, person.id);
   await forgiveAttempts(tx, { kind: 'person', person: person.id });
   await withdrawVerifications(tx, person.id);
+  return rememberDevice(tx, person.id, given.device);
 }
 
 function askPage(

@@ -1,9 +1,19 @@
 /** Equal work: what a stranger can see or measure is the same for people who are here and people who are not. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startPlatform } from '#test/kit.ts';
+import { type Platform, startPlatform } from '#test/kit.ts';
+import type { Visitor } from '#test/visitor.ts';
 import { vectors } from '#wire/hashes/vectors.ts';
-import { addPeople, behindProxy, plain, post, statementsOf, stranger, tryPassword } from './stage.ts';
+import {
+  addPeople,
+  behindProxy,
+  plain,
+  post,
+  signedIn,
+  statementsOf,
+  stranger,
+  tryPassword,
+} from './stage.ts';
 
 // One server at a time, and no workers: every statement of this process belongs to the request under test.
 const alone = { env: { ...behindProxy, GATEHOUSE_RUN: 'web' } };
@@ -46,6 +56,81 @@ test('AU-07 a refused sign-in costs and shows the same, whoever it is about', as
   }
   const { hashes, status } = outcomes.get('absent') as { hashes: number; status: number };
   assert.deepEqual([hashes, status], [1, 422]);
+  await web.close();
+});
+
+/** Everything a stranger can see of one refused sign-in, and what it cost. */
+async function refusal(web: Platform, visitor: Visitor, name: string, password: string) {
+  await visitor.open('/sign-in');
+  const began = web.hasher.stats().hashes;
+  const { result, statements } = await statementsOf(() => tryPassword(visitor, name, password));
+  return {
+    status: result.status,
+    wait: result.headers.get('retry-after'),
+    hashes: web.hasher.stats().hashes - began,
+    statements,
+    body: plain(result.text, [name]),
+  };
+}
+
+test('AU-07 a name made to wait gives no address away: what was typed decides the answer, nothing else', async () => {
+  const web = await startPlatform(alone);
+  const password = right;
+  await addPeople(web, [
+    { username: 'warm', password, address: 'warm@example.org' },
+    { username: 'aimed', password, address: 'aimed@example.org' },
+    { username: 'nearly', password, address: 'nearly@example.org' },
+    { username: 'shared', password, address: 'shared@example.org' },
+  ]);
+  for (const name of ['warm', 'warm@example.org', 'absent@example.org'])
+    for (let turn = 0; turn < 12; turn += 1) await refusal(web, stranger(web), name, 'wrong one');
+  const series = async (open: () => Visitor, name: string) => {
+    const seen = [];
+    for (let turn = 0; turn < 12; turn += 1) seen.push(await refusal(web, open(), name, 'wrong one'));
+    return seen;
+  };
+
+  for (let turn = 0; turn < 11; turn += 1) await refusal(web, stranger(web), 'aimed', 'wrong one');
+  assert.equal((await refusal(web, stranger(web), 'aimed', right)).status, 429);
+  const rightful = await refusal(web, stranger(web), 'aimed@example.org', right);
+  assert.deepEqual(rightful, await refusal(web, stranger(web), 'nobody@example.org', right));
+  assert.deepEqual(
+    [rightful.status, rightful.hashes],
+    [422, 1],
+    'and the right password is no way to find out',
+  );
+  const absent = await series(() => stranger(web), 'absent.too@example.org');
+  assert.deepEqual(
+    await series(() => stranger(web), 'aimed@example.org'),
+    [...absent.slice(1), absent.at(-1)],
+    'one attempt was made above',
+  );
+  assert.deepEqual(
+    absent.map((one) => one.status),
+    [...Array.from({ length: 10 }, () => 422), 429, 429],
+  );
+
+  for (let turn = 0; turn < 10; turn += 1) await refusal(web, stranger(web), 'nearly', 'wrong one');
+  assert.deepEqual(
+    await refusal(web, stranger(web), 'nearly@example.org', 'wrong one'),
+    await refusal(web, stranger(web), 'nearly.not@example.org', 'wrong one'),
+    'the attempt that fills the count',
+  );
+
+  // A browser that others use too: the person is known in it, and their address is nobody's business there either.
+  const home = await signedIn(web, { username: 'shared', password });
+  const elsewhere = () => {
+    const visitor = stranger(web);
+    for (const [name, value] of home.cookies) if (name.includes('device')) visitor.cookies.set(name, value);
+    return visitor;
+  };
+  for (const name of ['shared@example.org', 'not.shared@example.org'])
+    for (let turn = 0; turn < 12; turn += 1) await refusal(web, stranger(web), name, 'wrong one');
+  await series(elsewhere, 'shared');
+  assert.deepEqual(
+    await series(elsewhere, 'shared@example.org'),
+    await series(elsewhere, 'not.shared@example.org'),
+  );
   await web.close();
 });
 

@@ -4,7 +4,6 @@
  * Refuses weak passwords, and any attempt once too many failed. Hashing happens outside transactions: callers hash
  * first, so that no connection waits for a processor.
  */
-import { createHash } from 'node:crypto';
 import { type EventData, record } from '#core/events/events.ts';
 import { withdrawVerifications } from '#core/people/verifications.ts';
 import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
@@ -59,47 +58,17 @@ export async function confirmPassword(tx: Tx, stored: StoredPassword, fresh?: st
   return true;
 }
 
-/** Whose failures are counted together: one counter a person for all doors, one beside it for a known device. */
-export type AttemptSubject =
-  | { kind: 'person'; person: string }
-  | { kind: 'unknown'; identifierKey: string }
-  | { kind: 'device'; device: string };
-
-function subjectKey(subject: AttemptSubject): string {
-  if (subject.kind === 'person') return `person:${subject.person}`;
-  if (subject.kind === 'device') return `device:${subject.device}`;
-  return `unknown:${createHash('sha256').update(subject.identifierKey).digest('base64url')}`;
-}
-
-/** Ten wrong passwords in a quarter of an hour, then a quarter of an hour of silence. */
-export const attemptLimits = { failures: 10, windowSeconds: 900, blockSeconds: 900 };
-
-export interface AttemptVerdict {
-  allowed: boolean;
-  retryAfterSeconds: number;
-}
-
-/**
- * Takes one attempt *before* the password is looked at, so that fifty at once cannot look more often than the
- * limit allows; `forgiveAttempts` gives it back after success.
- */
-export async function reserveAttempt(tx: Tx, subject: AttemptSubject): Promise<AttemptVerdict> {
-  const { failures, blockedUntil } = await store.countAttempt(tx, subjectKey(subject), attemptLimits);
-  if (blockedUntil === undefined) return { allowed: true, retryAfterSeconds: 0 };
-  if (failures === attemptLimits.failures + 1 && subject.kind === 'person') {
-    await record(tx, 'sign-in.throttled', {
-      person: subject.person,
-      data: { failures: attemptLimits.failures },
-    });
-  }
-  const wait = Math.ceil((blockedUntil.getTime() - tx.now().getTime()) / 1000);
-  return { allowed: false, retryAfterSeconds: Math.max(1, wait) };
-}
-
-/** After success: nothing is held against the person (or device) any more. */
-export async function forgiveAttempts(tx: Tx, subject: AttemptSubject): Promise<void> {
-  await store.clearAttempts(tx, subjectKey(subject));
-}
+export {
+  type AttemptSubject,
+  type AttemptVerdict,
+  attemptLimits,
+  forgiveAttempts,
+  giveBackAttempt,
+  noteFailedAttempt,
+  reserveAttempt,
+  reserveTypedAttempt,
+  type TypedName,
+} from './attempts.ts';
 
 export interface KnownDevice {
   id: string;
@@ -123,6 +92,13 @@ export async function knownDevice(tx: Tx, token: string | undefined): Promise<Kn
 }
 
 export const forgetDevices = store.deleteDevices;
+
+/** For erasing: every way in goes, and what was counted against the person. */
+export async function forgetCredentials(tx: Tx, person: string): Promise<void> {
+  await store.deletePassword(tx, person);
+  await store.deleteDevices(tx, person);
+  await forgiveAttempts(tx, { kind: 'person', person });
+}
 
 /** How long a browser stays known without a sign-in, and its cookie lives. */
 export const deviceSeconds = 365 * 86_400;

@@ -98,37 +98,103 @@ export async function replaceWrapped(
   return rows.length;
 }
 
+export interface AttemptCount {
+  failures: number;
+  blockedUntil?: Date;
+}
+
+interface AttemptBounds {
+  failures: number;
+  windowSeconds: number;
+  blockSeconds: number;
+}
+
+/** Counts one attempt for each row of `first`, which gives the subject's key. */
+const countSql = (first: string) => `
+  insert into password_failures as f (subject, failures, window_ends)
+  select key, 1, $2::timestamptz + make_interval(secs => $4) from ${first}
+  on conflict (subject) do update set
+    failures = case when f.window_ends <= $2 and coalesce(f.blocked_until, $2) <= $2 then 1 else f.failures + 1 end,
+    window_ends = case when f.window_ends <= $2 and coalesce(f.blocked_until, $2) <= $2
+      then excluded.window_ends else f.window_ends end,
+    blocked_until = case
+      when f.window_ends <= $2 and coalesce(f.blocked_until, $2) <= $2 then null
+      when f.blocked_until > $2 then f.blocked_until
+      when f.failures + 1 > $3 then $2::timestamptz + make_interval(secs => $5)
+      else null end
+  returning failures, blocked_until`;
+
+const countOneSql = countSql('(values ($1::text)) as given (key)');
+const countBothSql = `
+  with typed as (${countSql('(values ($6::text)) as given (key)')}),
+  subject as (${countSql('(select $1::text as key from typed where blocked_until is null) as given')})
+  select typed.failures as "typedFailures", typed.blocked_until as "typedBlocked", subject.failures,
+    subject.blocked_until as blocked from typed left join subject on true`;
+
 /**
  * One statement counts the attempt and says whether it may happen: rows are locked by the upsert, so concurrent
  * attempts queue up and see each other's count.
  */
-export async function countAttempt(
-  tx: Tx,
-  subject: string,
-  limits: { failures: number; windowSeconds: number; blockSeconds: number },
-): Promise<{ failures: number; blockedUntil?: Date }> {
+export async function countAttempt(tx: Tx, subject: string, bounds: AttemptBounds): Promise<AttemptCount> {
   const rows = await tx.query<{ failures: number; blocked_until: Date | null }>(
-    `insert into password_failures as f (subject, failures, window_ends)
-     values ($1, 1, $2::timestamptz + make_interval(secs => $4))
-     on conflict (subject) do update set
-       failures = case when f.window_ends <= $2 and coalesce(f.blocked_until, $2) <= $2 then 1 else f.failures + 1 end,
-       window_ends = case when f.window_ends <= $2 and coalesce(f.blocked_until, $2) <= $2
-         then excluded.window_ends else f.window_ends end,
-       blocked_until = case
-         when f.window_ends <= $2 and coalesce(f.blocked_until, $2) <= $2 then null
-         when f.blocked_until > $2 then f.blocked_until
-         when f.failures + 1 > $3 then $2::timestamptz + make_interval(secs => $5)
-         else null end
-     returning failures, blocked_until`,
-    [subject, tx.now(), limits.failures, limits.windowSeconds, limits.blockSeconds],
+    countOneSql,
+    [subject, tx.now(), bounds.failures, bounds.windowSeconds, bounds.blockSeconds],
     'attempt-count',
   );
   const row = rows[0]!;
   return { failures: row.failures, blockedUntil: row.blocked_until ?? undefined };
 }
 
-export async function clearAttempts(tx: Tx, subject: string): Promise<void> {
-  await tx.query('delete from password_failures where subject = $1', [subject], 'attempts-clear');
+/** The same for what was typed and then, unless that is blocked, for whom it is about. Rows are locked in this order. */
+export async function countTypedAttempt(
+  tx: Tx,
+  typed: string,
+  subject: string,
+  bounds: AttemptBounds,
+): Promise<{ typed: AttemptCount; subject?: AttemptCount }> {
+  const rows = await tx.query<{
+    typedFailures: number;
+    typedBlocked: Date | null;
+    failures: number | null;
+    blocked: Date | null;
+  }>(
+    countBothSql,
+    [subject, tx.now(), bounds.failures, bounds.windowSeconds, bounds.blockSeconds, typed],
+    'attempt-count-typed',
+  );
+  const row = rows[0]!;
+  return {
+    typed: { failures: row.typedFailures, blockedUntil: row.typedBlocked ?? undefined },
+    subject:
+      row.failures === null ? undefined : { failures: row.failures, blockedUntil: row.blocked ?? undefined },
+  };
+}
+
+/** Forgets the subject's count and takes one attempt back from what was typed. The counts of rows keep the order of locks. */
+export async function clearAttempts(tx: Tx, subject: string, typed?: string): Promise<void> {
+  await tx.query(
+    `with typed as (
+       update password_failures set failures = greatest(failures - 1, 0) where subject = $2 returning 1)
+     delete from password_failures where subject = $1 and (select count(*) from typed) >= 0`,
+    [subject, typed ?? null],
+    'attempts-clear',
+  );
+}
+
+/** Takes one attempt back from each. A block ends with it when the attempts left do not make one. */
+export async function returnAttempt(
+  tx: Tx,
+  typed: string | undefined,
+  subject: string | undefined,
+  limit: number,
+): Promise<void> {
+  const back = `failures = greatest(failures - 1, 0),
+    blocked_until = case when failures - 1 > $3 then blocked_until end`;
+  await tx.query(
+    `with typed as (update password_failures set ${back} where subject = $2 returning 1)
+     update password_failures set ${back} where subject = $1 and (select count(*) from typed) >= 0`,
+    [subject ?? null, typed ?? null, limit],
+  );
 }
 
 /** Deletes up to 10,000 counts whose window and block are over. */
@@ -178,4 +244,8 @@ export async function deleteOldDevices(tx: Tx, unseenSince: Date): Promise<void>
 
 export async function deleteDevices(tx: Tx, person: string): Promise<void> {
   await tx.query('delete from known_devices where person = $1', [person]);
+}
+
+export async function deletePassword(tx: Tx, person: string): Promise<void> {
+  await tx.query('delete from passwords where person = $1', [person]);
 }
