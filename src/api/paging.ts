@@ -38,7 +38,8 @@ export function createCursors(secrets: Secrets): Cursors {
       const bytes = Buffer.from(cursor, 'base64url');
       const place = bytes.subarray(macBytes).toString();
       const mac = bytes.subarray(0, macBytes);
-      if (mac.length < macBytes || !mac.equals(macOf(list, place)))
+      const ours = secrets.macs('api cursor', list, place).map((one) => one.subarray(0, macBytes));
+      if (!ours.some((one) => one.equals(mac)))
         throw new Problem('input-malformed', { fields: { cursor: 'input-malformed' } });
       return place;
     },

@@ -72,15 +72,14 @@ export const listPeople = store.listPeople;
 export const countPeople = store.countPeople;
 export const verifiedOwners = store.verifiedOwners;
 export const takenUsernames = store.takenUsernames;
-export const originsOf = store.originsOf;
-export const insertOrigins = store.insertOrigins;
+export const originsOf = origins.originsOf;
+export const insertOrigins = origins.insertOrigins;
 export const addressById = store.addressById;
-export const dropUnverifiedPeople = store.deleteUnverified;
 
-// For `core/lifecycle` alone: nothing else adds people or moves their standing.
+// For `core/lifecycle` alone: nothing else adds people, takes them away or moves their standing.
 export const insertPeople = store.insertPeople;
-export const insertAddresses = store.insertAddresses;
 export const updateState = store.updateState;
+export const dropUnverifiedPeople = store.deleteUnverified;
 
 /** Whose user name this is now, in its one canonical form. */
 export async function findByUsername(tx: Tx, username: string): Promise<Person | undefined> {
@@ -150,20 +149,29 @@ export async function changeNames(
   return fields;
 }
 
+/**
+ * Keeps addresses of people who are just joining; for `core/lifecycle` alone. Refuses with `address-taken` when one
+ * given as confirmed became another's in this very moment (the index decides).
+ */
+export async function insertAddresses(tx: Tx, addresses: readonly store.NewAddressRow[]): Promise<void> {
+  if (!(await store.insertAddresses(tx, addresses))) throw new Problem('address-taken');
+}
+
 /** All addresses of these people, main ones first. */
 export const listAddresses = store.addressesOf;
 
-/** Adds an address, not confirmed. Adding one's own again is no change. Refuses more than ten. */
+/**
+ * Adds an address, not confirmed. Adding one's own again is no change, also twice at once. Refuses more than ten.
+ */
 export async function addAddress(tx: Tx, person: string, typed: string): Promise<Address> {
   const { address, key } = parseAddress(typed);
+  await store.lockAddresses(tx, person);
   const existing = await store.addressesOf(tx, [person]);
   const same = existing.find((known) => known.key === key);
   if (same) return same;
   if (existing.length >= 10) throw new Problem('input-too-large', { fields: { address: 'input-too-large' } });
   const id = newId();
-  await store.insertAddresses(tx, [
-    { id, person, address, key, primary: existing.length === 0, verified: false },
-  ]);
+  await insertAddresses(tx, [{ id, person, address, key, primary: existing.length === 0, verified: false }]);
   await record(tx, 'address.added', { person, data: { address: id } });
   return { id, person, address, key, primary: existing.length === 0, createdAt: tx.now() };
 }
@@ -220,6 +228,7 @@ export const forgetFormerAddress = store.forgetFormerAddress;
 
 /** Corrects the address of someone who has not proved any yet ("wrong address? change it"). */
 export async function replaceUnverifiedAddress(tx: Tx, person: string, typed: string): Promise<Address> {
+  await store.lockAddresses(tx, person);
   const addresses = await store.addressesOf(tx, [person]);
   if (addresses.some((known) => known.verifiedAt)) throw new Problem('standing-refused');
   const { key } = parseAddress(typed);

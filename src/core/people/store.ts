@@ -266,16 +266,32 @@ export interface NewAddressRow {
   verified: boolean;
 }
 
-export async function insertAddresses(tx: Tx, addresses: readonly NewAddressRow[]): Promise<void> {
-  if (addresses.length === 0) return;
-  await tx.query(
-    `insert into addresses (id, person, address, address_key, is_primary, verified_at, created_at)
-     select id, person, address, key, "primary", case when verified then $2::timestamptz end, $2
-     from jsonb_to_recordset($1::jsonb)
-       as r (id uuid, person uuid, address text, key text, "primary" boolean, verified boolean)`,
-    [JSON.stringify(addresses), tx.now()],
-    'addresses-insert',
-  );
+/** Those who add addresses to one person take turns from here to the end of their transaction. */
+export async function lockAddresses(tx: Tx, person: string): Promise<void> {
+  await tx.query('select 1 from people where id = $1 for no key update', [person], 'addresses-lock');
+}
+
+/**
+ * False when one that is given as confirmed became another's in this very moment. The transaction cannot go on then,
+ * and its caller refuses.
+ */
+export async function insertAddresses(tx: Tx, addresses: readonly NewAddressRow[]): Promise<boolean> {
+  if (addresses.length === 0) return true;
+  try {
+    await tx.query(
+      `insert into addresses (id, person, address, address_key, is_primary, verified_at, created_at)
+       select id, person, address, key, "primary", case when verified then $2::timestamptz end, $2
+       from jsonb_to_recordset($1::jsonb)
+         as r (id uuid, person uuid, address text, key text, "primary" boolean, verified boolean)`,
+      [JSON.stringify(addresses), tx.now()],
+      'addresses-insert',
+    );
+    return true;
+  } catch (error) {
+    const { code, constraint } = error as { code?: unknown; constraint?: unknown };
+    if (code === '23505' && constraint === 'addresses_verified') return false;
+    throw error;
+  }
 }
 
 /**

@@ -359,3 +359,47 @@ test('of many who prove the same address at once one gets it and the others are 
   for (const one of outcomes)
     if (one.status === 'rejected') assert.match(one.reason.code, /^address-(taken|unknown)$/);
 });
+
+test('the same new address given twice at once is one address, and two first ones are a main one and another', async () => {
+  const { database, during } = await stage({ poolSize: 12 });
+  for (const turn of [0, 1, 2, 3]) {
+    const id = newId();
+    const names = { username: id, usernameKey: id, givenName: '', familyName: '', displayName: id };
+    await during((tx) => insertPeople(tx, [{ id, ...names, state: 'active', origin: 'test' }]));
+    const given = [
+      'one@example.org',
+      'One@Example.org',
+      'two@example.org',
+      'one@example.org',
+      'two@example.org',
+    ];
+    const added = await Promise.all(given.map((address) => during((tx) => addAddress(tx, id, address))));
+    assert.equal(new Set(added.map((address) => address.id)).size, 2, `round ${turn}`);
+    const rows = await database.query<{ main: boolean }>(
+      'select is_primary as main from addresses where person = $1',
+      [id],
+    );
+    assert.deepEqual(rows.map((row) => row.main).sort(), [false, true]);
+  }
+});
+
+test('AU-12 links and codes mailed before the master key changed stay good as long as the old key is kept', async () => {
+  const { during, join } = await stage();
+  const [old, next] = [Buffer.alloc(32, 3), Buffer.alloc(32, 9)];
+  const changing = createSecrets(next, [old]);
+  const after = createSecrets(next);
+  const anna = await join('anna@example.org');
+  const ask = () => during((tx) => requestVerification(tx, { purpose: 'sign-up', ...anna }));
+  const linked = linkToken(secrets, await ask());
+  await during((tx) => peekLink(tx, changing, linked));
+  await assert.rejects(
+    during((tx) => useLink(tx, after, linked)),
+    refused('link-wrong'),
+  );
+  assert.equal((await during((tx) => useLink(tx, changing, linked))).person, anna.person);
+  const coded = await ask();
+  const code = codeOf(secrets, coded);
+  const wrong = await during((tx) => useCode(tx, after, coded.id, code));
+  assert.deepEqual(wrong, { refused: 'code-wrong' });
+  assert.ok('used' in (await during((tx) => useCode(tx, changing, coded.id, code))));
+});

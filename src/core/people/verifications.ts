@@ -116,20 +116,40 @@ export async function withdrawVerifications(
 
 const macBytes = 20;
 
-function linkMac(secrets: Secrets, verification: Pick<Verification, 'id' | 'purpose'>): Buffer {
-  return secrets.mac('mail-link', verification.id, verification.purpose).subarray(0, macBytes);
-}
-
 /** The token of the mailed link: base64url of the id's 16 bytes and 20 bytes of its mac, 48 characters. */
 export function linkToken(secrets: Secrets, verification: Pick<Verification, 'id' | 'purpose'>): string {
-  const id = Buffer.from(verification.id.replaceAll('-', ''), 'hex');
-  return Buffer.concat([id, linkMac(secrets, verification)]).toString('base64url');
+  return linkTokens(secrets, verification)[0];
+}
+
+/** The same under every master key there is: a change of it ends no link that is under way. */
+function linkTokens(
+  secrets: Secrets,
+  { id, purpose }: Pick<Verification, 'id' | 'purpose'>,
+): [string, ...string[]] {
+  const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
+  const spell = (mac: Buffer) => Buffer.concat([bytes, mac.subarray(0, macBytes)]).toString('base64url');
+  const [current, ...previous] = secrets.macs('mail-link', id, purpose);
+  return [spell(current), ...previous.map(spell)];
+}
+
+function isLinkToken(
+  secrets: Secrets,
+  token: string,
+  verification: Pick<Verification, 'id' | 'purpose'>,
+): boolean {
+  return linkTokens(secrets, verification).some((one) => constantTimeEqual(token, one));
 }
 
 /** The mailed code: six digits, each value equally likely. */
 export function codeOf(secrets: Secrets, verification: Pick<Verification, 'id'>): string {
-  const number = BigInt(`0x${secrets.mac('mail-code', verification.id).toString('hex')}`) % 1_000_000n;
-  return number.toString().padStart(6, '0');
+  return codesOf(secrets, verification)[0];
+}
+
+function codesOf(secrets: Secrets, { id }: Pick<Verification, 'id'>): [string, ...string[]] {
+  const spell = (mac: Buffer) =>
+    (BigInt(`0x${mac.toString('hex')}`) % 1_000_000n).toString().padStart(6, '0');
+  const [current, ...previous] = secrets.macs('mail-code', id);
+  return [spell(current), ...previous.map(spell)];
 }
 
 // 36 bytes fill 48 characters exactly: there is one spelling of a token, and no other decodes to the same bytes.
@@ -140,11 +160,11 @@ async function verificationOfToken(tx: Tx, secrets: Secrets, token: string): Pro
   const hex = Buffer.from(token, 'base64url').subarray(0, 16).toString('hex');
   const id = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   // A link of ours whose row went away with its address or its person is used up, not wrong.
-  if (!purposes.some((purpose) => constantTimeEqual(token, linkToken(secrets, { id, purpose }))))
+  if (!purposes.some((purpose) => isLinkToken(secrets, token, { id, purpose })))
     throw new Problem('link-wrong');
   const verification = await store.findVerification(tx, id);
   if (!verification) throw new Problem('link-used');
-  if (!constantTimeEqual(token, linkToken(secrets, verification))) throw new Problem('link-wrong');
+  if (!isLinkToken(secrets, token, verification)) throw new Problem('link-wrong');
   return verification;
 }
 
@@ -189,7 +209,8 @@ export async function useCode(
   // Counting locks the row until the commit: whoever guesses at the same time is counted after us, one by one.
   const counted = await store.countAttempt(tx, verificationId, codeAttempts);
   if (!counted) return { refused: await whyNoAttempt(tx, verificationId) };
-  if (!constantTimeEqual(code.replaceAll(/[\s-]/g, ''), codeOf(secrets, counted)))
+  const typed = code.replaceAll(/[\s-]/g, '');
+  if (!codesOf(secrets, counted).some((one) => constantTimeEqual(typed, one)))
     return { refused: 'code-wrong' };
   const used = await store.useLink(tx, counted.id);
   return used ? { used } : { refused: 'code-expired' };

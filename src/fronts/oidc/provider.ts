@@ -206,7 +206,7 @@ function cookiesOf(needs: ProviderNeeds): Configuration['cookies'] {
       resume: name('oidc-resume'),
       session: name('oidc-session'),
     },
-    keys: [secrets.mac('oidc-cookies').toString('base64url')],
+    keys: secrets.macs('oidc-cookies').map((mac) => mac.toString('base64url')),
     long: options,
     short: options,
   };

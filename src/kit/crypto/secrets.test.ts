@@ -60,13 +60,13 @@ test('KE-05 online re-wrap: the old key still opens, and each value moves to the
   const during = createSecrets(newKey, [oldKey]);
   assert.equal(during.recognise(before.fingerprint), 'previous');
   assert.equal(during.open('p', sealed, 'b').toString(), 'v');
-  assert.equal(during.macMatches(link, 'link', 'row'), true);
+  assert.deepEqual(during.macs('link', 'row'), [during.mac('link', 'row'), link]);
   const moved = during.rewrap('p', sealed, 'b');
   assert.ok(moved);
   assert.equal(during.rewrap('p', moved, 'b'), undefined);
   const after = createSecrets(newKey);
   assert.equal(after.open('p', moved, 'b').toString(), 'v');
-  assert.equal(after.macMatches(link, 'link', 'row'), false);
+  assert.deepEqual(after.macs('link', 'row'), [after.mac('link', 'row')]);
   assert.throws(() => after.open('p', sealed, 'b'), WrongMasterKey);
 });
 
@@ -82,7 +82,6 @@ test('macs differ by purpose and by where one part ends and the next begins', ()
   assert.equal(new Set(values).size, values.length);
   assert.deepEqual(secrets.mac('link', 'x'), secrets.mac('link', 'x'));
   assert.equal(secrets.mac('link', 'x').length, 32);
-  assert.equal(secrets.macMatches(Buffer.alloc(32), 'link', 'x'), false);
 });
 
 test('the master key file is made once, for its owner only, and read back by all who start at once', async (t) => {

@@ -14,7 +14,6 @@ import {
 } from 'node:crypto';
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { constantTimeEqual } from './ids.ts';
 
 /** The master key is missing, malformed, or not the one the data was sealed with. */
 export class WrongMasterKey extends Error {
@@ -38,8 +37,11 @@ export interface Secrets {
   rewrap(purpose: string, sealed: Uint8Array, bind: string): Buffer | undefined;
   /** HMAC-SHA256 over the length-prefixed parts with the current key of that purpose: 32 bytes. */
   mac(purpose: string, ...parts: string[]): Buffer;
-  /** Whether `given` is the mac of these parts under the current or any previous master key. */
-  macMatches(given: Uint8Array, purpose: string, ...parts: string[]): boolean;
+  /**
+   * The same under every key there is, the current one first: to compare with what may have been given out before the
+   * master key changed (by `constantTimeEqual`).
+   */
+  macs(purpose: string, ...parts: string[]): [Buffer, ...Buffer[]];
   /** Names the current master key without giving it away; stored in the database and compared at start. */
   readonly fingerprint: string;
   /** Compares a stored fingerprint: 'current', 'previous' (a re-wrap is due), or throws WrongMasterKey. */
@@ -215,11 +217,10 @@ export function createSecrets(masterKey: Buffer, previous: readonly Buffer[] = [
         : sealWith(current, purpose, openWith(key, purpose, bytes, bind), bind);
     },
     mac: (purpose, ...parts) => macWith(current, purpose, parts),
-    macMatches(given, purpose, ...parts) {
-      let matches = false;
-      for (const key of ring) matches = constantTimeEqual(given, macWith(key, purpose, parts)) || matches;
-      return matches;
-    },
+    macs: (purpose, ...parts) => [
+      macWith(current, purpose, parts),
+      ...ring.slice(1).map((key) => macWith(key, purpose, parts)),
+    ],
     recognise(storedFingerprint) {
       if (storedFingerprint === current.fingerprint) return 'current';
       if (ring.some((key) => key.fingerprint === storedFingerprint)) return 'previous';
