@@ -1,0 +1,35 @@
+import { RE2JS } from '@bufbuild/re2';
+
+/** What a pattern somebody typed may be at most: characters written, and steps it compiles to. */
+const maxSource = 200;
+const maxSteps = 2_000;
+
+export interface Pattern {
+  /** Steps of the compiled pattern: matching costs at most this many for each character of the text. */
+  steps: number;
+  /** True when it is found anywhere in the text. */
+  test(text: string): boolean;
+  /** True when it describes the whole of the text. */
+  testAll(text: string): boolean;
+}
+
+/**
+ * Compiles a pattern that came from outside, in RE2 syntax: no look-around, no back-references, and matching takes time
+ * in proportion to the text whatever the pattern. Throws a `SyntaxError` with a sentence when it is not one.
+ */
+export function compilePattern(source: string): Pattern {
+  if (source.length > maxSource) throw new SyntaxError(`A pattern has at most ${maxSource} characters.`);
+  const compiled = compiledFrom(source);
+  const steps = compiled.re2().prog.numInst();
+  if (steps > maxSteps) throw new SyntaxError('This pattern repeats too much. Use smaller numbers in { }.');
+  return { steps, test: (text) => compiled.test(text), testAll: (text) => compiled.testExact(text) };
+}
+
+function compiledFrom(source: string): RE2JS {
+  try {
+    return RE2JS.compile(source);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'unknown syntax';
+    throw new SyntaxError(`This pattern cannot be read (RE2 syntax): ${why}.`);
+  }
+}
