@@ -33,6 +33,7 @@ before(async () => {
     log: home.log,
     publicUrl: new URL('https://id.example.org'),
     issuer: new URL('https://id.example.org'),
+    trustedProxies: ['127.0.0.1/32'],
     mac: secrets.mac,
     renderError: () => ({ status: 500, json: { fallen: 'through' } }),
   });
@@ -77,6 +78,7 @@ async function call(
     url: `/api/v1${url}`,
     headers: {
       host: 'id.example.org',
+      'x-forwarded-proto': 'https',
       ...(token ? { authorization: `Bearer ${token}` } : {}),
       ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
       ...options.headers,
@@ -107,6 +109,7 @@ const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'GET /people/:id': 'people.read',
   'PATCH /people/:id': 'people.write',
   'POST /people/:id/state': 'standing.write',
+  'POST /people/:id/erase': 'standing.write',
   'GET /people/:id/addresses': 'people.read',
   'GET /people/:id/aliases': 'aliases.read',
   'GET /people/:id/sessions': 'people.read',
@@ -131,6 +134,10 @@ const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'PUT /applications/:id/aliases/:person': 'aliases.write',
   'DELETE /applications/:id/aliases/:person': 'aliases.write',
   'GET /events': 'events.read',
+  'GET /overview': 'people.read',
+  'GET /operators': 'operators.read',
+  'POST /operators/:person/roles': 'operators.write',
+  'POST /operators/:person/roles/withdraw': 'operators.write',
   'GET /tokens': 'tokens.read',
   'POST /tokens': 'tokens.write',
   'DELETE /tokens/:id': 'tokens.write',
@@ -228,6 +235,9 @@ const writable: [method: string, url: () => string, body: () => object][] = [
   ['POST', () => '/people', () => ({ username: 'grace.hopper', address: 'grace@example.org' })],
   ['PATCH', () => `/people/${ada}`, () => ({ givenName: 'Ada' })],
   ['POST', () => `/people/${ada}/state`, () => ({ state: 'locked', reason: 'test' })],
+  ['POST', () => `/people/${ada}/erase`, () => ({ username: 'nobody' })],
+  ['POST', () => `/operators/${ada}/roles`, () => ({ role: 'auditor' })],
+  ['POST', () => `/operators/${ada}/roles/withdraw`, () => ({ role: 'auditor' })],
   ['POST', () => '/groups', () => ({ name: 'Extra' })],
   ['PATCH', () => '/groups/x', () => ({ title: 'T' })],
   ['POST', () => '/groups/x/members', () => ({ people: [ada] })],
@@ -259,7 +269,7 @@ test('FE-08 a field nobody knows is refused by its name on every route that take
   ];
   const before = await fingerprint();
   for (const [method, url, body] of writable) {
-    for (const key of extra) {
+    for (const key of extra.filter((one) => !Object.hasOwn(body(), one))) {
       const { status, body: problem } = await call(method, url(), { body: { ...body(), [key]: true } });
       assert.equal(status, 400, `${method} ${url()} with ${key}`);
       assert.equal(problem.code, 'input-unknown-key');
@@ -303,7 +313,12 @@ test('FE-09 names that reach for the prototype, wrong types and broken bodies ar
     app.inject({
       method: 'PATCH',
       url: `/api/v1/people/${ada}`,
-      headers: { host: 'id.example.org', authorization: `Bearer ${tokens.owner}`, 'content-type': type },
+      headers: {
+        host: 'id.example.org',
+        'x-forwarded-proto': 'https',
+        authorization: `Bearer ${tokens.owner}`,
+        'content-type': type,
+      },
       payload,
     });
   for (const payload of [

@@ -1,9 +1,9 @@
 /**
  * The operators' API, `/api/v1`: what the console and scripts can do, and no more than their roles allow.
  * Owns no table; records through the core with the caller as actor and the cause `admin`.
- * Refuses whoever has no token, every field it does not know by its name, and things of apps that are not the caller's
- * as if they were not there. Secrets go in or are shown once; no GET ever returns one. The description of all of it is
- * generated: `/api/v1/openapi.json`.
+ * Refuses whoever has neither a token nor an operator's session, every field it does not know by its name, and things
+ * of apps that are not the caller's as if they were not there. Secrets go in or are shown once; no GET ever returns one.
+ * The description of all of it is generated: `/api/v1/openapi.json`.
  */
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -20,12 +20,14 @@ import type { Database, TransactOptions } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type App, HttpRefusal } from '#kit/http/server.ts';
 import type { Log } from '#kit/log/log.ts';
-import { type ApiRoute, contextOf, guard } from './access.ts';
+import { type ApiRoute, contextOf, guard, holdCaller } from './access.ts';
 import { applicationRoutes } from './applications.ts';
 import { communityRoutes } from './community.ts';
 import { answerProblem, describeProblems } from './errors.ts';
 import { eventRoutes } from './events.ts';
 import { groupRoutes } from './groups.ts';
+import { operatorRoutes } from './operators.ts';
+import { overviewRoutes } from './overview.ts';
 import { type Cursors, createCursors } from './paging.ts';
 import { peopleRoutes } from './people.ts';
 import { personRecordRoutes } from './person-records.ts';
@@ -71,7 +73,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       scope.setNotFoundHandler((request, reply) =>
         answerProblem(needs.log, new HttpRefusal(404, 'not-found', 'no such route'), request, reply),
       );
-      guard(plain, needs.database, routes);
+      guard(plain, { database: needs.database, cookies: app.cookieJar }, routes);
       scope.addHook('onSend', async (_request, reply) => {
         reply.header('cache-control', 'no-store');
       });
@@ -86,7 +88,15 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
         scope,
         cursors: createCursors(needs.secrets),
         read: (request, work) => database.read(contextOf(request), work),
-        change: (request, work, options) => database.transact(contextOf(request), work, options),
+        change: (request, work, options) =>
+          database.transact(
+            contextOf(request),
+            async (tx) => {
+              await holdCaller(tx, request.caller);
+              return work(tx);
+            },
+            options,
+          ),
       };
       peopleRoutes(api);
       personRecordRoutes(api);
@@ -95,6 +105,8 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       communityRoutes(api);
       eventRoutes(api);
       tokenRoutes(api);
+      operatorRoutes(api);
+      overviewRoutes(api);
       scope.get(
         '/openapi.json',
         { config: { door: 'public' }, schema: { hide: true } },

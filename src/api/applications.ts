@@ -31,7 +31,7 @@ const shape = z.object({
 
 const tags = ['Apps'];
 const params = z.strictObject({ id: z.string() });
-const own = { door: 'bearer', app: 'id' } as const;
+const own = { door: 'api', app: 'id' } as const;
 
 function show(application: Application) {
   return { ...application, settings: { ...application.settings } as Record<string, unknown> };
@@ -49,7 +49,7 @@ function readApplications({ scope, read }: Api): void {
   scope.get(
     '/applications',
     {
-      config: { door: 'bearer', permission: 'applications.read', app: 'each' },
+      config: { door: 'api', permission: 'applications.read', app: 'each' },
       schema: { tags, summary: 'All apps the caller may see', response: { 200: pageOf(shape) } },
     },
     async (request) => {
@@ -76,7 +76,7 @@ function addAndRemoveApplications({ scope, change }: Api): void {
   scope.post(
     '/applications',
     {
-      config: { door: 'bearer', permission: 'applications.manage' },
+      config: { door: 'api', permission: 'applications.manage' },
       schema: {
         tags,
         summary: 'Add an app; ask for its secret with POST …/secret',
@@ -98,7 +98,7 @@ function addAndRemoveApplications({ scope, change }: Api): void {
   scope.delete(
     '/applications/:id',
     {
-      config: { ...own, permission: 'applications.manage' },
+      config: { ...own, permission: 'applications.manage', elevation: true },
       schema: {
         tags,
         summary: 'Remove an app with its names of people and agreements',
@@ -148,7 +148,7 @@ function rotateSecrets({ scope, change }: Api): void {
   scope.post(
     '/applications/:id/secret',
     {
-      config: { ...own, permission: 'applications.write' },
+      config: { ...own, permission: 'applications.write', elevation: true },
       schema: {
         tags,
         summary: 'Set the secret of an app, or have one made, which is shown this once',

@@ -1,10 +1,12 @@
 /** Settings of the community and its own attributes; and who the caller is. */
 import { z } from 'zod';
 import { changeCommunity, community, communitySettings } from '#core/community/community.ts';
-import { roles } from '#core/operators/permissions.ts';
+import { may, type Permission, permissions, roles } from '#core/operators/permissions.ts';
 import { attributeDeclaration, attributeDeclarations, declareAttributes } from '#core/people/attributes.ts';
 import { Problem } from '#core/problem.ts';
+import { requireElevation } from './access.ts';
 import type { Api } from './api.ts';
+import { moment } from './shapes.ts';
 
 const settings = z.record(z.string(), z.unknown());
 const tags = ['Community'];
@@ -19,7 +21,7 @@ function settingsRoutes({ scope, read, change }: Api): void {
   scope.get(
     '/community',
     {
-      config: { door: 'bearer', permission: 'community.read' },
+      config: { door: 'api', permission: 'community.read' },
       schema: { tags, summary: 'Settings, defaults filled in', response: { 200: settings } },
     },
     async (request) => ({ ...(await read(request, community)) }) as Record<string, unknown>,
@@ -27,7 +29,7 @@ function settingsRoutes({ scope, read, change }: Api): void {
   scope.put(
     '/community',
     {
-      config: { door: 'bearer', permission: 'community.write' },
+      config: { door: 'api', permission: 'community.write' },
       schema: {
         tags,
         summary: 'Replace the settings; what is left out takes its default',
@@ -49,7 +51,7 @@ function attributeRoutes({ scope, read, change }: Api): void {
   scope.get(
     '/attributes',
     {
-      config: { door: 'bearer', permission: 'community.read' },
+      config: { door: 'api', permission: 'community.read' },
       schema: { tags, summary: 'The community’s own attributes, in order', response: { 200: declarations } },
     },
     async (request) => ({ items: (await read(request, attributeDeclarations)) as Record<string, unknown>[] }),
@@ -57,7 +59,7 @@ function attributeRoutes({ scope, read, change }: Api): void {
   scope.put(
     '/attributes',
     {
-      config: { door: 'bearer', permission: 'community.write' },
+      config: { door: 'api', permission: 'community.write' },
       schema: {
         tags,
         summary: 'Replace the declarations; an attribute that is left out goes, with everyone’s values',
@@ -78,6 +80,7 @@ function attributeRoutes({ scope, read, change }: Api): void {
         if (kept.size < items.length)
           throw new Problem('input-malformed', { fields: { items: 'input-malformed' } });
         const gone = (await attributeDeclarations(tx)).filter((one) => !kept.has(one.name));
+        if (gone.length > 0) requireElevation(request);
         if (gone.some((one) => !withdraw.includes(one.name)))
           throw new Problem('conflict', { fields: { withdraw: 'attribute-required' } });
         await declareAttributes(tx, items);
@@ -86,23 +89,37 @@ function attributeRoutes({ scope, read, change }: Api): void {
   );
 }
 
+const rights = Object.keys(permissions) as [Permission, ...Permission[]];
+
 function whoami({ scope }: Api): void {
   scope.get(
     '/whoami',
     {
-      config: { door: 'bearer', permission: 'any' },
+      config: { door: 'api', permission: 'any' },
       schema: {
         tags: ['Tokens'],
-        summary: 'The token that is calling, and its roles',
+        summary: 'Who is calling, a token or an operator’s session, and what they may do',
         response: {
           200: z.object({
+            kind: z.enum(['token', 'person']),
             id: z.string(),
             name: z.string(),
             grants: z.array(z.object({ role: z.enum(roles), application: z.string().optional() })),
+            rights: z.array(z.enum(rights)).describe('What these roles allow for everything there is.'),
+            elevatedUntil: moment
+              .optional()
+              .describe('Until when the sign-in is recent enough for what asks for a recent one.'),
           }),
         },
       },
     },
-    async ({ caller }) => ({ id: caller.id, name: caller.name, grants: caller.grants }),
+    async ({ caller: { kind, id, name, grants, elevatedUntil } }) => ({
+      kind,
+      id,
+      name,
+      grants,
+      rights: rights.filter((right) => may(grants, right)),
+      elevatedUntil,
+    }),
   );
 }

@@ -34,6 +34,7 @@ export const apiStatus: Record<ProblemCode, number> = {
   'too-many-attempts': 429,
   busy: 503,
   'session-ended': 401,
+  'elevation-required': 401,
   'application-unknown': 404,
   'application-disabled': 403,
   'application-forbidden': 403,
@@ -89,7 +90,16 @@ export interface ProblemDocument {
   code: ProblemCode;
   reference: string;
   fields?: Record<string, FieldProblem>;
+  /** Where a browser signs in (again); `?to=` names the path of ours to come back to. */
+  signIn?: string;
 }
+
+/** Refusals that a browser answers with a sign-in. */
+const signInAgain: readonly ProblemCode[] = ['session-ended', 'elevation-required'];
+const signInPath = '/admin/sign-in';
+
+/** How old a sign-in may be for what needs a recent one. */
+export const elevationSeconds = 600;
 
 /** A precondition of the request that does not hold any more (If-Match, RFC 9110 §13.1.1). */
 export class PreconditionFailed extends Problem {
@@ -167,6 +177,14 @@ function inOurWords(message: string = problems['input-malformed']): string {
   return said.charAt(0).toUpperCase() + said.slice(1);
 }
 
+/** RFC 6750 §3, and RFC 9470 §3 where the sign-in was too long ago. */
+function challenge(code: ProblemCode): string {
+  const realm = 'Bearer realm="Gatehouse"';
+  return code === 'elevation-required'
+    ? `${realm}, error="insufficient_user_authentication", max_age=${elevationSeconds}`
+    : realm;
+}
+
 /** Writes the answer to whatever went wrong, and the line an operator can search for. */
 export function answerProblem(
   log: Log,
@@ -179,7 +197,7 @@ export function answerProblem(
   const line = { code, status, reference, route: request.routeOptions?.url ?? '-' };
   if (code === 'unexpected') log.error({ ...line, err: error }, 'a fault of ours');
   else log.info({ ...line, detail }, 'refused');
-  if (status === 401) reply.header('www-authenticate', 'Bearer realm="Gatehouse"');
+  if (status === 401) reply.header('www-authenticate', challenge(code));
   if (retryAfter) reply.header('retry-after', String(retryAfter));
   const document: ProblemDocument = {
     type: 'about:blank',
@@ -189,6 +207,7 @@ export function answerProblem(
     code,
     reference,
     fields,
+    signIn: signInAgain.includes(code) ? signInPath : undefined,
   };
   // Past the route's own serializer: no response schema describes it.
   return reply
@@ -216,6 +235,7 @@ export function describeProblems(): object {
       code: { type: 'string', enum: Object.keys(problems) },
       reference: { type: 'string', description: 'The request, as the log names it.' },
       fields: { type: 'object', additionalProperties: field, description: 'The fields at fault.' },
+      signIn: { type: 'string', description: 'Where a browser signs in again; `?to=` names the way back.' },
     },
   };
   return {

@@ -40,8 +40,8 @@ const member = z.object({
 const fields = { title: line.optional(), description: z.string().max(1000).optional() };
 const tags = ['Groups'];
 const params = z.strictObject({ id: z.string() });
-const reads = { door: 'bearer', permission: 'groups.read' } as const;
-const writes = { door: 'bearer', permission: 'groups.write' } as const;
+const reads = { door: 'api', permission: 'groups.read' } as const;
+const writes = { door: 'api', permission: 'groups.write' } as const;
 
 async function requireGroup(tx: Tx, id: string): Promise<Group> {
   const [group] = await findGroups(tx, [id]);
@@ -108,7 +108,7 @@ function addAndRemoveGroups({ scope, change }: Api): void {
   scope.delete(
     '/groups/:id',
     {
-      config: writes,
+      config: { ...writes, elevation: true },
       schema: {
         tags,
         summary: 'Remove a group; its members leave it first',

@@ -19,6 +19,7 @@ import {
   requirePerson,
 } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
+import { lastSignIns } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { Api } from './api.ts';
 import { pageOf, pageQuery } from './paging.ts';
@@ -37,6 +38,7 @@ const listed = z.object({
   stateSince: moment,
   mergedInto: z.string().optional(),
   origin: z.string(),
+  lastSignInAt: moment.optional(),
   createdAt: moment,
   updatedAt: moment,
   version,
@@ -64,13 +66,14 @@ export function peopleRoutes(api: Api): void {
   readPeople(api);
   addPeople(api);
   changePeople(api);
+  erasePeople(api);
 }
 
 function readPeople({ scope, cursors, read }: Api): void {
   scope.get(
     '/people',
     {
-      config: { door: 'bearer', permission: 'people.read' },
+      config: { door: 'api', permission: 'people.read' },
       schema: {
         tags,
         summary: 'Find people by name or address',
@@ -95,7 +98,7 @@ function readPeople({ scope, cursors, read }: Api): void {
   scope.get(
     '/people/:id',
     {
-      config: { door: 'bearer', permission: 'people.read' },
+      config: { door: 'api', permission: 'people.read' },
       schema: { tags, summary: 'One person', params: byId, response: { 200: detailed } },
     },
     async (request, reply) => {
@@ -110,7 +113,7 @@ function addPeople({ scope, change }: Api): void {
   scope.post(
     '/people',
     {
-      config: { door: 'bearer', permission: 'people.write' },
+      config: { door: 'api', permission: 'people.write' },
       schema: {
         tags,
         summary: 'Add a person whose address you vouch for; they set their own password by mail',
@@ -152,7 +155,7 @@ function changePeople({ scope, change }: Api): void {
   scope.patch(
     '/people/:id',
     {
-      config: { door: 'bearer', permission: 'people.write' },
+      config: { door: 'api', permission: 'people.write' },
       schema: {
         tags,
         summary: 'Change names, locale and attributes; what is left out stays',
@@ -188,7 +191,7 @@ function changePeople({ scope, change }: Api): void {
   scope.post(
     '/people/:id/state',
     {
-      config: { door: 'bearer', permission: 'standing.write' },
+      config: { door: 'api', permission: 'standing.write' },
       schema: {
         tags,
         summary: 'Let a person in again, or take their standing; ends their sessions at once',
@@ -216,19 +219,56 @@ function changePeople({ scope, change }: Api): void {
   );
 }
 
+function erasePeople({ scope, change }: Api): void {
+  scope.post(
+    '/people/:id/erase',
+    {
+      config: { door: 'api', permission: 'standing.write', elevation: true },
+      schema: {
+        tags,
+        summary: 'Erase a person for good: what says who they were goes, the id stays',
+        params: byId,
+        body: z.strictObject({
+          username: z.string().max(255).describe('Their user name, so that nobody is erased by mistake.'),
+          reason: z
+            .string()
+            .trim()
+            .min(1)
+            .max(500)
+            .optional()
+            .describe('Kept in the log: it should not name them.'),
+        }),
+        response: { 200: detailed },
+      },
+    },
+    async (request) =>
+      change(request, async (tx) => {
+        const { username, reason } = request.body;
+        const { id } = request.params;
+        const person = await requirePerson(tx, id);
+        if (person.username !== username)
+          throw new Problem('conflict', { fields: { username: 'input-malformed' } });
+        await protectOperators(tx, request, id);
+        await leave(tx, id, 'erased', reason);
+        return describe(tx, id);
+      }),
+  );
+}
+
 /** Nobody takes the standing of an operator who may not dismiss them either. */
 async function protectOperators(tx: Tx, request: FastifyRequest, person: string): Promise<void> {
   if ((await rolesOf(tx, person)).length > 0) requirePermission(request.caller.grants, 'operators.write');
 }
 
 async function withAddresses(tx: Tx, people: readonly Person[]) {
-  const addresses = await listAddresses(
-    tx,
-    people.map((person) => person.id),
-  );
+  const ids = people.map((person) => person.id);
+  const addresses = await listAddresses(tx, ids);
+  const seen = await lastSignIns(tx, ids);
+  const main = new Map(addresses.filter((one) => one.primary).map((one) => [one.person, one.address]));
   return people.map((person) => ({
     ...person,
-    address: addresses.find((one) => one.person === person.id && one.primary)?.address,
+    address: main.get(person.id),
+    lastSignInAt: seen.get(person.id)?.get(''),
   }));
 }
 

@@ -5,7 +5,7 @@ import { listEvents } from '#core/events/events.ts';
 import { listAddresses, requirePerson } from '#core/people/people.ts';
 import { endSessions, listSessions, listSignIns } from '#core/sessions/sessions.ts';
 import type { Api } from './api.ts';
-import { eventShape, showEvent } from './events.ts';
+import { eventPage, showEvents } from './events.ts';
 import { pageOf, pageQuery } from './paging.ts';
 import { moment } from './shapes.ts';
 
@@ -53,7 +53,7 @@ function addressAndAliasRoutes({ scope, read }: Api): void {
   scope.get(
     '/people/:id/addresses',
     {
-      config: { door: 'bearer', permission: 'people.read' },
+      config: { door: 'api', permission: 'people.read' },
       schema: { tags, summary: 'Addresses, the main one first', params, response: { 200: pageOf(address) } },
     },
     async (request) =>
@@ -65,7 +65,7 @@ function addressAndAliasRoutes({ scope, read }: Api): void {
   scope.get(
     '/people/:id/aliases',
     {
-      config: { door: 'bearer', permission: 'aliases.read' },
+      config: { door: 'api', permission: 'aliases.read' },
       schema: {
         tags,
         summary: 'Names the person was given at apps',
@@ -86,7 +86,7 @@ function sessionRoutes({ scope, read, change }: Api): void {
   scope.get(
     '/people/:id/sessions',
     {
-      config: { door: 'bearer', permission: 'people.read' },
+      config: { door: 'api', permission: 'people.read' },
       schema: {
         tags,
         summary: 'Sessions that last, latest first',
@@ -103,7 +103,7 @@ function sessionRoutes({ scope, read, change }: Api): void {
   scope.delete(
     '/people/:id/sessions',
     {
-      config: { door: 'bearer', permission: 'people.help' },
+      config: { door: 'api', permission: 'people.help' },
       schema: {
         tags,
         summary: 'End all sessions; every app that took part is told',
@@ -123,7 +123,7 @@ function pastRoutes({ scope, cursors, read }: Api): void {
   scope.get(
     '/people/:id/sign-ins',
     {
-      config: { door: 'bearer', permission: 'people.read' },
+      config: { door: 'api', permission: 'people.read' },
       schema: {
         tags,
         summary: 'Attempts to sign in, latest first',
@@ -141,13 +141,13 @@ function pastRoutes({ scope, cursors, read }: Api): void {
   scope.get(
     '/people/:id/events',
     {
-      config: { door: 'bearer', permission: 'events.read' },
+      config: { door: 'api', permission: 'events.read' },
       schema: {
         tags,
         summary: 'What happened to and by this account, latest first',
         params,
         querystring: z.strictObject(pageQuery),
-        response: { 200: pageOf(eventShape) },
+        response: { 200: eventPage },
       },
     },
     async (request) =>
@@ -162,7 +162,7 @@ function pastRoutes({ scope, cursors, read }: Api): void {
           limit: limit + 1,
         });
         const page = cursors.page(list, found, limit, (last) => String(last.id));
-        return { ...page, items: page.items.map(showEvent) };
+        return { ...page, ...(await showEvents(tx, page.items)) };
       }),
   );
 }

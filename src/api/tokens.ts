@@ -15,6 +15,12 @@ const shape = z.object({
   application: z.string().optional(),
   createdAt: moment,
   createdBy: z.object({ kind: z.string(), id: z.string().optional(), name: z.string().optional() }),
+  maker: z.string().optional().describe('The person it stands and falls with; none when made on the host.'),
+  makerName: z.string().optional(),
+  rests: z
+    .enum(['maker-inactive', 'maker-role'])
+    .optional()
+    .describe('Why it does nothing for now: its maker lost their standing, or holds less than the token.'),
   expiresAt: moment.optional(),
   lastUsedAt: moment.optional(),
   revokedAt: moment.optional(),
@@ -26,7 +32,7 @@ export function tokenRoutes({ scope, read, change }: Api): void {
   scope.get(
     '/tokens',
     {
-      config: { door: 'bearer', permission: 'tokens.read' },
+      config: { door: 'api', permission: 'tokens.read' },
       schema: {
         tags,
         summary: 'All tokens, newest first; never their values',
@@ -38,7 +44,7 @@ export function tokenRoutes({ scope, read, change }: Api): void {
   scope.post(
     '/tokens',
     {
-      config: { door: 'bearer', permission: 'tokens.write' },
+      config: { door: 'api', permission: 'tokens.write', elevation: true },
       schema: {
         tags,
         summary: 'Make a token; its value is shown this once',
@@ -63,7 +69,7 @@ export function tokenRoutes({ scope, read, change }: Api): void {
   scope.delete(
     '/tokens/:id',
     {
-      config: { door: 'bearer', permission: 'tokens.write' },
+      config: { door: 'api', permission: 'tokens.write' },
       schema: {
         tags,
         summary: 'Withdraw a token for good',

@@ -42,6 +42,8 @@ export const problems = {
     'There were too many attempts. Wait a while, then try again, or set a new password by mail.',
   busy: 'Very many people are signing in right now. Try again in a few seconds.',
   'session-ended': 'You were signed out. Sign in again to go on.',
+  'elevation-required':
+    'This needs a sign-in that is no older than ten minutes. Sign in again, then do it once more.',
   'application-unknown': 'This app is not known here. Check the address you came from.',
   'application-disabled': 'This app is switched off for now. Ask the people who run the community.',
   'application-forbidden': 'Your account may not enter this app. Ask the people who run it to add you.',

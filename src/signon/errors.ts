@@ -34,6 +34,7 @@ export const pageStatus: Record<ProblemCode, number> = {
   'too-many-attempts': 429,
   busy: 503,
   'session-ended': 401,
+  'elevation-required': 401,
   'application-unknown': 404,
   'application-disabled': 403,
   'application-forbidden': 403,

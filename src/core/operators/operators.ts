@@ -21,6 +21,9 @@ export interface Operator extends Grant {
 /** The roles of a person; none for people who are not operators. Standing is the caller's question (`signon/gate`). */
 export const rolesOf = store.rolesOf;
 
+/** The same, kept from being taken away until the transaction ends. */
+export const holdRoles = store.holdRoles;
+
 /** Everyone with a role, owners first. */
 export const listOperators = store.listOperators;
 

@@ -43,6 +43,7 @@ export const authorizationErrors: Record<ProblemCode, AuthorizationError> = {
   'too-many-attempts': later,
   busy: later,
   'session-ended': 'login_required',
+  'elevation-required': 'login_required',
   'application-unknown': 'unauthorized_client',
   'application-disabled': 'unauthorized_client',
   'application-forbidden': denied,

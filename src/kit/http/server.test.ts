@@ -239,7 +239,7 @@ test('AU-05 forwarded addresses count from trusted proxies alone', async () => {
 
 test('doors decide who sees cookies: none for bearer and public', async () => {
   const app = make();
-  for (const door of ['page', 'bearer', 'public', 'protocol'] as const)
+  for (const door of ['page', 'api', 'bearer', 'public', 'protocol'] as const)
     app.get(`/${door}`, { config: { door } }, async (request) => [...request.cookies.keys()].join());
   const ask = async (door: string) =>
     (
@@ -250,6 +250,7 @@ test('doors decide who sees cookies: none for bearer and public', async () => {
     ).body;
   assert.equal(await ask('page'), 'd');
   assert.equal(await ask('protocol'), 'd');
+  assert.equal(await ask('api'), 'd');
   assert.equal(await ask('bearer'), '');
   assert.equal(await ask('public'), '');
 });

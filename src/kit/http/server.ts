@@ -5,8 +5,9 @@
  *   const app = createServer({ … }); app.get('/x', { config: { door: 'page' } }, handler); await app.listen({ host, port })
  *
  * Doors: `page` (GET only, cookies readable), `form` (a posted form of one of our pages: our Origin and the form token
- * of this browser), `bearer` (no cookies by construction), `protocol` (another protocol's own rules: no form token),
- * `public` (no cookies, nothing to protect). A route without a door stops the start.
+ * of this browser), `api` (a token in the Authorization header, or cookies: then whatever changes something must come
+ * from a script of ours), `bearer` (no cookies by construction), `protocol` (another protocol's own rules: no form
+ * token), `public` (no cookies, nothing to protect). A route without a door stops the start.
  *
  * request: requestId, network (client address), nonce, cookies, browser, form · reply: page(html, { status, formAction })
  */
@@ -25,6 +26,7 @@ import { type CookieJar, createCookies, newBrowser, parseCookies } from './cooki
 import { answerBadUrl, answerErrors } from './errors.ts';
 import { FormBody } from './form.ts';
 import { pageHeaders, plainHeaders } from './headers.ts';
+import { checkScript, isOwnOrigin } from './own-origin.ts';
 import { HttpRefusal } from './refusal.ts';
 import { checkHost, checkShape, checkTarget } from './target.ts';
 
@@ -32,7 +34,7 @@ export type { CookieJar } from './cookies.ts';
 export { FormBody } from './form.ts';
 export { HttpRefusal } from './refusal.ts';
 
-export type Door = 'page' | 'form' | 'bearer' | 'protocol' | 'public';
+export type Door = 'page' | 'form' | 'api' | 'bearer' | 'protocol' | 'public';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -91,6 +93,17 @@ export interface ServerOptions {
 }
 
 const bodyLimit = 1024 * 1024;
+const referenceBytes = 9;
+let references = Buffer.alloc(0);
+
+/** What a request is called in the log and to whoever asks about it; random bytes are fetched a few hundred at a time. */
+function newReference(): string {
+  if (references.length < referenceBytes) references = randomBytes(referenceBytes * 256);
+  const reference = references.toString('base64url', 0, referenceBytes);
+  references = references.subarray(referenceBytes);
+  return reference;
+}
+
 const formTokens = new WeakMap<FastifyInstance, (browser: string) => string>();
 
 /** Makes the server; nothing listens yet. */
@@ -132,10 +145,13 @@ export function createServer(options: ServerOptions): App {
   decorate(app);
   app.addHook('onRoute', (route) => noteRoute(app, route));
   const checkHttps = secure ? httpsCheck(options.log) : undefined;
-  app.addHook('onRequest', async (request, reply) => receive(app, request, reply, { ours, checkHttps }));
+  app.addHook('onRequest', async (request, reply) =>
+    receive(app, request, reply, { ours, checkHttps, secure }),
+  );
   app.addHook('preHandler', async (request) => checkDoor(app, request, ours, secure));
+  const always = Object.entries(plainHeaders(secure));
   app.addHook('onSend', async (request, reply, payload) => {
-    for (const [name, value] of Object.entries(plainHeaders(secure))) {
+    for (const [name, value] of always) {
       if (!reply.hasHeader(name)) reply.header(name, value);
     }
     if (!reply.hasHeader('content-security-policy'))
@@ -159,7 +175,15 @@ function portOf(url: URL): number {
 function decorate(app: App): void {
   app.decorateRequest('requestId', '');
   app.decorateRequest('network', '');
-  app.decorateRequest('nonce', '');
+  const nonces = new WeakMap<FastifyRequest, string>();
+  // Made where a page asks for it: most answers to apps have none.
+  app.decorateRequest('nonce', {
+    getter(this: FastifyRequest): string {
+      const nonce = nonces.get(this) ?? randomBytes(16).toString('base64');
+      nonces.set(this, nonce);
+      return nonce;
+    },
+  });
   app.decorateRequest('browser', '');
   app.decorateRequest('cookies', null as unknown as ReadonlyMap<string, string>);
   app.decorateRequest('form', null as unknown as FormBody);
@@ -190,20 +214,27 @@ function noteRoute(app: App, route: RouteOptions): void {
   }
 }
 
+interface Ground {
+  ours: ReadonlySet<string>;
+  checkHttps?: ReturnType<typeof httpsCheck>;
+  secure: boolean;
+}
+
 /** What every request goes through before its route is looked at closely. */
 async function receive(
   app: App,
   request: FastifyRequest,
   reply: FastifyReply,
-  { ours, checkHttps }: { ours: ReadonlySet<string>; checkHttps?: ReturnType<typeof httpsCheck> },
+  { ours, checkHttps, secure }: Ground,
 ): Promise<void> {
-  request.requestId = randomBytes(9).toString('base64url');
-  request.nonce = randomBytes(16).toString('base64');
+  request.requestId = newReference();
   request.network = clientAddress(request.ip, request.raw);
   const refusePlain = checkHttps?.(request);
   forgetForwarded(request.raw);
   const { door, anyHost } = request.routeOptions.config;
-  if (door === 'bearer' || door === 'public') delete request.raw.headers.cookie;
+  // Whoever brings a token is who the token says, not whoever happens to be signed in.
+  const byToken = door === 'api' && request.headers.authorization !== undefined;
+  if (door === 'bearer' || door === 'public' || byToken) delete request.raw.headers.cookie;
   request.cookies = parseCookies(request.headers.cookie);
   request.browser = app.cookieJar.read(request, 'browser') ?? '';
   request.form = new FormBody('');
@@ -211,6 +242,7 @@ async function receive(
   checkHost(request.raw, anyHost ? undefined : ours);
   // Public is what holds nothing to protect: health checks, and the looks of the page that says this.
   if (door !== 'public') refusePlain?.();
+  if (door === 'api' && app.cookieJar.read(request, 'session')) checkScript(request, ours, secure);
   if (request.headers['content-encoding'] && request.headers['content-encoding'] !== 'identity') {
     throw new HttpRefusal(415, 'input-malformed', 'compressed bodies are not read');
   }
@@ -229,22 +261,6 @@ function checkDoor(app: App, request: FastifyRequest, ours: ReadonlySet<string>,
   const right = Buffer.from(formTokens.get(app)?.(request.browser) ?? '');
   const same = request.browser !== '' && given.length === right.length && timingSafeEqual(given, right);
   if (!same) throw new HttpRefusal(403, 'form-stale', 'the form token does not belong to this browser');
-}
-
-/**
- * Origin must be the scheme and host asked: whoever can answer for http://us must not post to https://us. Under
- * `Referrer-Policy: no-referrer` browsers send `Origin: null` with their own forms (Fetch §3.1); then Sec-Fetch-Site,
- * which no page can set, must say same-origin.
- */
-function isOwnOrigin(request: FastifyRequest, ours: ReadonlySet<string>, secure: boolean): boolean {
-  const { origin, host = '' } = request.headers;
-  const site = request.headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin') return false;
-  if (origin === undefined || origin === 'null') return site === 'same-origin';
-  if (!URL.canParse(origin)) return false;
-  const from = new URL(origin);
-  const sameScheme = from.protocol === (secure ? 'https:' : 'http:');
-  return sameScheme && ours.has(from.host) && from.host === host.toLowerCase();
 }
 
 /** The hidden field that every form of ours carries. */

@@ -1,0 +1,81 @@
+/** How the installation is doing: counts, and what someone should look at. */
+import { z } from 'zod';
+import { listApplications } from '#core/applications/applications.ts';
+import { listOperators } from '#core/operators/operators.ts';
+import { may } from '#core/operators/permissions.ts';
+import { countPeople, personStates } from '#core/people/people.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { queueState } from '#kit/queue/queue.ts';
+import type { Caller } from './access.ts';
+import type { Api } from './api.ts';
+
+const concerns = ['owner-single', 'app-plain-http', 'work-dead', 'work-late'] as const;
+
+const shape = z.object({
+  people: z.partialRecord(z.enum(personStates), z.number().int()).describe('How many, by state.'),
+  applications: z.object({ enabled: z.number().int(), disabled: z.number().int() }),
+  work: z
+    .array(
+      z.object({
+        lane: z.string(),
+        ready: z.number().int(),
+        leased: z.number().int(),
+        dead: z.number().int(),
+        oldestSeconds: z.number().describe('How long the oldest that could run has been waiting.'),
+      }),
+    )
+    .optional()
+    .describe('Work that waits, by kind; for those who may see the state of the system.'),
+  concerns: z
+    .array(
+      z.object({
+        code: z.enum(concerns),
+        application: z.string().optional(),
+        lane: z.string().optional(),
+        count: z.number().int().optional(),
+      }),
+    )
+    .describe('What needs a look.'),
+});
+
+type Concern = z.infer<typeof shape>['concerns'][number];
+
+/** Work that waits longer than this is late. */
+const lateSeconds = 300;
+
+export function overviewRoutes({ scope, read }: Api): void {
+  scope.get(
+    '/overview',
+    {
+      config: { door: 'api', permission: 'people.read' },
+      schema: { tags: ['Community'], summary: 'Counts, and what needs a look', response: { 200: shape } },
+    },
+    async (request) => read(request, (tx) => overview(tx, request.caller)),
+  );
+}
+
+async function overview(tx: Tx, caller: Caller): Promise<z.infer<typeof shape>> {
+  const applications = await listApplications(tx);
+  const enabled = applications.filter((one) => one.settings.enabled);
+  const counted = await countPeople(tx);
+  const people = Object.fromEntries(personStates.map((state) => [state, counted[state] ?? 0]));
+  const work = may(caller.grants, 'system.read') ? await queueState(tx) : undefined;
+  const found: Concern[] = enabled
+    .filter((one) => one.settings.privateHttp)
+    .map((one) => ({ code: 'app-plain-http', application: one.id }));
+  for (const lane of work ?? []) {
+    if (lane.dead > 0) found.push({ code: 'work-dead', lane: lane.lane, count: lane.dead });
+    if (lane.oldestSeconds > lateSeconds)
+      found.push({ code: 'work-late', lane: lane.lane, count: lane.ready });
+  }
+  if (may(caller.grants, 'operators.read')) {
+    const owners = (await listOperators(tx)).filter((one) => one.role === 'owner');
+    if (owners.length === 1) found.push({ code: 'owner-single' });
+  }
+  return {
+    people,
+    applications: { enabled: enabled.length, disabled: applications.length - enabled.length },
+    work,
+    concerns: found,
+  };
+}
