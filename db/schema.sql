@@ -38,12 +38,14 @@ CREATE TABLE api_tokens (
   application text,
   created_at timestamp with time zone NOT NULL,
   created_by jsonb NOT NULL,
+  maker uuid,
   expires_at timestamp with time zone,
   last_used_at timestamp with time zone,
   revoked_at timestamp with time zone,
   CONSTRAINT api_tokens_pkey PRIMARY KEY (id),
   CONSTRAINT api_tokens_token_hash_key UNIQUE (token_hash),
-  CONSTRAINT api_tokens_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE CASCADE
+  CONSTRAINT api_tokens_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE CASCADE,
+  CONSTRAINT api_tokens_maker_fkey FOREIGN KEY (maker) REFERENCES people(id) ON DELETE CASCADE
 );
 
 CREATE TABLE applications (
@@ -429,6 +431,7 @@ CREATE TABLE sign_ins (
   CONSTRAINT sign_ins_pkey PRIMARY KEY (id),
   CONSTRAINT sign_ins_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
 );
+CREATE INDEX sign_ins_age ON sign_ins USING brin (at);
 CREATE INDEX sign_ins_person ON sign_ins USING btree (person, at DESC);
 
 CREATE TABLE signon_requests (

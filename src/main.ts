@@ -10,7 +10,7 @@ import type { Config } from '#config/config.ts';
 import { registerAccount } from '#consoles/account/account.ts';
 import { registerAdmin } from '#consoles/admin/admin.ts';
 import { type Community, community } from '#core/community/community.ts';
-import { startReader } from '#core/events/reader.ts';
+import { type LogReader, startReader } from '#core/events/reader.ts';
 import { openSetup } from '#core/operators/setup.ts';
 import { oidcFront } from '#fronts/oidc/oidc.ts';
 import { system } from '#kit/db/database.ts';
@@ -19,6 +19,7 @@ import { type App, createServer } from '#kit/http/server.ts';
 import type { Log } from '#kit/log/log.ts';
 import { loadLocales } from '#kit/page/words.ts';
 import { createMailer, type Mailer } from '#kit/smtp/smtp.ts';
+import { importErasureReader } from '#migration/forget.ts';
 import { startWrapping } from '#migration/wrap.ts';
 import { startNotices } from '#notices/notices.ts';
 import { errorPage, logRefusal } from '#signon/error-page.ts';
@@ -26,9 +27,11 @@ import type { Front } from '#signon/front.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
 import type { PageNeeds } from '#signon/visit.ts';
 import { closeAll, type House, type HouseOptions, openHouse } from './house.ts';
-import { operations } from './operations.ts';
+import { operations, refuseOthers } from './operations.ts';
+import { sweepHistory } from './retention.ts';
 
 export interface RunningHouse extends House {
+  /** The pages and protocols; undefined where this process runs none of them. */
   app?: App;
   url: URL;
   mailer: Mailer;
@@ -61,9 +64,9 @@ export async function serve(
     ];
     const settlers: (() => Promise<void>)[] = [];
     if (config.run.includes('worker')) await startWork(house, mailer, fronts, closers, settlers);
-    const app = config.run.includes('web')
-      ? await startWeb(house, fronts, closers, options.listen ?? true)
-      : undefined;
+    const listen = options.listen ?? true;
+    const app = config.run.includes('web') ? await startWeb(house, fronts, closers, listen) : undefined;
+    if (!app) await startWatch(house, closers, listen);
     const settle = async () => {
       for (const settler of settlers) await settler();
     };
@@ -81,6 +84,11 @@ function openMailer(config: Config, log: Log): Mailer {
   return createMailer({ url: config.mailUrl?.reveal() ?? 'memory:', from: config.mailFrom, log });
 }
 
+/** The readers of the log beside the notices, which start their own. */
+function readersOf(fronts: readonly Front[]): LogReader[] {
+  return [...fronts.flatMap((front) => front.readers ?? []), importErasureReader];
+}
+
 /** Readers of the log, workers of the queue and the regular clean-up. */
 async function startWork(
   house: House,
@@ -89,7 +97,7 @@ async function startWork(
   closers: (() => Promise<unknown>)[],
   settlers: (() => Promise<void>)[],
 ): Promise<void> {
-  for (const reader of fronts.flatMap((front) => front.readers ?? [])) {
+  for (const reader of readersOf(fronts)) {
     const running = startReader({ database: house.database, reader, log: house.log });
     closers.push(() => running.stop());
     settlers.push(() => running.catchUp());
@@ -115,7 +123,7 @@ async function startWork(
   closers.push(() => wrapping.stop());
   settlers.push(() => wrapping.settle());
   const cleaning = setInterval(() => {
-    cleanUpSignOn(house).catch((error) =>
+    Promise.all([cleanUpSignOn(house), sweepHistory(house)]).catch((error) =>
       house.log.error({ err: error, code: 'clean-up-failed' }, 'cleaning up failed'),
     );
   }, 600_000);
@@ -149,11 +157,37 @@ async function startWeb(
   listen: boolean,
 ): Promise<App> {
   const { config } = house;
-  let draining = false;
   loadLocales(path.join(import.meta.dirname, '..', 'locales'));
   const look = await watchCommunity(house, closers);
   const app = createServer({
-    log: house.log,
+    ...listening(house),
+    renderError: (error, request) => {
+      logRefusal(house.log, error, request);
+      return errorPage(error, request, look.now);
+    },
+  });
+  const needs: PageNeeds = { ...house, cookies: app.cookieJar, floorMs: config.signInFloorMs };
+  operations(app, { ...house, isDraining: () => app.draining });
+  registerSignOn(app, needs, fronts);
+  registerAccount(app, needs, fronts);
+  registerAdmin(app, needs);
+  registerApi(app, house);
+  for (const front of fronts) await front.register(app);
+  await open(app, house, closers, listen);
+  return app;
+}
+
+/** A process without pages can still be watched: the health checks and the figures, on the same port, and nothing else. */
+async function startWatch(house: House, closers: (() => Promise<unknown>)[], listen: boolean): Promise<void> {
+  const app = createServer({ ...listening(house), renderError: refuseOthers });
+  operations(app, { ...house, isDraining: () => app.draining, alone: true });
+  await open(app, house, closers, listen);
+}
+
+/** Where and how this process is spoken to over HTTP. */
+function listening({ config, log, secrets }: House) {
+  return {
+    log,
     publicUrl: new URL(config.publicUrl),
     issuer: new URL(config.issuer),
     extraHosts: config.extraHosts,
@@ -162,26 +196,19 @@ async function startWeb(
       config.tlsCert && config.tlsKey
         ? { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) }
         : undefined,
-    mac: house.secrets.mac,
-    renderError: (error, request) => {
-      logRefusal(house.log, error, request);
-      return errorPage(error, request, look.now);
-    },
-  });
-  const needs: PageNeeds = { ...house, cookies: app.cookieJar, floorMs: config.signInFloorMs };
-  operations(app, { ...house, isDraining: () => draining });
-  registerSignOn(app, needs, fronts);
-  registerAccount(app, needs, fronts);
-  registerAdmin(app, needs);
-  registerApi(app, house);
-  for (const front of fronts) await front.register(app);
-  closers.push(() => {
-    draining = true;
-    return app.drain(config.drainSeconds);
-  });
+    mac: secrets.mac,
+  };
+}
+
+async function open(
+  app: App,
+  { config }: House,
+  closers: (() => Promise<unknown>)[],
+  listen: boolean,
+): Promise<void> {
+  closers.push(() => app.drain(config.drainSeconds));
   if (listen) await app.listen({ host: config.host, port: config.port });
   else await app.ready();
-  return app;
 }
 
 /** The community's look for error pages, which must not ask the database: read once, then when it changed. */

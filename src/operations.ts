@@ -1,15 +1,27 @@
 /** What machines ask of a running node: is it alive, is it ready, how is it doing (/health/live, /health/ready, /metrics). */
+import type { FastifyRequest } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import { type Database, system } from '#kit/db/database.ts';
-import type { App } from '#kit/http/server.ts';
+import { type App, HttpRefusal } from '#kit/http/server.ts';
 import { queueState } from '#kit/queue/queue.ts';
 
-/** Registers the three addresses and starts counting requests. */
+const places = ['/health/live', '/health/ready', '/metrics'];
+
+/**
+ * Registers the three addresses and starts counting requests. With `alone` there is nothing else on this server, not
+ * even what every server serves its pages with.
+ */
 export function operations(
   app: App,
-  needs: { database: Database; hasher: Hasher; isDraining(): boolean },
+  needs: { database: Database; hasher: Hasher; isDraining(): boolean; alone?: boolean },
 ): void {
+  if (needs.alone) {
+    app.addHook('onRequest', async (request) => {
+      if (!places.includes(request.routeOptions.url ?? ''))
+        throw new HttpRefusal(404, 'not-found', 'this process runs no pages');
+    });
+  }
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   countRequests(app, registry);
@@ -46,6 +58,17 @@ export function operations(
     }
     return reply.type(registry.contentType).send(await registry.metrics());
   });
+}
+
+/** How a process without pages answers everything but the three addresses. */
+export function refuseOthers(error: unknown, request: FastifyRequest) {
+  const reference = request.requestId;
+  if (!(error instanceof HttpRefusal)) return { status: 500, json: { error: 'unexpected', reference } };
+  const isElsewhere = error.status === 404 || error.status === 421;
+  const text = `This process runs no pages and no protocols. It answers ${places.join(', ')} alone.`;
+  return isElsewhere
+    ? { status: 404, json: { error: 'not-found', text, reference } }
+    : { status: error.status, json: { error: error.code, reference } };
 }
 
 async function readiness(needs: { database: Database; isDraining(): boolean }) {

@@ -79,14 +79,15 @@ ${rows.join('\n')}
 }
 
 function events(): string {
-  const rows = Object.entries(catalogue).map(([type, { text, data }]) => {
-    return `| \`${type}\` | ${cell(text)} | ${fieldsOf(data)} |`;
+  const rows = Object.entries(catalogue).map(([type, { text, data, personal }]) => {
+    return `| \`${type}\` | ${cell(text)} | ${fieldsOf(data, personal)} |`;
   });
   return `${generated('src/core/events/catalogue.ts')}# Events
 
 What happened, recorded in the transaction that made it true. Each event also carries its time, the person and the app
 it is about, who caused it (\`actor\`), why (\`cause\`: request, admin, import, apply, sync, merge, schedule, demo) and
-the id of the request. Events hold no secrets, and ids rather than people's details.
+the id of the request. Events hold no secrets, and ids rather than people's details. Fields marked as personal, and the
+name of an actor, are replaced when the person is erased; that it happened stays.
 
 | Type | What it says | Data |
 |---|---|---|
@@ -100,11 +101,11 @@ interface FieldSchema {
   items?: FieldSchema;
 }
 
-function fieldsOf(data: z.ZodType): string {
+function fieldsOf(data: z.ZodType, personal: readonly string[]): string {
   const schema = z.toJSONSchema(data) as { properties?: Record<string, FieldSchema>; required?: string[] };
   const names = Object.entries(schema.properties ?? {}).map(([name, field]) => {
     const optional = schema.required?.includes(name) ? '' : ', optional';
-    return `\`${name}\` (${typeOf(field)}${optional})`;
+    return `\`${name}\` (${typeOf(field)}${optional}${personal.includes(name) ? ', personal' : ''})`;
   });
   return names.length > 0 ? names.join(', ') : '–';
 }

@@ -8,6 +8,8 @@ create table house_facts (              -- kit/db: one row a fact about this ins
   name text primary key,
   value jsonb not null
 );
+-- What erased names are hashed with, so that they can be recognised but not read. Not under the master key, which changes.
+insert into house_facts values ('tombstone-key', to_jsonb(gen_random_uuid()::text || gen_random_uuid()::text));
 
 create table rate_buckets (             -- kit/limits
   key text primary key,
@@ -57,6 +59,11 @@ create table event_cursors (
   id bigint not null default 0,
   updated_at timestamptz not null default now()
 );
+
+-- A reader's cursor is made here, so that nothing recorded before the first worker came is skipped. The migration that
+-- brings a further reader decides where it begins: at the beginning of the log, as these do, or, where history is none of
+-- its business, with xid = pg_snapshot_xmax(pg_current_snapshot()).
+insert into event_cursors (reader) values ('notices'), ('oidc-logout'), ('oidc-withdrawal'), ('import-erasure');
 
 -- core/community ------------------------------------------------------------------------------------------------
 
@@ -252,6 +259,7 @@ create table api_tokens (
   application text references applications (id) on delete cascade,
   created_at timestamptz not null,
   created_by jsonb not null,
+  maker uuid references people (id) on delete cascade,  -- the operator it stands and falls with; null: made on the host
   expires_at timestamptz,
   last_used_at timestamptz,
   revoked_at timestamptz
@@ -308,6 +316,7 @@ create table sign_ins (                 -- every attempt on a known person, so t
   request_id text not null
 );
 create index sign_ins_person on sign_ins (person, at desc);
+create index sign_ins_age on sign_ins using brin (at);
 
 create table last_sign_ins (            -- last success, per person ('') and per person and application
   person uuid not null references people (id) on delete cascade,

@@ -46,6 +46,13 @@ export const peopleCommand: AddCommand = (program, tools) => {
     .action((who: string, state: string, options: { reason: string }) =>
       setState(tools, who, state, options.reason),
     );
+  people
+    .command('erase')
+    .description('take away for good everything that says who a person was; it cannot be undone')
+    .argument('<who>', 'user name, confirmed address or id')
+    .option('--yes', 'yes, for good')
+    .option('--reason <text>', 'kept in the log: it should not name them')
+    .action((who: string, options: { yes?: boolean; reason?: string }) => eraseOne(tools, who, options));
 };
 
 interface ListOptions {
@@ -163,4 +170,22 @@ async function setState(tools: Toolbox, who: string, state: string, reason: stri
       ? `${name} is ${wanted} already, since ${shortTime(person.stateSince)}; nothing was changed.`
       : `${name} is ${wanted} now.`,
   );
+}
+
+async function eraseOne(
+  tools: Toolbox,
+  who: string,
+  { yes, reason }: { yes?: boolean; reason?: string },
+): Promise<void> {
+  if (reason !== undefined && (reason.trim() === '' || reason.length > 500))
+    throw new UsageError('A reason has 1 to 500 characters.');
+  if (!yes) throw new UsageError('Erasing cannot be undone. Say --yes to go on.');
+  const id = await tools.withHouse(({ database }) =>
+    database.transact(commandContext(), async (tx) => {
+      const found = await find(tx, who);
+      await leave(tx, found.id, 'erased', reason);
+      return found.id;
+    }),
+  );
+  tools.note(`The person ${id} is erased. Letters and lines of imports follow as soon as a worker runs.`);
 }

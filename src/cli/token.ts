@@ -1,6 +1,6 @@
 /** `gatehouse token`: how programs act as operators. */
 import { roles } from '#core/operators/permissions.ts';
-import { type ApiToken, createToken, listTokens, revokeToken } from '#core/operators/tokens.ts';
+import { createToken, type ListedToken, listTokens, revokeToken } from '#core/operators/tokens.ts';
 import { Problem } from '#core/problem.ts';
 import { type AddCommand, CommandRefused, commandContext, UsageError } from './cli.ts';
 import { json, parseDuration, plainLine, shortTime, table } from './table.ts';
@@ -80,17 +80,21 @@ function requireScopes(scopes: readonly string[], app: string | undefined): void
   else if (new Set(scopes).size > 1) throw new UsageError('app-owner stands alone, without other roles.');
 }
 
-function draw(tokens: readonly ApiToken[], now: Date): string {
-  const state = (one: ApiToken) =>
-    one.revokedAt ? 'withdrawn' : one.expiresAt && one.expiresAt <= now ? 'ended' : 'good';
+function draw(tokens: readonly ListedToken[], now: Date): string {
+  const state = (one: ListedToken) => {
+    if (one.revokedAt) return 'withdrawn';
+    if (one.expiresAt && one.expiresAt <= now) return 'ended';
+    return one.rests ? 'at rest' : 'good';
+  };
   return table(
-    ['ID', 'NAME', 'ROLES', 'STATE', 'MADE', 'ENDS', 'LAST USED'],
+    ['ID', 'NAME', 'ROLES', 'STATE', 'MADE', 'BY', 'ENDS', 'LAST USED'],
     tokens.map((one) => [
       one.id,
       one.name,
       one.roles.join(',') + (one.application ? ` of ${one.application}` : ''),
       state(one),
       shortTime(one.createdAt),
+      one.makerName ?? one.createdBy.name ?? '',
       shortTime(one.expiresAt) || 'never',
       shortTime(one.lastUsedAt) || 'never',
     ]),

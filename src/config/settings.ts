@@ -96,7 +96,7 @@ export const settings = {
   port: setting(kinds.port, {
     section: 'Addresses and ports',
     env: 'GATEHOUSE_PORT',
-    text: 'Port of the pages, the protocols over HTTP and the API. The demo takes the next ports for its apps.',
+    text: 'Port of the pages, the protocols over HTTP and the API; of the health checks and figures alone where a process runs no pages. Processes on one machine need one each. The demo takes the next ports for its apps.',
     example: '8443',
     default: 8080,
   }),
@@ -273,6 +273,13 @@ export const settings = {
     default: 30,
   }),
 
+  signInHistoryDays: setting(kinds.wholeNumber(1, 3650), {
+    section: 'Protection',
+    env: 'GATEHOUSE_SIGN_IN_HISTORY_DAYS',
+    text: 'How many days the list of sign-ins, with its networks and devices, is kept. When someone last signed in is kept apart.',
+    example: '180',
+    default: 400,
+  }),
   outboundAllow: setting(kinds.listOf(kinds.outboundTarget, 'a list of networks, host names or host:port'), {
     section: 'Protection',
     env: 'GATEHOUSE_OUTBOUND_ALLOW',

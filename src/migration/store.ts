@@ -150,3 +150,25 @@ export async function saveRows(tx: Tx, run: string, rows: readonly ImportRow[]):
     'import-rows-save',
   );
 }
+
+/** Deletes what runs noted of these people, also in runs of the same source that did not bring them. */
+export async function deleteRowsOf(tx: Tx, people: readonly string[]): Promise<void> {
+  await tx.query(
+    `delete from import_rows r using import_runs u, (
+       select distinct runs.source, known.source_key from import_rows known join import_runs runs on runs.id = known.run
+       where known.person = any($1::uuid[])) theirs
+     where u.id = r.run and u.source = theirs.source and r.source_key = theirs.source_key`,
+    [people],
+  );
+}
+
+/** Deletes up to 5,000 lines of runs that came to their end before this. Returns how many. */
+export async function deleteOldRows(tx: Tx, before: Date): Promise<number> {
+  const rows = await tx.query(
+    `delete from import_rows where (run, source_key) in (
+       select r.run, r.source_key from import_rows r join import_runs u on u.id = r.run
+       where u.state = 'done' and u.finished_at < $1 limit 5000 for update of r skip locked) returning 1`,
+    [before],
+  );
+  return rows.length;
+}

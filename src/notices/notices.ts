@@ -4,6 +4,7 @@
  * Records nothing. Refuses to mail what an import, a sync, a merge, a declaration or the demo brought about, letters
  * whose link has ended, and any address that is not on the account. What is told to whom stands in `intake.ts`.
  */
+import { erasedIn, type LoggedEvent } from '#core/events/events.ts';
 import { type LogReader, readOnce, startReader } from '#core/events/reader.ts';
 import { listAddresses } from '#core/people/people.ts';
 import { newId } from '#kit/crypto/ids.ts';
@@ -11,7 +12,7 @@ import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Database } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { Log } from '#kit/log/log.ts';
-import { enqueueAll } from '#kit/queue/queue.ts';
+import { dropJobs, enqueueAll } from '#kit/queue/queue.ts';
 import { startWorker } from '#kit/queue/worker.ts';
 import type { Mailer } from '#kit/smtp/smtp.ts';
 import { deliver, type MailJob } from './deliver.ts';
@@ -41,8 +42,9 @@ const lane = 'mail';
 export function noticesReader(): LogReader {
   return {
     reader: 'notices',
-    from: 'end',
+    from: 'beginning',
     async handle(tx, events) {
+      await forgetErased(tx, events);
       const drafts = (await draftsOf(tx, events)).map((draft) => ({ ...draft, id: newId() }));
       if (drafts.length === 0) return;
       await store.insertNotices(tx, drafts);
@@ -56,6 +58,14 @@ export function noticesReader(): LogReader {
       );
     },
   };
+}
+
+/** Nothing stays of letters to people who are erased, nor of the work to send them. */
+async function forgetErased(tx: Tx, events: readonly LoggedEvent[]): Promise<void> {
+  for (const person of erasedIn(events)) {
+    await store.deleteNoticesOf(tx, person);
+    await dropJobs(tx, { lane, key: person });
+  }
 }
 
 export interface NoticesOptions {

@@ -90,3 +90,7 @@ export async function noteOutcome(
     'notices-outcome',
   );
 }
+
+export async function deleteNoticesOf(tx: Tx, person: string): Promise<void> {
+  await tx.query('delete from notices where person = $1', [person], 'notices-delete');
+}

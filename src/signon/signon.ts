@@ -5,7 +5,7 @@
  */
 
 import { forgetOld } from '#core/credentials/credentials.ts';
-import { dropUnverifiedPeople } from '#core/people/people.ts';
+import { dropUnconfirmed } from '#core/lifecycle/drop.ts';
 import { endOverdueSessions } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
 import type { Front } from './front.ts';
@@ -33,11 +33,9 @@ export function registerSignOn(app: App, needs: PageNeeds, fronts: readonly Fron
 /** Sign-ups nobody confirmed disappear after two days; so does, in its time, what was asked, counted or remembered. */
 export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'limits'>): Promise<void> {
   const context = { actor: { kind: 'system' as const }, cause: 'schedule' as const, requestId: '-' };
-  await needs.database.transact(context, async (tx) => {
-    await deleteOldRequests(tx);
-    await dropUnverifiedPeople(tx, new Date(tx.now().getTime() - 48 * 3600_000));
-  });
-  await needs.database.transact(context, forgetOld);
+  await needs.database.transact(context, dropUnconfirmed);
+  while ((await needs.database.transact(context, deleteOldRequests)) === 10_000);
+  while ((await needs.database.transact(context, forgetOld)) === 10_000);
   while ((await needs.database.transact(context, endOverdueSessions)) === 1000);
   await needs.limits.sweep();
 }

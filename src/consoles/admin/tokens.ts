@@ -66,6 +66,11 @@ async function tokensBody(needs: PageNeeds, here: Desk, first?: Html): Promise<H
       { title: tell('tokenName'), cell: (one) => one.name },
       { title: tell('scope'), cell: (one) => one.roles.join(', ') },
       {
+        title: tell('madeBy'),
+        cell: (one) =>
+          html`${one.makerName ?? one.createdBy.name ?? ''}${one.rests && !one.revokedAt ? html` ${badge({ tone: 'warning', label: tell(one.rests) })}` : ''}`,
+      },
+      {
         title: tell('lastUsed'),
         cell: (one) => (one.lastUsedAt ? time({ at: one.lastUsedAt, now, locale }) : tell('never')),
       },

@@ -1,3 +1,4 @@
+import { tombstones } from '#core/people/tombstones.ts';
 import type { Tx } from '#kit/db/tx.ts';
 
 export function pair(one: { application: string; person: string }): string {
@@ -21,18 +22,23 @@ export async function upsertAliases(
     [rows.map((row) => row.application)],
     'aliases-lock',
   );
+  const marks = await tombstones(
+    tx,
+    'alias',
+    rows.map(({ application, key }) => ({ place: application, name: key })),
+  );
   const changed = await tx.query<{ application: string; person: string }>(
     `with given as (
        select distinct on (application, key) * from jsonb_to_recordset($1::jsonb)
-         as r (application text, person uuid, alias text, key text) order by application, key, person)
+         as r (application text, person uuid, alias text, key text, tombstone text) order by application, key, person)
      insert into aliases as a (application, person, alias, alias_key, origin, created_at)
      select g.application, g.person, g.alias, g.key, $2, $3 from given g
      where not exists (select 1 from aliases o
-       where o.application = g.application and o.alias_key = g.key and o.person <> g.person)
+       where o.application = g.application and o.alias_key in (g.key, g.tombstone) and o.person <> g.person)
      on conflict (application, person) do update set alias = excluded.alias, alias_key = excluded.alias_key,
        origin = excluded.origin where a.alias <> excluded.alias
      returning application, person`,
-    [JSON.stringify(rows), origin, tx.now()],
+    [JSON.stringify(rows.map((row, index) => ({ ...row, tombstone: marks[index] }))), origin, tx.now()],
   );
   const now = await tx.query<{ application: string; person: string }>(
     `select a.application, a.person from aliases a
@@ -86,16 +92,19 @@ export async function aliasesOf(tx: Tx, person: string): Promise<Map<string, str
   return new Map(rows.map((row) => [row.application, row.alias]));
 }
 
-/** First writer wins; returns the fixed subject, or undefined when the subject is another person's. */
+/** First writer wins; returns the fixed subject, or undefined when the subject is or was another person's. */
 export async function insertSubject(
   tx: Tx,
   application: string,
   person: string,
   subject: string,
 ): Promise<string | undefined> {
+  const [mark] = await tombstones(tx, 'subject', [{ place: application, name: subject }]);
   await tx.query(
-    `insert into subjects (application, person, subject, created_at) values ($1, $2, $3, $4) on conflict do nothing`,
-    [application, person, subject, tx.now()],
+    `insert into subjects (application, person, subject, created_at)
+     select $1, $2, $3, $4 where not exists (select 1 from subjects where application = $1 and subject = $5)
+     on conflict do nothing`,
+    [application, person, subject, tx.now(), mark],
     'subject-insert',
   );
   return (await subjectsAt(tx, application, [person])).get(person);
@@ -125,4 +134,41 @@ export async function personBySubject(
     'person-by-subject',
   );
   return rows[0]?.person;
+}
+
+/** Subjects of one person, by application. */
+export async function subjectsOf(tx: Tx, person: string): Promise<Map<string, string>> {
+  const rows = await tx.query<{ application: string; subject: string }>(
+    'select application, subject from subjects where person = $1 order by application',
+    [person],
+  );
+  return new Map(rows.map((row) => [row.application, row.subject]));
+}
+
+export async function replaceSubject(
+  tx: Tx,
+  application: string,
+  person: string,
+  subject: string,
+): Promise<void> {
+  await tx.query('update subjects set subject = $3 where application = $1 and person = $2', [
+    application,
+    person,
+    subject,
+  ]);
+}
+
+export async function aliasKeysOf(tx: Tx, person: string): Promise<{ application: string; key: string }[]> {
+  return tx.query('select application, alias_key as key from aliases where person = $1', [person]);
+}
+
+export async function blankAlias(tx: Tx, application: string, person: string, mark: string): Promise<void> {
+  await tx.query(
+    `update aliases set alias = 'erased-' || person, alias_key = $3 where application = $1 and person = $2`,
+    [application, person, mark],
+  );
+}
+
+export async function deleteAliases(tx: Tx, person: string): Promise<void> {
+  await tx.query('delete from aliases where person = $1', [person]);
 }

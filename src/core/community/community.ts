@@ -73,6 +73,12 @@ export const communitySettings = z.strictObject({
         .max(200)
         .default([])
         .describe('Names nobody may take, beside ours.'),
+      reuseErased: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Whether the names of people who are erased from now on may be taken by others. Without it they stay kept, unreadable.',
+        ),
     })
     .prefault({}),
   signUp: z.strictObject({ open: z.boolean().default(true) }).prefault({}),

@@ -93,18 +93,14 @@ export async function knownDevice(tx: Tx, token: string | undefined): Promise<Kn
 
 export const forgetDevices = store.deleteDevices;
 
-/** For erasing: every way in goes, and what was counted against the person. */
-export async function forgetCredentials(tx: Tx, person: string): Promise<void> {
-  await store.deletePassword(tx, person);
-  await store.deleteDevices(tx, person);
-  await forgiveAttempts(tx, { kind: 'person', person });
-}
-
 /** How long a browser stays known without a sign-in, and its cookie lives. */
 export const deviceSeconds = 365 * 86_400;
 
-/** Lets go of counted attempts that count no more, and of browsers whose cookie has ended. */
-export async function forgetOld(tx: Tx): Promise<void> {
-  await store.deleteOldAttempts(tx);
+/**
+ * Lets go of counted attempts that count no more, and of browsers whose cookie has ended. Returns how many counts went:
+ * up to 10,000, and then there may be more.
+ */
+export async function forgetOld(tx: Tx): Promise<number> {
   await store.deleteOldDevices(tx, new Date(tx.now().getTime() - deviceSeconds * 1000));
+  return store.deleteOldAttempts(tx);
 }

@@ -197,14 +197,15 @@ export async function returnAttempt(
   );
 }
 
-/** Deletes up to 10,000 counts whose window and block are over. */
-export async function deleteOldAttempts(tx: Tx): Promise<void> {
-  await tx.query(
+/** Deletes up to 10,000 counts whose window and block are over; returns how many. */
+export async function deleteOldAttempts(tx: Tx): Promise<number> {
+  const gone = await tx.query(
     `delete from password_failures where subject in (
        select subject from password_failures where window_ends <= $1 and coalesce(blocked_until, $1) <= $1
-       limit 10000 for update skip locked)`,
+       limit 10000 for update skip locked) returning 1`,
     [tx.now()],
   );
+  return gone.length;
 }
 
 export async function insertDevice(
@@ -244,8 +245,4 @@ export async function deleteOldDevices(tx: Tx, unseenSince: Date): Promise<void>
 
 export async function deleteDevices(tx: Tx, person: string): Promise<void> {
   await tx.query('delete from known_devices where person = $1', [person]);
-}
-
-export async function deletePassword(tx: Tx, person: string): Promise<void> {
-  await tx.query('delete from passwords where person = $1', [person]);
 }

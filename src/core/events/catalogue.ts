@@ -1,6 +1,7 @@
 /**
  * Every fact the house records, once, with what it means and what it carries. Types are `noun.past-tense`.
- * Data never holds secrets; it holds ids and field names rather than people's values wherever that is enough.
+ * Data never holds secrets; it holds ids and field names rather than people's values wherever that is enough. Fields that
+ * do tell something of the person are named as personal: when the person is erased, `erasedText` takes their place.
  */
 import { z } from 'zod';
 
@@ -8,32 +9,45 @@ const id = z.string();
 const reason = z.string().max(500);
 const fields = z.array(z.string());
 
-function fact<Shape extends z.ZodRawShape>(text: string, shape: Shape) {
-  return { text, data: z.strictObject(shape) };
+/** What stands where something personal stood. */
+export const erasedText = '(erased)';
+
+/** @param personal fields of text that say something of the person the event is about */
+function fact<Shape extends z.ZodRawShape>(
+  text: string,
+  shape: Shape,
+  personal: readonly (keyof Shape & string)[] = [],
+) {
+  return { text, data: z.strictObject(shape), personal: personal as readonly string[] };
 }
 
 export const catalogue = {
-  'person.joined': fact('A person was added: by sign-up, import, apply or an operator.', {
-    state: z.string(),
-    origin: z.string(),
-    username: z.string(),
-  }),
-  'person.activated': fact('A person became active: address confirmed, or reinstated with a reason.', {
-    from: z.string(),
-    reason: reason.optional(),
-  }),
+  'person.joined': fact(
+    'A person was added: by sign-up, import, apply or an operator.',
+    { state: z.string(), origin: z.string(), username: z.string() },
+    ['username'],
+  ),
+  'person.activated': fact(
+    'A person became active: address confirmed, or reinstated with a reason.',
+    { from: z.string(), reason: reason.optional() },
+    ['reason'],
+  ),
   'person.moved': fact('Names, locale or attributes of a person changed.', { fields }),
-  'person.left': fact('A person lost their standing: locked, suspended, spam, left or erased.', {
-    from: z.string(),
-    state: z.string(),
-    reason: reason.optional(),
+  'person.left': fact(
+    'A person lost their standing: locked, suspended, spam, left or erased.',
+    { from: z.string(), state: z.string(), reason: reason.optional() },
+    ['reason'],
+  ),
+  'person.dropped': fact('A sign-up that nobody confirmed in time was removed; its name is free again.', {
+    origin: z.string(),
   }),
   'person.merged': fact('One account was absorbed by another.', { absorbed: id }),
   'person.unmerged': fact('A merge was undone.', { restored: id }),
-  'person.renamed': fact('A person took a new user name; the old one stays theirs.', {
-    from: z.string(),
-    to: z.string(),
-  }),
+  'person.renamed': fact(
+    'A person took a new user name; the old one stays theirs.',
+    { from: z.string(), to: z.string() },
+    ['from', 'to'],
+  ),
   'address.added': fact('An address was added, not yet confirmed.', { address: id }),
   'address.verified': fact('An address was proved.', { address: id }),
   'address.made-primary': fact('Another address became the main one.', {
@@ -63,11 +77,11 @@ export const catalogue = {
   'sign-in.throttled': fact('Sign-in to an account was slowed down after many failures.', {
     failures: z.number(),
   }),
-  'session.opened': fact('A person signed in.', {
-    session: id,
-    amr: z.array(z.string()),
-    device: z.string(),
-  }),
+  'session.opened': fact(
+    'A person signed in.',
+    { session: id, amr: z.array(z.string()), device: z.string() },
+    ['device'],
+  ),
   'session.ended': fact('A session ended.', { session: id, sid: z.string(), reason: z.string() }),
   'session.application-joined': fact('An app took part in a session.', { session: id, front: z.string() }),
   'consent.given': fact('A person agreed to share details with an app.', { scopes: z.array(z.string()) }),

@@ -7,11 +7,31 @@ import type { Tx } from '#kit/db/tx.ts';
 
 export type { EventData, EventType } from './catalogue.ts';
 
-import { catalogue, type EventData, type EventType } from './catalogue.ts';
+import { catalogue, type EventData, type EventType, erasedText } from './catalogue.ts';
 import * as store from './store.ts';
 
 /** Newest first: of one person, of one app, of one type, before an id. */
 export const listEvents = store.listEvents;
+
+const personalFields = Object.entries(catalogue).flatMap(([type, { personal }]) =>
+  personal.length > 0 ? [{ type, fields: personal }] : [],
+);
+
+/** What events say of these people beyond their ids is replaced by a word; that it happened stays. */
+export async function forgetPersonalData(tx: Tx, people: readonly string[]): Promise<void> {
+  if (people.length > 0) await store.redactData(tx, people, personalFields, erasedText);
+}
+
+/** Who is erased according to these events: for readers, which let go of what they keep of them. */
+export function erasedIn(events: readonly LoggedEvent[]): string[] {
+  return events.flatMap((event) => {
+    const left = event.type === 'person.left' ? (event as LoggedEvent<'person.left'>) : undefined;
+    return left?.person && left.data.state === 'erased' ? [left.person] : [];
+  });
+}
+
+/** Takes the names away from what these people, or these tokens of theirs, did. Looks through the whole log. */
+export const forgetActors = store.redactActors;
 
 /** For `restore` alone: every reader starts behind what was restored. */
 export const cursorsToEnd = store.cursorsToEnd;

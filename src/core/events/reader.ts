@@ -21,7 +21,10 @@ import {
 export interface LogReader {
   /** Name of the cursor; changing it starts a new cursor. */
   reader: string;
-  /** Where a new cursor starts: at the end of the log, or at its beginning. */
+  /**
+   * Where a cursor starts that no migration made. Those of the product's readers are made by migrations, so that what is
+   * recorded before the first worker comes is not skipped; a reader added later has its own say in its migration.
+   */
   from: 'end' | 'beginning';
   handle(tx: Tx, events: LoggedEvent[]): Promise<void>;
 }

@@ -178,3 +178,27 @@ export async function isBehind(tx: Tx, reader: string, id: number): Promise<bool
   );
   return rows.length > 0;
 }
+
+/** Puts `word` in the place of these fields in the events about these people, where they are. */
+export async function redactData(
+  tx: Tx,
+  people: readonly string[],
+  personal: readonly { type: string; fields: readonly string[] }[],
+  word: string,
+): Promise<void> {
+  await tx.query(
+    `update events e set data = (
+       select jsonb_object_agg(key, case when key = any(p.fields) then to_jsonb($3::text) else value end)
+       from jsonb_each(e.data))
+     from jsonb_to_recordset($2::jsonb) as p (type text, fields text[])
+     where e.person = any($1::uuid[]) and e.type = p.type and e.data ?| p.fields`,
+    [people, JSON.stringify(personal), word],
+  );
+}
+
+export async function redactActors(tx: Tx, ids: readonly string[]): Promise<void> {
+  await tx.query(
+    `update events set actor = actor - 'name' where actor ->> 'id' = any($1::text[]) and actor ? 'name'`,
+    [ids],
+  );
+}

@@ -191,3 +191,6 @@ export async function ensureGroups(
   const ids = new Map(known.map((group) => [groupKey(group.name), group.id]));
   return new Map(names.map((name) => [name, ids.get(groupKey(checkName(name))) as string]));
 }
+
+/** For erasing: out of all groups at once. That the person is gone is recorded, so that they left each group is not. */
+export const forgetMemberships = store.deleteMembershipsOf;

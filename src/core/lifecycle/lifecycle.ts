@@ -1,6 +1,7 @@
 /**
- * The doors of a person's standing: `join.ts`, `activate.ts`, `leave.ts` (merge and unmerge come with migration).
- * Owns no table; it alone moves `people.state`. Records person.joined, person.activated, person.left.
+ * The doors of a person's standing: `join.ts`, `activate.ts`, `leave.ts` (merge and unmerge come with migration). What
+ * leaving for good takes away is in `erase.ts`; sign-ups that were never confirmed go in `drop.ts`.
+ * Owns no table; it alone moves `people.state`. Records person.joined, person.activated, person.left, person.dropped.
  * Refuses what the table below does not allow: states × verbs, in one place.
  * Each door runs in the caller's transaction: all or nothing.
  */

@@ -68,7 +68,11 @@ export function may(grants: readonly Grant[], permission: Permission, applicatio
 
 /** Whether someone with these roles may give this one: the right to give, and nothing they do not hold themselves. */
 export function mayGrant(grants: readonly Grant[], wanted: Grant): boolean {
-  if (!may(grants, 'operators.write')) return false;
+  return may(grants, 'operators.write') && covers(grants, wanted);
+}
+
+/** Whether these roles allow everything that this one allows. */
+export function covers(grants: readonly Grant[], wanted: Grant): boolean {
   const rights = (Object.keys(permissions) as Permission[]).filter((permission) =>
     (permissions[permission] as readonly Role[]).includes(wanted.role),
   );

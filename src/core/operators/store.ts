@@ -15,6 +15,16 @@ export async function rolesOf(tx: Tx, person: string): Promise<Grant[]> {
   return rows.map((row) => ({ role: row.role, application: row.application ?? undefined }));
 }
 
+/** The same, kept from being taken away until the transaction ends. */
+export async function holdRoles(tx: Tx, person: string): Promise<Grant[]> {
+  const rows = await tx.query<{ role: Role; application: string | null }>(
+    'select role, application from operators where person = $1 for share',
+    [person],
+    'operators-hold',
+  );
+  return rows.map((row) => ({ role: row.role, application: row.application ?? undefined }));
+}
+
 interface OperatorRow {
   person: string;
   role: Role;
@@ -87,12 +97,13 @@ interface TokenRow {
   application: string | null;
   created_at: Date;
   created_by: ApiToken['createdBy'];
+  maker: string | null;
   expires_at: Date | null;
   last_used_at: Date | null;
   revoked_at: Date | null;
 }
 
-const tokenColumns = `id, name, roles, application, created_at, created_by, expires_at, last_used_at, revoked_at`;
+const tokenColumns = `id, name, roles, application, created_at, created_by, maker, expires_at, last_used_at, revoked_at`;
 
 function toToken(row: TokenRow): ApiToken {
   return {
@@ -102,6 +113,7 @@ function toToken(row: TokenRow): ApiToken {
     application: row.application ?? undefined,
     createdAt: row.created_at,
     createdBy: row.created_by,
+    maker: row.maker ?? undefined,
     expiresAt: row.expires_at ?? undefined,
     lastUsedAt: row.last_used_at ?? undefined,
     revokedAt: row.revoked_at ?? undefined,
@@ -110,12 +122,21 @@ function toToken(row: TokenRow): ApiToken {
 
 export async function insertToken(
   tx: Tx,
-  token: { id: string; name: string; hash: Buffer; roles: Role[]; application?: string; expiresAt?: Date },
+  token: {
+    id: string;
+    name: string;
+    hash: Buffer;
+    roles: Role[];
+    application?: string;
+    expiresAt?: Date;
+    maker?: string;
+  },
 ): Promise<void> {
   try {
     await tx.query(
-      `insert into api_tokens (id, name, token_hash, roles, application, created_at, created_by, expires_at)
-       values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8)`,
+      `insert into api_tokens (id, name, token_hash, roles, application, created_at, created_by, expires_at,
+         maker)
+       values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9)`,
       [
         token.id,
         token.name,
@@ -125,6 +146,7 @@ export async function insertToken(
         tx.now(),
         JSON.stringify(tx.actor),
         token.expiresAt ?? null,
+        token.maker ?? null,
       ],
     );
   } catch (error) {
@@ -141,6 +163,41 @@ export async function liveToken(tx: Tx, hash: Buffer): Promise<ApiToken | undefi
     'tokens-live',
   );
   return rows[0] && toToken(rows[0]);
+}
+
+/** The token, if it still is good, kept from being revoked until the transaction ends. */
+export async function holdLiveToken(tx: Tx, id: string): Promise<ApiToken | undefined> {
+  const rows = await tx.query<TokenRow>(
+    `select ${tokenColumns} from api_tokens
+     where id = $1 and revoked_at is null and (expires_at is null or expires_at > $2) for share`,
+    [id, tx.now()],
+    'tokens-hold',
+  );
+  return rows[0] && toToken(rows[0]);
+}
+
+export async function tokenById(tx: Tx, id: string): Promise<ApiToken | undefined> {
+  if (!isId(id)) return undefined;
+  const rows = await tx.query<TokenRow>(`select ${tokenColumns} from api_tokens where id = $1`, [id]);
+  return rows[0] && toToken(rows[0]);
+}
+
+export async function tokensMadeBy(tx: Tx, person: string): Promise<ApiToken[]> {
+  const rows = await tx.query<TokenRow>(
+    `select ${tokenColumns} from api_tokens where maker = $1 order by created_at`,
+    [person],
+  );
+  return rows.map(toToken);
+}
+
+/** Takes what a person wrote, and their name, out of tokens and roles that they gave. */
+export async function blankTokens(tx: Tx, person: string): Promise<void> {
+  await tx.query(`update api_tokens set name = 'erased', created_by = created_by - 'name' where maker = $1`, [
+    person,
+  ]);
+  await tx.query(`update operators set granted_by = granted_by - 'name' where granted_by ->> 'id' = $1`, [
+    person,
+  ]);
 }
 
 export async function touchToken(tx: Tx, id: string): Promise<void> {

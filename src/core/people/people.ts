@@ -2,7 +2,8 @@
  * People: who someone is.
  * Owns `people`, `usernames`, `addresses`, `former_addresses`, `verifications`, `attributes`, `person_attributes`, `person_origins`.
  * Records person.moved, person.renamed, address.*, verification.requested, attribute.*.
- * Refuses names and addresses of others. Standing is not written here but by `core/lifecycle` alone.
+ * Refuses names and addresses of others, names of the erased among them (`tombstones.ts`). Standing is not written here
+ * but by `core/lifecycle` alone.
  */
 
 import { record } from '#core/events/events.ts';
@@ -10,6 +11,7 @@ import { Problem } from '#core/problem.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { cleanLine, parseAddress, usernameKey } from './names.ts';
+import * as origins from './origins.store.ts';
 import * as store from './store.ts';
 import { withdrawVerifications } from './verifications.ts';
 

@@ -2,6 +2,7 @@ import { isId } from '#kit/crypto/ids.ts';
 import { containing } from '#kit/db/pattern.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { Address, Person, PersonState } from './people.ts';
+import { tombstones } from './tombstones.ts';
 
 interface PersonRow {
   id: string;
@@ -111,13 +112,22 @@ export async function personByIdentifier(
   return rows[0] && toPerson(rows[0]);
 }
 
-/** Of these keys, the ones that are or were somebody's. */
+/** Of these keys, the ones that are or were somebody's, also somebody's who is erased. */
 export async function takenUsernames(tx: Tx, keys: readonly string[]): Promise<Set<string>> {
-  const rows = await tx.query<{ username_key: string }>(
-    'select username_key from usernames where username_key = any($1::text[])',
-    [keys],
+  const rows = await tx.query<{ key: string }>(
+    `select k.key from unnest($1::text[], $2::text[]) as k (key, tombstone)
+     where exists (select 1 from usernames where username_key in (k.key, k.tombstone))`,
+    [keys, await usernameTombstones(tx, keys)],
   );
-  return new Set(rows.map((row) => row.username_key));
+  return new Set(rows.map((row) => row.key));
+}
+
+function usernameTombstones(tx: Tx, keys: readonly string[]): Promise<string[]> {
+  return tombstones(
+    tx,
+    'username',
+    keys.map((name) => ({ place: '', name })),
+  );
 }
 
 export interface NewPersonRow {
@@ -135,19 +145,25 @@ export interface NewPersonRow {
 
 /** Adds people and takes their names for good. Returns the ids that won; a name taken meanwhile loses quietly. */
 export async function insertPeople(tx: Tx, people: readonly NewPersonRow[]): Promise<Set<string>> {
+  const marks = await usernameTombstones(
+    tx,
+    people.map((one) => one.usernameKey),
+  );
   const rows = await tx.query<{ id: string }>(
     `with given as (
        select * from jsonb_to_recordset($1::jsonb) as r (id uuid, username text, "usernameKey" text, "givenName" text,
-         "familyName" text, "displayName" text, locale text, state text, "stateReason" text, origin text)),
+         "familyName" text, "displayName" text, locale text, state text, "stateReason" text, origin text,
+         tombstone text)),
      won as (
        insert into people (id, username, username_key, given_name, family_name, display_name, locale, state,
          state_reason, state_since, origin, created_at, updated_at)
        select id, username, "usernameKey", "givenName", "familyName", "displayName", locale, state, "stateReason",
          $2, origin, $2, $2
-       from given where not exists (select 1 from usernames where username_key = given."usernameKey")
+       from given where not exists (
+         select 1 from usernames where username_key in (given."usernameKey", given.tombstone))
        on conflict (username_key) do nothing returning id, username_key)
      insert into usernames (username_key, person, taken_at) select username_key, id, $2 from won returning person as id`,
-    [JSON.stringify(people), tx.now()],
+    [JSON.stringify(people.map((one, index) => ({ ...one, tombstone: marks[index] }))), tx.now()],
     'people-insert',
   );
   return new Set(rows.map((row) => row.id));
@@ -352,45 +368,21 @@ export async function deleteAddress(tx: Tx, id: string): Promise<void> {
   await tx.query('delete from addresses where id = $1', [id]);
 }
 
-/** Which records of this source are people already: source key → person and what the record looked like then. */
-export async function originsOf(
-  tx: Tx,
-  source: string,
-  keys: readonly string[],
-): Promise<Map<string, { person: string; fingerprint: string }>> {
-  const rows = await tx.query<{ source_key: string; person: string; fingerprint: string }>(
-    'select source_key, person, fingerprint from person_origins where source = $1 and source_key = any($2::text[])',
-    [source, keys],
-  );
-  return new Map(rows.map((row) => [row.source_key, row]));
-}
-
-export async function insertOrigins(
-  tx: Tx,
-  source: string,
-  origins: readonly { key: string; person: string; fingerprint: string }[],
-): Promise<void> {
-  await tx.query(
-    `insert into person_origins (source, source_key, person, fingerprint, imported_at)
-     select $1, key, person, fingerprint, $3
-     from jsonb_to_recordset($2::jsonb) as r (key text, person uuid, fingerprint text)
-     on conflict (source, source_key) do update set fingerprint = excluded.fingerprint, imported_at = excluded.imported_at`,
-    [source, JSON.stringify(origins), tx.now()],
-  );
-}
-
 /**
- * Removes up to 1,000 people who signed up before this moment and never proved an address; their names are free again.
- * Whoever is being confirmed, or worked on in another way, right now is passed over.
+ * Removes up to 1,000 people who signed up before this moment, never proved an address and have no link left that could;
+ * their names are free again. Whoever is being confirmed, or worked on in another way, right now is passed over.
+ * Returns who they were.
  */
-export async function deleteUnverified(tx: Tx, before: Date): Promise<number> {
+export async function deleteUnverified(tx: Tx, before: Date): Promise<string[]> {
   const rows = await tx.query<{ id: string }>(
     `select id from people where state = 'unverified' and origin = 'sign-up' and created_at < $1
+       and not exists (select 1 from verifications v where v.person = people.id and v.purpose = 'sign-up'
+         and v.used_at is null and v.withdrawn_at is null and v.expires_at > $2)
      limit 1000 for update skip locked`,
-    [before],
+    [before, tx.now()],
   );
   const ids = rows.map((row) => row.id);
   await tx.query('delete from usernames where person = any($1::uuid[])', [ids]);
   await tx.query('delete from people where id = any($1::uuid[])', [ids]);
-  return ids.length;
+  return ids;
 }

@@ -174,6 +174,24 @@ export type { SignIn } from './store.ts';
 export const listSignIns = store.listSignIns;
 export const lastSignIns = store.lastSignIns;
 
+/**
+ * For erasing: the past sign-ins go, and sessions no longer say from where or with what. They stay, ended, because the
+ * apps that took part are told of their end after this.
+ */
+export async function forgetSignIns(tx: Tx, person: string): Promise<void> {
+  await store.deleteSignIns(tx, person);
+  await store.blankSessions(tx, person);
+}
+
+/** All sessions of a person, also those that ended. */
+export const sessionIdsOf = store.sessionIdsOf;
+
+/**
+ * Deletes up to 5,000 lines of the list of sign-ins that are older than this. When someone last signed in, and where, is
+ * kept apart and stays. Returns how many went.
+ */
+export const deleteOldSignIns = store.deleteOldSignIns;
+
 /** The network a person sees in their list: enough to recognise, not enough to be found (IPv4 /24, IPv6 /48). */
 export function shortenNetwork(ip: string): string {
   const mapped = ip.replace(/^::ffff:/i, '');

@@ -257,3 +257,26 @@ export async function lastSignIns(
   }
   return found;
 }
+
+export async function deleteSignIns(tx: Tx, person: string): Promise<void> {
+  await tx.query('delete from sign_ins where person = $1', [person]);
+  await tx.query('delete from last_sign_ins where person = $1', [person]);
+}
+
+export async function blankSessions(tx: Tx, person: string): Promise<void> {
+  await tx.query(`update sessions set device = '', network = '' where person = $1`, [person]);
+}
+
+export async function sessionIdsOf(tx: Tx, person: string): Promise<string[]> {
+  const rows = await tx.query<{ id: string }>('select id from sessions where person = $1', [person]);
+  return rows.map((row) => row.id);
+}
+
+export async function deleteOldSignIns(tx: Tx, before: Date): Promise<number> {
+  const rows = await tx.query(
+    `delete from sign_ins where id in (
+       select id from sign_ins where at < $1 limit 5000 for update skip locked) returning 1`,
+    [before],
+  );
+  return rows.length;
+}

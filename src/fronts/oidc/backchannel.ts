@@ -5,6 +5,7 @@
  */
 import { importJWK, SignJWT } from 'jose';
 import { subjectsAt } from '#core/aliases/aliases.ts';
+import { isErasedSubject } from '#core/aliases/erasure.ts';
 import { type Application, findApplication } from '#core/applications/applications.ts';
 import type { LoggedEvent } from '#core/events/events.ts';
 import type { LogReader } from '#core/events/reader.ts';
@@ -27,7 +28,7 @@ const attempts = 8;
 /** Reader of the log that puts the notices in line. */
 export const logoutReader: LogReader = {
   reader: 'oidc-logout',
-  from: 'end',
+  from: 'beginning',
   async handle(tx, events) {
     for (const event of events) {
       if (event.type === 'session.ended') await plan(tx, event as LoggedEvent<'session.ended'>);
@@ -133,13 +134,15 @@ async function logoutToken(
   const key = needs.keys().active.get(alg);
   if (!key) throw new Error(`no key signs ${alg}`);
   const now = Math.floor(Date.now() / 1000);
-  return new SignJWT({ events: { [logoutEvent]: {} }, sid: row.sid })
+  const token = new SignJWT({ events: { [logoutEvent]: {} }, sid: row.sid })
     .setProtectedHeader({ alg, kid: key.kid, typ: 'logout+jwt' })
     .setIssuer(needs.issuer)
     .setAudience(application.id)
-    .setSubject(row.subject)
     .setJti(row.id)
     .setIssuedAt(now)
-    .setExpirationTime(now + 120)
-    .sign(await importJWK(key, alg));
+    .setExpirationTime(now + 120);
+  // The name an app knew an erased person by is gone; the session alone says enough (§2.4).
+  return (isErasedSubject(row.subject) ? token : token.setSubject(row.subject)).sign(
+    await importJWK(key, alg),
+  );
 }

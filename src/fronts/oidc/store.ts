@@ -245,6 +245,18 @@ export async function settleLogout(
   );
 }
 
+/** Puts the subject an app now knows these sessions' person by in the place of others. */
+export async function replaceLogoutSubjects(
+  tx: Tx,
+  now: { sessions: readonly string[]; application: string; subject: string },
+): Promise<void> {
+  await tx.query(
+    `update oidc_logouts set subject = $3
+     where session = any($1::uuid[]) and application = $2 and subject <> $3`,
+    [now.sessions, now.application, now.subject],
+  );
+}
+
 /** Forgets how sign-outs went that were settled, or given up, before this moment. */
 export async function deleteOldLogouts(db: Queryable, before: Date): Promise<void> {
   await db.query('delete from oidc_logouts where created_at < $1', [before]);

@@ -3,23 +3,33 @@
  * app. Where requests are not refused from the commit on anyway (admission.ts), they are once this has emptied the
  * shelves: within seconds, on whichever node.
  */
+import { subjectsOf } from '#core/aliases/erasure.ts';
 import { findApplication } from '#core/applications/applications.ts';
-import type { LoggedEvent } from '#core/events/events.ts';
+import { erasedIn, type LoggedEvent } from '#core/events/events.ts';
 import type { LogReader } from '#core/events/reader.ts';
+import { sessionIdsOf } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { deleteWithin, type Reach } from './store.ts';
+import { deleteWithin, type Reach, replaceLogoutSubjects } from './store.ts';
 
 /** Reader of the log that deletes codes, tokens and grants. */
 export const withdrawalReader: LogReader = {
   reader: 'oidc-withdrawal',
-  from: 'end',
+  from: 'beginning',
   async handle(tx, events) {
     for (const event of events) {
       const reach = await reachOf(tx, event);
       if (reach) await deleteWithin(tx, reach, event.at);
     }
+    for (const person of erasedIn(events)) await forgetSubjects(tx, person);
   },
 };
+
+/** How earlier sign-outs went stays known, without names that an app knew an erased person by. */
+async function forgetSubjects(tx: Tx, person: string): Promise<void> {
+  const sessions = await sessionIdsOf(tx, person);
+  for (const [application, subject] of await subjectsOf(tx, person))
+    await replaceLogoutSubjects(tx, { sessions, application, subject });
+}
 
 async function reachOf(tx: Tx, event: LoggedEvent): Promise<Reach | undefined> {
   const { type, person, application } = event;

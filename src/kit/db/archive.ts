@@ -12,7 +12,7 @@ import { finished, pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { ArchiveRefused, openContent, sealContent, takeFrom } from './archive-seal.ts';
-import { isEmpty, type Sequence, sequencesOf, setSequences, type Table, tablesOf } from './archive-tables.ts';
+import { makeEmpty, type Sequence, sequencesOf, setSequences, type Table, tablesOf } from './archive-tables.ts';
 import type { Tx } from './tx.ts';
 
 export { ArchiveRefused, shortestKey } from './archive-seal.ts';
@@ -165,7 +165,7 @@ export async function restoreArchive(
   await withoutTimeouts(tx);
   const { tables } = await tablesOf(tx);
   if (input.replace) await tx.query(`truncate ${tables.map((table) => table.quoted).join(', ')}`);
-  else if (!(await isEmpty(tx, tables)))
+  else if (!(await makeEmpty(tx, tables)))
     throw new ArchiveRefused('The database is not empty. Nothing was changed.');
   const counts: ArchiveCounts = { tables: 0, rows: 0 };
   let current: ReturnType<typeof copyIn> | undefined;

@@ -224,6 +224,15 @@ export async function replayDead(
   return rows.length;
 }
 
+/** Deletes every job of a key, also what is under way, whose lease is lost with it, and what is dead with its reasons. */
+export async function dropJobs(tx: Tx, input: { lane: string; key: string }): Promise<void> {
+  await tx.query(
+    'delete from queue_jobs where lane = $1 and key = $2',
+    [input.lane, input.key],
+    'queue-drop',
+  );
+}
+
 /** Every lane that has rows: how many wait, run and are dead, and how long the oldest due one has waited. */
 export async function queueState(tx: Reader): Promise<LaneState[]> {
   return tx.query<LaneState>(

@@ -1,0 +1,207 @@
+/** Erasing is proved by what is left: a word is put wherever a person can leave a trace, then the whole database is read. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { assignAliases, fixSubject } from '#core/aliases/aliases.ts';
+import { giveConsent, requireApplication } from '#core/applications/applications.ts';
+import { rememberDevice, setPassword } from '#core/credentials/credentials.ts';
+import { addGroup, addMembers } from '#core/groups/groups.ts';
+import { join } from '#core/lifecycle/join.ts';
+import { leave } from '#core/lifecycle/leave.ts';
+import { appoint } from '#core/operators/operators.ts';
+import { createToken } from '#core/operators/tokens.ts';
+import { setAttributes } from '#core/people/attributes.ts';
+import {
+  addAddress,
+  insertOrigins,
+  listAddresses,
+  removeAddress,
+  verifyAddress,
+} from '#core/people/people.ts';
+import { requestVerification } from '#core/people/verifications.ts';
+import { joinApplication, noteSignIn, openSession } from '#core/sessions/sessions.ts';
+import { newId } from '#kit/crypto/ids.ts';
+import { system } from '#kit/db/database.ts';
+import type { Tx, TxContext } from '#kit/db/tx.ts';
+import { requestSignOn } from '#signon/dispatch.ts';
+import { cleanUpSignOn } from '#signon/signon.ts';
+import { type Platform, startPlatform } from '#test/kit.ts';
+
+const word = 'zqxmarker';
+const lifetimes = { idleSeconds: 3600, absoluteSeconds: 86_400 };
+
+/** Every table whose rows say the word, in letters or in the bytes of a column, and how they say it. */
+async function traces({ database }: Platform): Promise<string[]> {
+  const tables = await database.query<{ name: string }>(
+    `select quote_ident(relname) as name from pg_class
+     where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') order by 1`,
+  );
+  const found: string[] = [];
+  for (const { name } of tables) {
+    const rows = await database.query<{ row: string }>(
+      `select t::text as row from ${name} t where t::text ilike $1 or t::text ilike $2`,
+      [`%${word}%`, `%${Buffer.from(word).toString('hex')}%`],
+    );
+    found.push(...rows.map(({ row }) => `${name}: ${row}`));
+  }
+  return found;
+}
+
+const tablesIn = (found: readonly string[]) => [...new Set(found.map((one) => one.split(':')[0]))].sort();
+
+async function leaveTraces(platform: Platform): Promise<string> {
+  const { database } = platform;
+  const during = <T>(work: (tx: Tx) => Promise<T>) => database.transact(system('request'), work);
+  await platform.apply(`
+community: { name: Harbour }
+attributes:
+  - { name: motto, title: Motto, type: text }
+groups: [{ name: crew }]
+applications:
+  - id: wiki
+    title: Wiki
+    subject: username
+    oidc: { redirectUris: [http://localhost:9/cb], backchannelLogoutUri: http://localhost:9/out }
+`);
+  const id = await during((tx) =>
+    join(tx, {
+      username: word,
+      givenName: word,
+      familyName: word,
+      displayName: word,
+      locale: `en-${word.slice(0, 5)}`,
+      state: 'active',
+      origin: 'test',
+      addresses: [
+        { address: `${word}@example.org`, primary: true, verified: true },
+        { address: `${word}2@example.org`, primary: false, verified: true },
+      ],
+    }),
+  );
+  const asThemselves: TxContext = {
+    actor: { kind: 'person', id, name: word },
+    cause: 'request',
+    requestId: 'r',
+  };
+  await database.transact(asThemselves, async (tx) => {
+    await setAttributes(tx, id, { motto: word }, 'operators');
+    const added = await addAddress(tx, id, `${word}3@example.org`);
+    await requestVerification(tx, { purpose: 'address', person: id, address: added.id, browser: word });
+    await verifyAddress(tx, id, added.id);
+    const second = (await listAddresses(tx, [id])).find((one) => one.address.includes('2'))!;
+    await removeAddress(tx, id, second.id);
+    await setPassword(tx, id, `$argon2id$${word}`, 'change');
+    await rememberDevice(tx, id, word);
+    await assignAliases(tx, [{ application: 'wiki', person: id, alias: word }], 'test');
+    await giveConsent(tx, {
+      person: id,
+      application: 'wiki',
+      scopes: [word],
+      claims: [word],
+      textVersion: '1',
+    });
+    const person = { person: id, device: word, network: word };
+    const { session } = await openSession(tx, {
+      ...person,
+      amr: ['pwd'],
+      aal: 1,
+      persistent: false,
+      lifetimes,
+    });
+    await noteSignIn(tx, { ...person, door: 'page', outcome: 'ok' });
+    await fixSubject(tx, await requireApplication(tx, 'wiki'), id, word);
+    await joinApplication(tx, session, 'wiki', 'oidc');
+    await insertOrigins(tx, 'old', [{ key: word, person: id, fingerprint: word }]);
+    await requestSignOn(tx, 'b', { front: 'oidc', returnTo: '/x', loginHint: word } as never);
+  });
+  await during(async (tx) => {
+    await appoint(tx, { person: id, role: 'owner' });
+    const other = await join(tx, { username: 'other', state: 'active', origin: 'test', addresses: [] });
+    await appoint(tx, { person: other, role: 'owner' });
+  });
+  const asOperator = { ...asThemselves, actor: { ...asThemselves.actor, kind: 'operator' as const } };
+  await database.transact(asOperator, async (tx) => {
+    const crew = await addGroup(tx, { name: 'crew2', origin: 'test' });
+    await addMembers(tx, crew.id, [id]);
+    await createToken(tx, { name: word, scopes: ['people'] });
+    const third = await join(tx, { username: 'third', state: 'active', origin: 'test', addresses: [] });
+    await appoint(tx, { person: third, role: 'auditor' });
+  });
+  await during((tx) => leave(tx, id, 'locked', `${word} asked`));
+  await platform.settle();
+  // Locking took the device, the letter the former address; and what only other machines and broken pieces write.
+  await during((tx) => rememberDevice(tx, id, word));
+  await database.query(`insert into former_addresses values ($1, $2, $3, now())`, [
+    newId(),
+    id,
+    `${word}@a.org`,
+  ]);
+  const runs = [newId(), newId()];
+  for (const run of runs)
+    await database.query(
+      `insert into import_runs (id, source, fingerprint, state, counts, started_at, updated_at)
+       values ($1, 'old', 'f', 'done', '{}', now(), now())`,
+      [run],
+    );
+  await database.query(`insert into import_rows values ($1, $2, 'ready', null, $3)`, [runs[0], word, id]);
+  await database.query(`insert into import_rows values ($1, $2, 'conflict', 'changed', null)`, [
+    runs[1],
+    word,
+  ]);
+  await database.query(`update notices set answer = $2 where person = $1`, [id, `550 ${word}`]);
+  await database.query(
+    `insert into queue_jobs (lane, key, payload, state, last_error) values ('mail', $1, '{}', 'dead', $2)`,
+    [id, word],
+  );
+  await database.query(
+    `insert into oidc_logouts (id, session, sid, application, subject, state, created_at)
+     select gen_random_uuid(), id, sid, 'wiki', $2, 'confirmed', now() from sessions where person = $1`,
+    [id, word],
+  );
+  return id;
+}
+
+test('an erased person’s word stands nowhere in the whole database, and their id stays', async () => {
+  const platform = await startPlatform();
+  const { database } = platform;
+  const id = await leaveTraces(platform);
+  const before = tablesIn(await traces(platform));
+  assert.deepEqual(before, [
+    'addresses',
+    'aliases',
+    'api_tokens',
+    'consents',
+    'events',
+    'former_addresses',
+    'import_rows',
+    'known_devices',
+    'notices',
+    'oidc_logouts',
+    'operators',
+    'passwords',
+    'people',
+    'person_attributes',
+    'person_origins',
+    'queue_jobs',
+    'sessions',
+    'sign_ins',
+    'signon_requests',
+    'subjects',
+    'usernames',
+    'verifications',
+  ]);
+  await database.transact(system('admin'), (tx) => leave(tx, id, 'erased', 'request 7'));
+  await platform.settle();
+  // What was asked by a browser is nobody's yet; it goes within hours by itself.
+  assert.deepEqual(
+    (await traces(platform)).filter((one) => !one.startsWith('signon_requests:')),
+    [],
+  );
+  platform.clock.advance(25 * 3600_000);
+  await cleanUpSignOn(platform);
+  assert.deepEqual(await traces(platform), []);
+  const [row] = await database.query('select state, state_reason from people where id = $1', [id]);
+  assert.deepEqual(row, { state: 'erased', state_reason: 'request 7' });
+  const told = await database.query('select 1 from events where person = $1', [id]);
+  assert.ok(told.length > 10, 'what happened is still in the log');
+  await platform.close();
+});
