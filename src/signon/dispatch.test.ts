@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { newId } from '#kit/crypto/ids.ts';
+import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { testDatabase } from '#test/kit.ts';
@@ -12,10 +13,12 @@ import {
   pathBack,
   requestSignOn,
   type SignOnRequest,
+  sealSignOn,
 } from './dispatch.ts';
 import type { SignedOn } from './gate.ts';
 import { deleteOldRequests } from './store.ts';
 
+const secrets = createSecrets(Buffer.alloc(32, 5));
 const request: SignOnRequest = { front: 'test', returnTo: '/account/profile' };
 const at = (time: string) => ({ session: { authTime: new Date(time) } }) as SignedOn;
 
@@ -68,8 +71,8 @@ test('SE-07 a request belongs to the browser that made it, for an hour, each its
     await requestSignOn(tx, 'mine', { ...request, returnTo: '/apps' }),
   ]);
   const [first, second] = urls.map((url) => new URL(url, 'http://x').searchParams.get('request')!);
-  assert.deepEqual(await during((tx) => openRequest(tx, 'mine', first)), request);
-  assert.equal((await during((tx) => openRequest(tx, 'mine', second)))?.returnTo, '/apps');
+  assert.deepEqual(await during((tx) => openRequest(tx, secrets, 'mine', first)), request);
+  assert.equal((await during((tx) => openRequest(tx, secrets, 'mine', second)))?.returnTo, '/apps');
   for (const [browser, id] of [
     ['other', first],
     ['', first],
@@ -79,17 +82,52 @@ test('SE-07 a request belongs to the browser that made it, for an hour, each its
     ['mine', undefined],
     ['mine', "x' or 1=1"],
   ] as const)
-    assert.equal(await during((tx) => openRequest(tx, browser, id)), undefined);
+    assert.equal(await during((tx) => openRequest(tx, secrets, browser, id)), undefined);
   clock.advance(3600_000 - 1);
-  assert.ok(await during((tx) => openRequest(tx, 'mine', first)));
+  assert.ok(await during((tx) => openRequest(tx, secrets, 'mine', first)));
   clock.advance(1);
-  assert.equal(await during((tx) => openRequest(tx, 'mine', first)), undefined);
+  assert.equal(await during((tx) => openRequest(tx, secrets, 'mine', first)), undefined);
   await during(deleteOldRequests);
   assert.equal((await database.query('select 1 from signon_requests')).length, 0);
   await assert.rejects(
     during((tx) => requestSignOn(tx, 'mine', { ...request, returnTo: '//x.org' })),
     TypeError,
   );
+});
+
+test('SE-07 a request that travels sealed belongs to the browser that made it, for an hour, and is kept nowhere', async () => {
+  const { database, clock } = await testDatabase();
+  const during = <T>(work: (tx: Tx) => Promise<T>) => database.transact(system('request'), work);
+  const make = (returnTo: string, by = secrets) => {
+    const url = sealSignOn(by, { browser: 'mine', now: clock.now() }, { front: 'account', returnTo });
+    assert.ok(url.length < 1000);
+    return new URL(url, 'http://x').searchParams.get('request')!;
+  };
+  const open = (id: string, browser: string | undefined = 'mine') =>
+    during((tx) => openRequest(tx, secrets, browser, id));
+  const id = make('/account/profile?said=x');
+  assert.deepEqual(await open(id), { front: 'account', returnTo: '/account/profile?said=x' });
+  assert.equal((await open(make(`/account/profile?q=${'x'.repeat(600)}`)))?.returnTo, '/account/profile');
+  assert.equal((await open(make(`/${'x'.repeat(600)}`)))?.returnTo, '/account');
+  assert.equal(await open(id, 'other'), undefined);
+  assert.equal(await open(id, ''), undefined);
+  const stranger = createSecrets(Buffer.alloc(32, 6));
+  for (const other of [
+    make('/account', stranger),
+    `${id.slice(0, -4)}AAAA`,
+    id.slice(0, 20),
+    's.',
+    's.\u0000é',
+  ])
+    assert.equal(await open(other), undefined, other);
+  const changed = createSecrets(Buffer.alloc(32, 8), [Buffer.alloc(32, 5)]);
+  assert.ok(await during((tx) => openRequest(tx, changed, 'mine', id)), 'also after the master key changed');
+  assert.throws(() => make('//x.org'), TypeError);
+  assert.equal((await database.query('select 1 from signon_requests')).length, 0);
+  clock.advance(3600_000 - 1);
+  assert.ok(await open(id));
+  clock.advance(1);
+  assert.equal(await open(id), undefined);
 });
 
 test('nobody is asked to sign in; somebody goes on, unless their proof is too old', () => {

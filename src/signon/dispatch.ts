@@ -6,6 +6,7 @@
  * Owns `signon_requests`. Refuses requests of another browser.
  */
 import { newId } from '#kit/crypto/ids.ts';
+import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { SignedOn } from './gate.ts';
 import * as store from './store.ts';
@@ -35,18 +36,64 @@ export async function requestSignOn(tx: Tx, browser: string, request: SignOnRequ
   return `/sign-in?request=${id}`;
 }
 
+const sealed = { purpose: 'sign-on request', mark: 's.' };
+
+/** The longest way back that travels in a path and a cookie; of a longer one the query is left behind. */
+const longestSealed = 500;
+
+/**
+ * The same for our own pages, which anyone may open as often as they like: nothing is kept, the request travels in the
+ * path, sealed for this browser and this hour.
+ */
+export function sealSignOn(
+  secrets: Secrets,
+  here: { browser: string; now: Date },
+  request: Pick<SignOnRequest, 'front' | 'application' | 'returnTo'>,
+): string {
+  if (!isLocalPath(request.returnTo)) throw new TypeError('returnTo must be a path of ours');
+  const ways = [request.returnTo, request.returnTo.split('?', 1)[0]!, '/account'];
+  const returnTo = ways.find((way) => way.length <= longestSealed);
+  const expires = here.now.getTime() + lifetimeSeconds * 1000;
+  const text = JSON.stringify({ request: { ...request, returnTo }, expires });
+  const id = secrets.seal(sealed.purpose, text, placeOf(here.browser)).toString('base64url');
+  return `/sign-in?request=${sealed.mark}${id}`;
+}
+
+function placeOf(browser: string): string {
+  return `sign-on/${browser}`;
+}
+
+function openSealed(tx: Tx, secrets: Secrets, browser: string, id: string): SignOnRequest | undefined {
+  let text: string;
+  try {
+    const bytes = Buffer.from(id.slice(sealed.mark.length), 'base64url');
+    text = secrets.open(sealed.purpose, bytes, placeOf(browser)).toString();
+  } catch {
+    return undefined;
+  }
+  const { request, expires } = JSON.parse(text) as { request: SignOnRequest; expires: number };
+  return expires > tx.now().getTime() ? request : undefined;
+}
+
 /** The open request, if this browser made it. */
 export async function openRequest(
   tx: Tx,
+  secrets: Secrets,
   browser: string | undefined,
   id: string | undefined,
 ): Promise<SignOnRequest | undefined> {
-  return browser && id ? store.requestOf(tx, browser, id) : undefined;
+  if (!browser || !id) return undefined;
+  return id.startsWith(sealed.mark) ? openSealed(tx, secrets, browser, id) : store.requestOf(tx, browser, id);
 }
 
 /** Where the forms of a page may lead when this request is open. */
-export async function returnOrigins(tx: Tx, browser: string, id: string | undefined): Promise<string[]> {
-  return (await openRequest(tx, browser, id))?.returnOrigins ?? [];
+export async function returnOrigins(
+  tx: Tx,
+  secrets: Secrets,
+  browser: string,
+  id: string | undefined,
+): Promise<string[]> {
+  return (await openRequest(tx, secrets, browser, id))?.returnOrigins ?? [];
 }
 
 export type Step = { ask: 'sign-in' } | { go: string };

@@ -77,7 +77,9 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
 }
 
 async function findRequest(needs: PageNeeds, here: Visit, id: string | undefined) {
-  return id ? needs.database.read(here.context, (tx) => openRequest(tx, here.browser, id)) : undefined;
+  return id
+    ? needs.database.read(here.context, (tx) => openRequest(tx, needs.secrets, here.browser, id))
+    : undefined;
 }
 
 /** The password was right but the address is not confirmed yet: a new mail goes out and the code page opens. */

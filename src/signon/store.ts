@@ -21,6 +21,12 @@ export async function requestOf(tx: Tx, browser: string, id: string): Promise<Si
   return rows[0]?.request;
 }
 
-export async function deleteOldRequests(tx: Tx): Promise<void> {
-  await tx.query('delete from signon_requests where expires_at <= $1', [tx.now()]);
+/** Deletes up to 10,000 requests whose time is over; returns how many. */
+export async function deleteOldRequests(tx: Tx): Promise<number> {
+  const gone = await tx.query(
+    `delete from signon_requests where id in (
+       select id from signon_requests where expires_at <= $1 limit 10000 for update skip locked) returning 1`,
+    [tx.now()],
+  );
+  return gone.length;
 }

@@ -18,11 +18,10 @@ import { type CodeOutcome, peekLink, useCode, useLink } from '#core/people/verif
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
-import { networkKey } from '#kit/limits/limits.ts';
 import { codeField, field, hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, formButton, notice } from '#kit/page/parts.ts';
-import { askProof } from './ask-proof.ts';
+import { askProof, limitProofs } from './ask-proof.ts';
 import { nextStep, openRequest, returnOrigins, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { openFor, type SignedInNow } from './gate.ts';
@@ -38,10 +37,14 @@ interface Waiting {
 }
 
 const waitingSeconds = 24 * 3600;
+const longestRequest = 1500;
 
 /** Remembers in this browser what it waits for. */
 export function keepWaiting(needs: PageNeeds, here: Visit, reply: FastifyReply, waiting: Waiting): void {
-  const sealed = needs.secrets.seal('waiting', JSON.stringify(waiting), here.browser).toString('base64url');
+  // A browser drops a cookie that is too long, and whoever made up such a request would wait for nothing.
+  const requestId = (waiting.requestId?.length ?? 0) <= longestRequest ? waiting.requestId : undefined;
+  const text = JSON.stringify({ ...waiting, requestId });
+  const sealed = needs.secrets.seal('waiting', text, here.browser).toString('base64url');
   needs.cookies.set(reply, 'waiting', sealed, { maxAge: waitingSeconds });
 }
 
@@ -65,20 +68,9 @@ export async function beginWaiting(
   person: string,
   requestId?: string,
 ): Promise<void> {
-  await limitMails(needs, here, person);
+  await limitProofs(needs, here, person);
   const waiting = await needs.database.transact(here.context, (tx) => sendVerification(tx, here, person));
   keepWaiting(needs, here, reply, { ...waiting, requestId });
-}
-
-/** Five mails an hour for one person, thirty for one network. */
-async function limitMails(needs: PageNeeds, here: Visit, person: string): Promise<void> {
-  const mine = await needs.limits.take(`verify-mail:${person}`, { points: 5, windowSeconds: 3600 });
-  const all = await needs.limits.take(`verify-mail:${networkKey(here.ip)}`, {
-    points: 30,
-    windowSeconds: 3600,
-  });
-  const waits = [mine, all].filter((one) => !one.allowed).map((one) => one.retryAfterSeconds);
-  if (waits.length > 0) throw new Problem('rate-limited', { retryAfter: Math.max(...waits) });
 }
 
 async function sendVerification(tx: Tx, here: Visit, personId: string): Promise<Waiting> {
@@ -89,12 +81,19 @@ async function sendVerification(tx: Tx, here: Visit, personId: string): Promise<
   return { verification: verification.id, person: personId, address: address.address };
 }
 
+/** Whether the person this browser waits for has confirmed in another one: then there is nothing left to do here. */
+async function isConfirmed(needs: PageNeeds, here: Visit, waiting: Waiting): Promise<boolean> {
+  const person = await needs.database.read(here.context, (tx) => findPerson(tx, waiting.person));
+  return person?.state === 'active';
+}
+
 /** The routes of `/verify`. */
 export function verifyRoutes(app: App, needs: PageNeeds): void {
   app.get('/verify/code', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
     const waiting = readWaiting(needs, here);
     if (!waiting) return reply.redirect(here.signedOn ? '/account' : '/sign-in', 303);
+    if (await isConfirmed(needs, here, waiting)) return wayInWithPassword(needs, here, reply, waiting);
     const said = (request.query as Record<string, string | undefined>).said === 'sent';
     const formAction = await originsOf(needs, here, waiting);
     return codePage(here, reply, { address: waiting.address, said, formAction });
@@ -108,6 +107,7 @@ export function verifyRoutes(app: App, needs: PageNeeds): void {
       useCode(tx, needs.secrets, waiting.verification, request.form.text('code')),
     );
     if ('refused' in outcome) {
+      if (await isConfirmed(needs, here, waiting)) return wayInWithPassword(needs, here, reply, waiting);
       const formAction = await originsOf(needs, here, waiting);
       const problem = new Problem(outcome.refused);
       return codePage(here, reply, { address: waiting.address, problem, formAction });
@@ -119,6 +119,7 @@ export function verifyRoutes(app: App, needs: PageNeeds): void {
     const here = await visit(needs, request);
     const waiting = readWaiting(needs, here);
     if (!waiting) throw new Problem('request-expired');
+    if (await isConfirmed(needs, here, waiting)) return wayInWithPassword(needs, here, reply, waiting);
     await beginWaiting(needs, here, reply, waiting.person, waiting.requestId);
     return reply.redirect('/verify/code?said=sent', 303);
   });
@@ -140,10 +141,11 @@ function addressRoutes(app: App, needs: PageNeeds): void {
     const here = await visit(needs, request);
     const waiting = readWaiting(needs, here);
     if (!waiting) throw new Problem('request-expired');
+    if (await isConfirmed(needs, here, waiting)) return wayInWithPassword(needs, here, reply, waiting);
     const typed = request.form.text('email');
     try {
       parseAddress(typed);
-      await limitMails(needs, here, waiting.person);
+      await limitProofs(needs, here, waiting.person);
       const next = await needs.database.transact(here.context, async (tx) => {
         const person = await findPerson(tx, waiting.person);
         if (person?.state !== 'unverified') throw new Problem('link-used');
@@ -239,7 +241,7 @@ async function proveAddress(
       persistent: false,
       deviceToken: here.deviceToken,
     };
-    const open = await openRequest(tx, here.browser, waiting.requestId);
+    const open = await openRequest(tx, needs.secrets, here.browser, waiting.requestId);
     return { person, open, signedIn: await openFor(tx, { ...place, amr: ['pwd'] }, person) };
   });
 }
@@ -250,17 +252,31 @@ async function wayOn(
   reply: FastifyReply,
   proved: Proved,
 ): Promise<FastifyReply> {
+  if (!proved.signedIn) return wayInWithPassword(needs, here, reply);
   needs.cookies.clear(reply, 'waiting');
-  if (!proved.signedIn)
-    return reply.redirect(here.signedOn ? '/account?said=confirmed' : '/sign-in?said=confirmed', 303);
   await setSignedIn(needs, here, reply, proved.signedIn);
   const step = nextStep(proved.open, proved.signedIn);
   return reply.redirect('go' in step ? step.go : '/account', 303);
 }
 
+/** Confirmed, but not by whoever is at this browser: says so where they sign in, on the way to what they came for. */
+function wayInWithPassword(
+  needs: PageNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  waiting?: Waiting,
+): FastifyReply {
+  needs.cookies.clear(reply, 'waiting');
+  if (here.signedOn) return reply.redirect('/account?said=confirmed', 303);
+  const request = waiting?.requestId ? `&request=${encodeURIComponent(waiting.requestId)}` : '';
+  return reply.redirect(`/sign-in?said=confirmed${request}`, 303);
+}
+
 /** Where the forms of these pages lead in the end: the app that someone signs up for. */
 function originsOf(needs: PageNeeds, here: Visit, waiting: Waiting | undefined): Promise<string[]> {
-  return needs.database.read(here.context, (tx) => returnOrigins(tx, here.browser, waiting?.requestId));
+  return needs.database.read(here.context, (tx) =>
+    returnOrigins(tx, needs.secrets, here.browser, waiting?.requestId),
+  );
 }
 
 function codePage(

@@ -16,7 +16,7 @@ import type { App } from '#kit/http/server.ts';
 import { codeField, field } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, formButton, linkButton } from '#kit/page/parts.ts';
-import { askProof } from '#signon/ask-proof.ts';
+import { askProof, limitProofs } from '#signon/ask-proof.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import { type PageNeeds, quietLine, show } from '#signon/visit.ts';
 import { type Home, home } from './guest.ts';
@@ -29,7 +29,7 @@ export function addressRoutes(app: App, needs: PageNeeds): void {
     const typed = request.form.text('email');
     try {
       parseAddress(typed);
-      await limitMails(needs, here);
+      await limitProofs(needs, here, here.signedOn.person.id);
       const address = await needs.database.transact(here.context, async (tx) => {
         const added = await addAddress(tx, here.signedOn.person.id, typed);
         if (!added.verifiedAt) await mailProof(tx, here, added);
@@ -74,7 +74,7 @@ function changeRoutes(app: App, needs: PageNeeds): void {
     const here = await home(needs, request, reply);
     if (!here) return reply;
     const id = idOf(request);
-    await limitMails(needs, here);
+    await limitProofs(needs, here, here.signedOn.person.id);
     // Confirmed meanwhile, in another tab: then there is nothing to mail, and the code page leads home.
     await needs.database.transact(here.context, async (tx) => {
       const address = await ownAddress(tx, here, id);
@@ -110,15 +110,6 @@ async function ownAddress(tx: Tx, here: Home, id: string): Promise<Address> {
   const address = (await listAddresses(tx, [here.signedOn.person.id])).find((one) => one.id === id);
   if (!address) throw new Problem('address-unknown');
   return address;
-}
-
-/** Ten mails an hour. Counted outside any transaction: it needs a connection of its own. */
-async function limitMails(needs: PageNeeds, here: Home): Promise<void> {
-  const limit = await needs.limits.take(`verify-mail:${here.signedOn.person.id}`, {
-    points: 10,
-    windowSeconds: 3600,
-  });
-  if (!limit.allowed) throw new Problem('rate-limited', { retryAfter: limit.retryAfterSeconds });
 }
 
 /** Mails a link and a code; if the address is someone else's already, its owner is told instead and nothing shows. */

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { findApplication } from '#core/applications/applications.ts';
 import { Problem } from '#core/problem.ts';
-import { pathBack, requestSignOn } from '#signon/dispatch.ts';
+import { pathBack, sealSignOn } from '#signon/dispatch.ts';
 import type { SignedOn } from '#signon/gate.ts';
 import { type PageNeeds, type Visit, visit } from '#signon/visit.ts';
 import { words } from './words.ts';
@@ -25,14 +25,12 @@ export async function home(
   const here = await visit(needs, request);
   if (here.signedOn) return { ...here, signedOn: here.signedOn, tell: words(here.locale) };
   if (request.method !== 'GET') throw new Problem('session-ended');
-  const returnTo = pathBack(request.url);
-  const url = await needs.database.transact(here.context, async (tx) => {
-    const application = wayTo && (await findApplication(tx, wayTo))?.id;
-    return requestSignOn(tx, here.browser, {
-      front: 'account',
-      returnTo,
-      ...(application && { application }),
-    });
+  const application =
+    wayTo && (await needs.database.read(here.context, (tx) => findApplication(tx, wayTo)))?.id;
+  const url = sealSignOn(needs.secrets, here, {
+    front: 'account',
+    returnTo: pathBack(request.url),
+    ...(application && { application }),
   });
   reply.redirect(url, 303);
   return undefined;
