@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import type { Database } from '#kit/db/database.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
-import { type AddCommand, CommandRefused, commandContext, type Toolbox } from './cli.ts';
+import { type AddCommand, type CommandIo, CommandRefused, commandContext, type Toolbox } from './cli.ts';
 import { startProgress } from './progress.ts';
 import { json } from './table.ts';
 
@@ -45,8 +45,8 @@ async function apply(
   options: ApplyOptions,
 ): Promise<void> {
   const declared = await load();
-  const text = await readCommunityFile(file, declared.largestFile);
-  const progress = startProgress('Checking passwords');
+  const text = await readCommunityFile(tools.io, file, declared.largestFile);
+  const progress = startProgress('Checking passwords', tools.io.errors);
   const applied = await tools.withHouse(({ database, hasher }) =>
     declared
       .applyDeclared(
@@ -74,9 +74,9 @@ function summary(count: number, dryRun: boolean): string {
   return dryRun ? `${changes} would be made; nothing was changed.` : `${changes} made.`;
 }
 
-async function readCommunityFile(file: string, most: number): Promise<string> {
+async function readCommunityFile({ input }: CommandIo, file: string, most: number): Promise<string> {
   try {
-    if (file === '-') return await readStandardInput(most);
+    if (file === '-') return await readStandardInput(input, most);
     if ((await stat(file)).size > most) throw new CommandRefused(`${file} is larger than 5 MB.`);
     return await readFile(file, 'utf8');
   } catch (error) {
@@ -87,10 +87,10 @@ async function readCommunityFile(file: string, most: number): Promise<string> {
 }
 
 /** All of standard input, up to a limit of bytes. */
-export async function readStandardInput(most: number): Promise<string> {
+export async function readStandardInput(input: CommandIo['input'], most: number): Promise<string> {
   const pieces: Buffer[] = [];
   let length = 0;
-  for await (const piece of process.stdin) {
+  for await (const piece of input) {
     pieces.push(piece as Buffer);
     length += (piece as Buffer).length;
     if (length > most) throw new CommandRefused('Standard input is larger than is read here.');

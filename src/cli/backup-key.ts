@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { randomToken } from '#kit/crypto/ids.ts';
 import { readStandardInput } from './apply.ts';
-import { CommandRefused } from './cli.ts';
+import { type CommandIo, CommandRefused } from './cli.ts';
 
 const longest = 10_000;
 
@@ -23,8 +23,8 @@ async function readKeyFile(file: string): Promise<string | undefined> {
   }
 }
 
-async function namedKey(file: string): Promise<string> {
-  if (file === '-') return (await readStandardInput(longest)).trim();
+async function namedKey({ input }: CommandIo, file: string): Promise<string> {
+  if (file === '-') return (await readStandardInput(input, longest)).trim();
   const key = await readKeyFile(file);
   if (key === undefined) throw new CommandRefused(`${file} does not exist.`);
   return key;
@@ -32,11 +32,12 @@ async function namedKey(file: string): Promise<string> {
 
 /** The key to write a backup with. A new one is made and kept where there was none; `made` says so. */
 export async function keyForBackup(
+  io: CommandIo,
   named: string | undefined,
   dataDirectory: string,
 ): Promise<{ key: string; made: boolean; file: string }> {
   const file = named ?? keptKeyFile(dataDirectory);
-  if (named !== undefined) return { key: await namedKey(named), made: false, file };
+  if (named !== undefined) return { key: await namedKey(io, named), made: false, file };
   const kept = await readKeyFile(file);
   if (kept !== undefined) return { key: kept, made: false, file };
   const key = `ghb_${randomToken()}`;
@@ -46,25 +47,29 @@ export async function keyForBackup(
 }
 
 /** The key to open a backup with; asked for at a terminal when none is named or kept. */
-export async function keyForRestore(named: string | undefined, dataDirectory: string): Promise<string> {
-  if (named !== undefined) return namedKey(named);
+export async function keyForRestore(
+  io: CommandIo,
+  named: string | undefined,
+  dataDirectory: string,
+): Promise<string> {
+  if (named !== undefined) return namedKey(io, named);
   const kept = await readKeyFile(keptKeyFile(dataDirectory));
   if (kept !== undefined) return kept;
-  if (!process.stdin.isTTY)
+  if (!io.input.isTTY)
     throw new CommandRefused(
       'Name the file with the key of the backup: --key-file FILE, or - for standard input.',
     );
-  return ask('Key of the backup: ');
+  return ask(io, 'Key of the backup: ');
 }
 
-async function ask(question: string): Promise<string> {
-  process.stderr.write(question);
+async function ask({ input, errors }: CommandIo, question: string): Promise<string> {
+  errors.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const terminal = createInterface({ input: process.stdin, output: silent, terminal: true });
+  const terminal = createInterface({ input, output: silent, terminal: true });
   try {
     return (await terminal.question('')).trim();
   } finally {
     terminal.close();
-    process.stderr.write('\n');
+    errors.write('\n');
   }
 }

@@ -18,7 +18,7 @@ export const backupCommand: AddCommand = (program, tools) => {
 
 async function backup(tools: Toolbox, file: string, options: { keyFile?: string }): Promise<void> {
   const written = await tools.withHouse(async ({ database, secrets }, settings) => {
-    const key = await keyForBackup(options.keyFile, settings.data);
+    const key = await keyForBackup(tools.io, options.keyFile, settings.data);
     const counts = await database
       .read(commandContext(), (tx) =>
         writeArchive(tx, { file, key: key.key, masterKey: secrets.fingerprint }),

@@ -3,18 +3,22 @@ import { spawn } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { type Config, loadConfig } from '#config/config.ts';
 import { passwordOf, verifyPassword } from '#core/credentials/credentials.ts';
 import { checkSetup } from '#core/operators/setup.ts';
 import { tokenByValue } from '#core/operators/tokens.ts';
 import { findByUsername } from '#core/people/people.ts';
 import { openSession } from '#core/sessions/sessions.ts';
+import { openHouse } from '#house.ts';
 import { systemClock } from '#kit/clock/clock.ts';
 import { createHasher } from '#kit/crypto/passwords.ts';
 import { createSecrets, loadMasterKey } from '#kit/crypto/secrets.ts';
 import { type Database, openDatabase, system } from '#kit/db/database.ts';
 import { attachEmbedded, type Embedded } from '#kit/db/embedded.ts';
 import { createLog } from '#kit/log/log.ts';
+import { type ProgramParts, runCli } from './program.ts';
 import { startProgress } from './progress.ts';
 import { runUntilStopped } from './serve.ts';
 import { parseDuration, table } from './table.ts';
@@ -32,12 +36,15 @@ before(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-cli-'));
   first = path.join(folder, 'first');
   await mkdir(first);
+  // Files are named from where one stands.
+  process.chdir(folder);
   embedded = await attachEmbedded({ dataDirectory: first, log });
   database = await openDatabase({ connection: embedded.connection, clock: systemClock, log, poolSize: 3 });
 });
 after(async () => {
   await database.close();
   await embedded.stop();
+  process.chdir(import.meta.dirname);
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -47,20 +54,49 @@ interface Result {
   err: string;
 }
 
-/** Runs the program as a person would, with nothing of this process's settings. */
-function run(
-  args: readonly string[],
-  options: { data?: string; input?: string; env?: object } = {},
-): Promise<Result> {
+interface Options {
+  data?: string;
+  input?: string;
+  env?: Record<string, string>;
+}
+
+const environment = (options: Options) => ({
+  GATEHOUSE_DATA: options.data ?? first,
+  GATEHOUSE_ARGON2_MEMORY_KIB: '1024',
+  GATEHOUSE_ARGON2_PASSES: '1',
+  ...options.env,
+});
+
+/** The parts as the program has them; what runs until it is stopped is started nowhere here. */
+const parts: ProgramParts<Config> = {
+  readSettings: async ({ env, file, given, demo }) =>
+    loadConfig({ env, file, argv: given, demo, cwd: folder }),
+  openHouse: (settings, tools) => openHouse(settings, { ...tools, embedded: 'attach' }),
+  serve: () => assert.fail('nothing is served here'),
+  demo: () => assert.fail('nothing is shown here'),
+  declared: () => import('#declared/declared.ts'),
+};
+
+/** One command line in this process, with nothing of this process's settings. */
+async function run(args: readonly string[], options: Options = {}): Promise<Result> {
+  const result = { out: '', err: '' };
+  const stream = (name: 'out' | 'err') =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        result[name] += chunk;
+        done();
+      },
+    });
+  const input = Readable.from(options.input === undefined ? [] : [Buffer.from(options.input)]);
+  const io = { env: environment(options), input, output: stream('out'), errors: stream('err') };
+  const status = await runCli(args, io, parts);
+  return { status, ...result };
+}
+
+/** The program as a person starts it: a process of its own, its status, its pipes. */
+function start(args: readonly string[], options: Options = {}): Promise<Result> {
   const { promise, resolve } = Promise.withResolvers<Result>();
-  const env = {
-    PATH: process.env.PATH,
-    HOME: process.env.HOME,
-    GATEHOUSE_DATA: options.data ?? first,
-    GATEHOUSE_ARGON2_MEMORY_KIB: '1024',
-    GATEHOUSE_ARGON2_PASSES: '1',
-    ...options.env,
-  };
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...environment(options) };
   const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, timeout: 60_000 });
   const result = { out: '', err: '' };
   child.stdout.on('data', (data) => {
@@ -74,14 +110,20 @@ function run(
   return promise;
 }
 
-async function good(args: readonly string[], options: object = {}): Promise<Result> {
-  const result = await run(args, options);
+async function good(args: readonly string[], options: Options = {}, how = run): Promise<Result> {
+  const result = await how(args, options);
   assert.equal(result.status, 0, `${args.join(' ')}: ${result.err}`);
   return result;
 }
 
-async function refused(args: readonly string[], status: number, words: RegExp, options: object = {}) {
-  const result = await run(args, options);
+async function refused(
+  args: readonly string[],
+  status: number,
+  words: RegExp,
+  options: Options = {},
+  how = run,
+) {
+  const result = await how(args, options);
   assert.equal(result.status, status, `${args.join(' ')}: ${result.out}${result.err}`);
   assert.match(result.err, words);
   assert.doesNotMatch(result.err, /fault of ours|\n\s+at /);
@@ -100,14 +142,15 @@ people:
 
 test('a file is applied, a token made, people and apps and events are listed', async () => {
   await writeFile(path.join(folder, 'house.yaml'), file);
-  const preview = await good(['apply', 'house.yaml', '--dry-run']);
+  const preview = await good(['apply', 'house.yaml', '--dry-run'], {}, start);
   assert.match(preview.err, /would be made; nothing was changed/);
   const applied = await good(['apply', 'house.yaml']);
   assert.match(applied.out, /Add ada with ada@example.org/);
   assert.match(applied.out, /The secret of wiki, shown this once: [\w-]{43}\n/);
-  assert.deepEqual(JSON.parse((await good(['apply', '-', '--json'], { input: file })).out).changes, []);
+  const piped = await good(['apply', '-', '--json'], { input: file }, start);
+  assert.deepEqual(JSON.parse(piped.out).changes, []);
 
-  const made = await good(['token', 'create', '--scope', 'admin', '--expires', '30d']);
+  const made = await good(['token', 'create', '--scope', 'admin', '--expires', '30d'], {}, start);
   assert.match(made.out, /^gh_[\w-]{43}\n$/);
   assert.equal(made.err, '');
   const token = await database.transact(system(), (tx) => tokenByValue(tx, made.out.trim()));
@@ -128,6 +171,11 @@ test('a file is applied, a token made, people and apps and events are listed', a
   assert.match((await good(['people', 'show', 'ada@example.org'])).out, /Operator\s+owner/);
   await good(['people', 'set-state', 'bob', 'suspended', '--reason', 'until Monday']);
   assert.equal(JSON.parse((await good(['people', 'show', 'bob', '--json'])).out).stateReason, 'until Monday');
+  const again = await good(['people', 'set-state', 'bob', 'suspended', '--reason', 'until Friday']);
+  assert.match(again.err, /^bob is suspended already, since [\d-]+ [\d:]+Z; nothing was changed\.\n$/);
+  assert.equal(JSON.parse((await good(['people', 'show', 'bob', '--json'])).out).stateReason, 'until Monday');
+  const active = await good(['people', 'set-state', 'ada', 'active', '--reason', 'x']);
+  assert.match(active.err, /^ada is active already, since/);
   const apps = await good(['apps', 'list']);
   assert.match(apps.out, /^wiki {2}W�iki {2}on/m);
   const events = JSON.parse((await good(['events', 'list', '--person', 'bob', '--json'])).out);
@@ -141,8 +189,10 @@ test('a file is applied, a token made, people and apps and events are listed', a
 });
 
 test('what is typed wrongly ends with 2, what is refused with 1, each in a sentence', async () => {
+  await writeFile(path.join(folder, 'empty.yaml'), '# nothing yet\n---\n');
   // Side by side: they only have to fail.
   await Promise.all([
+    refused(['tokn'], 2, /Did you mean token/, {}, start),
     refused(['tokn'], 2, /Did you mean token/),
     refused(['token', 'create', '--scope', 'admin', '--expires', 'soon'], 2, /not a length of time/),
     refused(['token', 'create', '--scope', 'king'], 2, /no role "king"\. Roles are: admin, owner,/),
@@ -151,10 +201,13 @@ test('what is typed wrongly ends with 2, what is refused with 1, each in a sente
     refused(['token', 'create', '--scope', 'people', '--app', 'wiki'], 2, /goes with --scope app-owner/),
     refused(['token', 'revoke', 'x'], 1, /no such token/),
     refused(['backup', 'nowhere/house.backup'], 1, /folder of nowhere\/house\.backup does not exist/),
+    refused(['people', 'show', 'nobody'], 1, /There is no such person/, {}, start),
     refused(['people', 'show', 'nobody'], 1, /There is no such person/),
     refused(['people', 'set-state', 'ada', 'locked', '--reason', 'x'], 1, /last owner/),
     refused(['people', 'set-state', 'ada', 'king', '--reason', 'x'], 2, /States are/),
     refused(['apply', 'missing.yaml'], 1, /missing.yaml does not exist/),
+    refused(['apply', 'empty.yaml'], 1, /In empty\.yaml:\n {2}There is nothing in this file\.\n$/),
+    refused(['apply', '-'], 1, /There is nothing in this file/, { input: '' }),
     refused(['apply', '-'], 1, /line 1, comunity: .*did you mean "community"/, { input: 'comunity: {}' }),
     refused(['apps', 'list'], 1, /GATEHOUSE_PROT.*Did you mean GATEHOUSE_PORT/s, {
       env: { GATEHOUSE_PROT: '1' },
@@ -191,7 +244,7 @@ test('AU-17 KE-05 a backup comes back into an empty folder: same people, same pa
       lifetimes,
     });
     await tx.query(`insert into queue_jobs (lane, key, payload) values ('notices', 'x', '{}')`);
-    await tx.query(`insert into event_cursors (reader) values ('notices')`);
+    await tx.query(`insert into event_cursors (reader) values ('notices') on conflict do nothing`);
     return person.id;
   });
   const made = await good(['backup', 'house.backup']);
@@ -217,10 +270,8 @@ test('AU-17 KE-05 a backup comes back into an empty folder: same people, same pa
     env: { GATEHOUSE_MASTER_KEY_FILE: path.join(folder, 'other.key') },
   });
   await copyFile(path.join(first, 'master.key'), path.join(second, 'master.key'));
-  await refused(['restore', 'house.backup', '--key-file', '-'], 1, /does not open the backup/, {
-    ...at,
-    input: 'a key that is not the right one',
-  });
+  const wrongKey = { ...at, input: 'a key that is not the right one' };
+  await refused(['restore', 'house.backup', '--key-file', '-'], 1, /does not open/, wrongKey, start);
   const flipped = Buffer.from(bytes);
   flipped[bytes.length - 100]! ^= 1;
   await writeFile(path.join(folder, 'flipped.backup'), flipped);
@@ -231,14 +282,11 @@ test('AU-17 KE-05 a backup comes back into an empty folder: same people, same pa
   assert.match(restored.err, /rows\.\nEveryone is signed out/);
   await refused(withKey, 1, /not empty/, at);
   await good([...withKey, '--replace'], at);
-  assert.equal(
-    (await good(['people', 'list', '--json'], at)).out,
-    (await good(['people', 'list', '--json'])).out,
-  );
-
   const there = await attachEmbedded({ dataDirectory: second, log });
   const copy = await openDatabase({ connection: there.connection, clock: systemClock, log, poolSize: 2 });
   try {
+    const listed = (options: Options) => good(['people', 'list', '--json'], options);
+    assert.equal((await listed(at)).out, (await listed({})).out);
     const stored = await copy.read(system(), (tx) => passwordOf(tx, ada));
     assert.equal(await verifyPassword(hasher, stored, 'correct horse battery'), true);
     assert.equal(await verifyPassword(hasher, stored, 'correct horse batterz'), false);

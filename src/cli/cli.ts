@@ -5,6 +5,7 @@
  * command is asked for, and only that, goes to standard output.
  */
 import { randomUUID } from 'node:crypto';
+import type { Readable, Writable } from 'node:stream';
 import type { Command } from 'commander';
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
@@ -32,6 +33,14 @@ export interface CommandSettings {
   readonly previousMasterKeyFiles: readonly string[];
 }
 
+/** Where a command line comes from and where its answer goes: a terminal, a pipe, or a test. */
+export interface CommandIo {
+  env: Readonly<Record<string, string | undefined>>;
+  input: Readable & { isTTY?: boolean };
+  output: Writable & { isTTY?: boolean };
+  errors: Writable & { isTTY?: boolean };
+}
+
 /** What every command is handed. */
 export interface Toolbox {
   settings(): CommandSettings;
@@ -41,6 +50,7 @@ export interface Toolbox {
   print(text: string): void;
   /** A line for the person at the terminal. */
   note(text: string): void;
+  io: CommandIo;
   log: Log;
   clock: Clock;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { Command } from 'commander';
 import { makeLegacyLdif } from '#simulators/legacy-directory/legacy-directory.ts';
@@ -40,6 +41,7 @@ async function run(...words: string[]): Promise<Ran> {
       ran.out += `${text}\n`;
     },
     note: () => undefined,
+    io: { env: {}, input: Readable.from([]), output: new PassThrough(), errors: new PassThrough() },
     log: home.log,
     clock: home.clock,
   };
@@ -76,6 +78,27 @@ test('what could not be read completely is refused in the end, after its report'
   assert.match(missing.refused, /nothing\.ldif does not exist\. Nothing was imported\.$/);
   const noFolder = await run('ldif', '@');
   assert.match(noFolder.refused, /is a folder/);
+});
+
+test('a file with nothing in it is refused, not reported as done', async () => {
+  await writeFile(path.join(folder, 'empty.ldif'), '');
+  await writeFile(path.join(folder, 'comments.ldif'), 'version: 1\n\n# an export that failed\n');
+  await writeFile(path.join(folder, 'empty.csv'), '');
+  await writeFile(path.join(folder, 'titles.csv'), 'application,alias,username\n');
+  for (const name of ['empty.ldif', 'comments.ldif']) {
+    for (const flags of [[], ['--dry-run']]) {
+      const { refused, out } = await run('ldif', `@${name}`, ...flags);
+      assert.equal(refused, `There is nothing in ${name}. Nothing was imported.`);
+      assert.equal(out, '');
+    }
+  }
+  const nothing = await run('aliases', '@empty.csv');
+  assert.match(nothing.out, /The file has no header line/);
+  assert.match(nothing.refused, /could not be read/);
+  const titles = await run('aliases', '@titles.csv');
+  assert.match(titles.refused, /^There are no names in .*titles\.csv\. Nothing was imported\.$/);
+  assert.equal(titles.out, '');
+  assert.deepEqual(await home.database.query("select 1 from import_runs where source like '%empty%'"), []);
 });
 
 test('import ldap refuses before it opens the house, and never prints the password', async () => {

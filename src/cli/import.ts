@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type { ImportProgress } from '#migration/import.ts';
 import type { Paint } from '#migration/report.ts';
 import type { Source } from '#sources/source.ts';
-import { type AddCommand, CommandRefused, type Toolbox } from './cli.ts';
+import { type AddCommand, type CommandIo, CommandRefused, type Toolbox } from './cli.ts';
 import { type Progress, startProgress } from './progress.ts';
 import { json } from './table.ts';
 
@@ -85,7 +85,7 @@ async function importLdap(tools: Toolbox, url: string, options: LdapOptions): Pr
 async function importPeople(tools: Toolbox, source: Source, options: PeopleOptions): Promise<void> {
   const { runImport } = await import('#migration/import.ts');
   const { readCompletely, reportText } = await import('#migration/report.ts');
-  const progress = phases();
+  const progress = phases(tools.io);
   const stopping = stopOnSignal();
   const report = await tools
     .withHouse((house) =>
@@ -102,7 +102,7 @@ async function importPeople(tools: Toolbox, source: Source, options: PeopleOptio
       progress.end();
       stopping.forget();
     });
-  tools.print(options.json ? json(report) : reportText(report, { paint }));
+  tools.print(options.json ? json(report) : reportText(report, { paint: painter(tools.io) }));
   if (report.state === 'stopped') throw new CommandRefused('It was stopped. Run it again to go on.');
   if (!readCompletely(report)) throw new CommandRefused(notAllRead);
 }
@@ -115,18 +115,21 @@ async function importNames(tools: Toolbox, file: string, options: Output): Promi
   );
   if (report.counts.in + report.counts.unreadable === 0)
     throw new CommandRefused(`There are no names in ${file}. Nothing was imported.`);
-  tools.print(options.json ? json(report) : aliasReportText(report, { paint }));
+  tools.print(options.json ? json(report) : aliasReportText(report, { paint: painter(tools.io) }));
   if (report.counts.unreadable > 0) throw new CommandRefused(notAllRead);
 }
 
 const notAllRead = 'Some of it could not be read; the report says what and where. The rest is as reported.';
 
-const paint: Paint = (style, text) => styleText(style, text, { stream: process.stdout });
+/** Colours for a terminal, none for a file. */
+function painter({ output }: CommandIo): Paint {
+  return (style, text) => styleText(style, text, { stream: output });
+}
 
 const titles = { reading: 'Reading', importing: 'Importing', groups: 'Groups' } as const;
 
 /** A bar for each phase that has an end. */
-function phases(): { show(progress: ImportProgress): void; end(): void } {
+function phases({ errors }: CommandIo): { show(progress: ImportProgress): void; end(): void } {
   let phase: ImportProgress['phase'] | undefined;
   let bar: Progress | undefined;
   return {
@@ -135,7 +138,7 @@ function phases(): { show(progress: ImportProgress): void; end(): void } {
       if (progress.phase !== phase) {
         bar?.end();
         phase = progress.phase;
-        bar = startProgress(titles[phase]);
+        bar = startProgress(titles[phase], errors);
       }
       bar?.show(progress.done, progress.total);
     },

@@ -14,7 +14,7 @@ const everyMs = 80;
  */
 export function startProgress(
   title: string,
-  stream: { isTTY?: boolean; write(text: string): unknown } = process.stderr,
+  stream: { isTTY?: boolean; write(text: string): unknown },
 ): Progress {
   if (!stream.isTTY) return { show: () => undefined, end: () => undefined };
   const began = Date.now();

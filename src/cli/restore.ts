@@ -54,7 +54,7 @@ const leftBehind = [
 async function restore(tools: Toolbox, file: string, options: Options): Promise<void> {
   const settings = tools.settings();
   await requireFile(file);
-  const key = await keyForRestore(options.keyFile, settings.data);
+  const key = await keyForRestore(tools.io, options.keyFile, settings.data);
   const archive = await checkArchive(file, key);
   await requireMasterKey(settings, archive);
   const place = await openPlace(tools, settings);
