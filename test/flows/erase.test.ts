@@ -95,7 +95,7 @@ applications:
     await giveConsent(tx, {
       person: id,
       application: 'wiki',
-      scopes: [word],
+      scopes: ['openid'],
       claims: [word],
       textVersion: '1',
     });

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { join } from '#core/lifecycle/join.ts';
+import {
+  joinApplication,
+  lastSignIns,
+  listSignIns,
+  noteSignIn,
+  openSession,
+} from '#core/sessions/sessions.ts';
+import { newId } from '#kit/crypto/ids.ts';
+import { system } from '#kit/db/database.ts';
+import { type TestDatabase, testDatabase } from '#test/kit.ts';
+import { sweepHistory } from './retention.ts';
+
+const day = 86_400_000;
+const lifetimes = { idleSeconds: 3600, absoluteSeconds: 3600 };
+
+const sweep = ({ database, clock }: TestDatabase, signInHistoryDays = 400) =>
+  sweepHistory({ database, clock, config: { signInHistoryDays } as never });
+
+test('sign-ins older than the setting go, however many; when someone last signed in stays, at each app', async () => {
+  const home = await testDatabase();
+  const { database, clock } = home;
+  const began = clock.now();
+  const id = await database.transact(system(), async (tx) => {
+    const person = await join(tx, { username: 'ada', state: 'active', origin: 'test', addresses: [] });
+    const seen = { person, device: 'Firefox', network: '192.0.2.1' };
+    await noteSignIn(tx, { ...seen, door: 'page', outcome: 'ok' });
+    const { session } = await openSession(tx, { ...seen, amr: [], aal: 1, persistent: false, lifetimes });
+    await joinApplication(tx, session, 'wiki', 'oidc');
+    return person;
+  });
+  await database.query(
+    `insert into sign_ins select gen_random_uuid(), $1, $2::timestamptz - interval '1 day', 'page', 'failed', null, '', '', 'r'
+     from generate_series(1, 12000)`,
+    [id, began],
+  );
+  clock.advance(400 * day - 1);
+  await database.transact(system(), (tx) =>
+    noteSignIn(tx, { person: id, device: '', network: '', door: 'page', outcome: 'failed' }),
+  );
+  await sweep(home);
+  const left = await database.read(system(), (tx) => listSignIns(tx, id, 50));
+  assert.deepEqual(
+    left.map((one) => one.outcome),
+    ['failed', 'ok'],
+    'to the millisecond',
+  );
+  clock.advance(2);
+  await sweep(home);
+  assert.equal((await database.read(system(), (tx) => listSignIns(tx, id, 50))).length, 1);
+  await sweep(home, 1);
+  assert.equal((await database.read(system(), (tx) => listSignIns(tx, id, 50))).length, 1);
+  const last = (await database.read(system(), (tx) => lastSignIns(tx, [id]))).get(id);
+  assert.deepEqual([last?.get(''), last?.get('wiki')], [began, began]);
+});
+
+test('lines of imports go 90 days after their end; those of a run that may go on stay, and so do the counts', async () => {
+  const home = await testDatabase();
+  const { database, clock } = home;
+  const at = (days: number) => new Date(clock.now().getTime() - days * day);
+  const run = async (state: string, finished: Date | null, rows: number) => {
+    const id = newId();
+    await database.query(`insert into import_runs values ($1, $2, 'f', $3, '{"in": 1}', $4, $4, $5)`, [
+      id,
+      id,
+      state,
+      at(200),
+      finished,
+    ]);
+    await database.query(
+      `insert into import_rows select $1, 'row ' || n, 'ready', null, null from generate_series(1, $2::integer) n`,
+      [id, rows],
+    );
+    return id;
+  };
+  const old = await run('done', at(91), 11_000);
+  const young = await run('done', at(89), 3);
+  const stopped = await run('stopped', null, 3);
+  await sweep(home);
+  const rows = await database.query<{ run: string }>('select distinct run from import_rows');
+  assert.deepEqual(new Set(rows.map((one) => one.run)), new Set([young, stopped]));
+  const [kept] = await database.query('select counts from import_runs where id = $1', [old]);
+  assert.deepEqual(kept, { counts: { in: 1 } });
+});
