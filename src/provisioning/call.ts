@@ -1,0 +1,159 @@
+/**
+ * The way out to targets: every request of every connector goes through here. In its turn (pace.ts), within a time and
+ * a size, to an address that was permitted, and into the timeline without secrets.
+ */
+import type { Clock } from '#kit/clock/clock.ts';
+import type { Database } from '#kit/db/database.ts';
+import type { Log } from '#kit/log/log.ts';
+import { type Fetched, type Net, NetRefused } from '#kit/net/net.ts';
+import { type Call, type Request, type Response, Retry, Stop } from './connector.ts';
+import {
+  awaitTurn,
+  noteAnswer,
+  noteOutage,
+  noteRateLimit,
+  type Pace,
+  retryAfterSeconds,
+  spread,
+} from './pace.ts';
+import { note, type Subject } from './timeline.ts';
+
+export interface CallNeeds {
+  database: Pick<Database, 'query'>;
+  net: Net;
+  clock: Clock;
+  log: Log;
+}
+
+export interface CallContext {
+  application: string;
+  /** About whom the call is. */
+  subject: Subject;
+  pace: Pace;
+  timeoutSeconds: number;
+  /** The target may stand in a private network (its settings say so). */
+  allowPrivate?: boolean;
+  attempt?: number;
+  cause?: string;
+  actor?: string;
+  signal?: AbortSignal;
+  /** Reading everything is not written down page by page. */
+  quiet?: boolean;
+}
+
+const largestAnswer = 16 * 1024 * 1024;
+
+/** Makes the way out for one piece of work. */
+export function createCall(needs: CallNeeds, context: CallContext): Call {
+  return async (request) => {
+    await awaitTurn(needs.database, context.application, context.pace, context);
+    const began = performance.now();
+    const sent = { method: request.method, url: shownUrl(request.url), body: request.body };
+    const trace = (answer: { status?: number; failure?: string; body?: unknown; headers?: Headers }) =>
+      writeDown(needs, context, { sent, tookMs: performance.now() - began, ...answer });
+    const fetched = await send(needs, context, request).catch(async (error: unknown) => {
+      if (!(error instanceof NetRefused)) throw error;
+      if (error.code === 'not-allowed') {
+        await trace({ failure: error.message });
+        throw new Stop('refused', error.message);
+      }
+      const pause = await noteOutage(needs.database, context.application);
+      await trace({ failure: error.message });
+      throw new Retry(error.message, pause > 0 ? { afterSeconds: spread(pause) } : {});
+    });
+    const response = readResponse(fetched);
+    await trace({ status: response.status, body: response.json ?? response.text, headers: response.headers });
+    await judge(needs, context, response);
+    return response;
+  };
+}
+
+async function send(needs: CallNeeds, context: CallContext, request: Request): Promise<Fetched> {
+  const body =
+    request.body === undefined || typeof request.body === 'string'
+      ? request.body
+      : JSON.stringify(request.body);
+  return needs.net.fetch(request.url, {
+    method: request.method,
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...request.headers },
+    body,
+    timeoutMs: context.timeoutSeconds * 1000,
+    maxBytes: largestAnswer,
+    redirects: 0,
+    allowPrivate: context.allowPrivate ?? false,
+    signal: context.signal,
+  });
+}
+
+function readResponse(fetched: Fetched): Response {
+  const text = fetched.text();
+  let json: unknown;
+  try {
+    json = text === '' ? undefined : JSON.parse(text);
+  } catch {
+    json = undefined;
+  }
+  return { status: fetched.status, headers: fetched.headers, text, json };
+}
+
+/** What the status alone decides; the rest is the connector's to judge. */
+async function judge(needs: CallNeeds, context: CallContext, { status, headers }: Response): Promise<void> {
+  const { database, clock } = needs;
+  const { application } = context;
+  const asked = retryAfterSeconds(headers, clock.now());
+  if (status === 429 || (status === 503 && asked !== undefined)) {
+    const pause = await noteRateLimit(database, application, asked);
+    throw new Retry(`The target asked to wait ${Math.round(pause)} s (${status}).`, {
+      kind: 'rate',
+      afterSeconds: spread(pause),
+    });
+  }
+  if (status >= 500 && status !== 501) {
+    const pause = await noteOutage(database, application);
+    throw new Retry(`The target failed (${status}).`, pause > 0 ? { afterSeconds: spread(pause) } : {});
+  }
+  await noteAnswer(database, application);
+  if (status === 401 || status === 403) {
+    throw new Stop('credentials', `The target refuses our credentials or what they may do (${status}).`);
+  }
+}
+
+/** Without user name and password, which never belong there. */
+function shownUrl(url: URL): string {
+  return `${url.origin}${url.pathname}${url.search}`;
+}
+
+interface Exchange {
+  sent: { method: string; url: string; body?: unknown };
+  tookMs: number;
+  status?: number;
+  failure?: string;
+  body?: unknown;
+  headers?: Headers;
+}
+
+async function writeDown(needs: CallNeeds, context: CallContext, exchange: Exchange): Promise<void> {
+  const { application, subject, attempt, cause, actor } = context;
+  const { status, failure, sent, tookMs } = exchange;
+  if (context.quiet && failure === undefined && status !== undefined && status < 400) return;
+  const waits = exchange.headers?.get('retry-after') ?? undefined;
+  await note(needs.database, {
+    application,
+    subject,
+    attempt,
+    cause,
+    actor,
+    tookMs,
+    kind: failure === undefined ? 'answered' : 'unanswered',
+    text: `${sent.method} ${new URL(sent.url).pathname}: ${failure ?? status}`,
+    request: sent,
+    response:
+      failure === undefined
+        ? { status, body: exchange.body, ...(waits && { retryAfter: waits }) }
+        : { failure },
+  });
+  if (status === undefined || status >= 400) {
+    const facts = { code: 'target-answer', application, subject, status, failure, method: sent.method };
+    needs.log.warn(facts, 'a target refused or did not answer');
+  }
+}

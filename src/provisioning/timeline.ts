@@ -1,0 +1,140 @@
+/**
+ * What happened to a person, a group or a target, in the order it happened: the answer to "was my user pushed?".
+ * Owns `target_entries`. Records no events: entries are about pushes, events about facts. Refuses to keep secrets:
+ * requests and answers are written without them and cut to a readable length.
+ */
+import type { Tx } from '#kit/db/tx.ts';
+import * as store from './timeline.store.ts';
+
+export type EntryKind =
+  | 'queued'
+  | 'proposed'
+  | 'approved'
+  | 'rejected'
+  | 'held'
+  | 'answered'
+  | 'unanswered'
+  | 'retry'
+  | 'settled'
+  | 'seen-equal'
+  | 'refused'
+  | 'problem'
+  | 'dead'
+  | 'replayed'
+  | 'forgotten';
+
+/** `person:<id>`, `group:<id>`, `stranger:<remote id>` or `target`. */
+export type Subject = string;
+
+export interface NewEntry {
+  application: string;
+  subject: Subject;
+  kind: EntryKind;
+  /** One sentence for administrators. */
+  text: string;
+  attempt?: number;
+  request?: unknown;
+  response?: unknown;
+  tookMs?: number;
+  cause?: string;
+  /** Who asked for it, in words: a name, or the part of the house. */
+  actor?: string;
+}
+
+export interface Entry extends NewEntry {
+  id: number;
+  at: Date;
+}
+
+type Writer = Pick<Tx, 'query'> | { query(text: string, values?: readonly unknown[]): Promise<unknown> };
+
+/** Writes one entry; the request and answer as they may be shown. */
+export async function note(writer: Writer, entry: NewEntry): Promise<void> {
+  await store.insertEntries(writer, [shown(entry)]);
+}
+
+/** Writes many entries with one statement. */
+export async function noteAll(writer: Writer, entries: readonly NewEntry[]): Promise<void> {
+  if (entries.length > 0) await store.insertEntries(writer, entries.map(shown));
+}
+
+function shown(entry: NewEntry): NewEntry {
+  return {
+    ...entry,
+    text: entry.text.slice(0, 1000),
+    request: entry.request === undefined ? undefined : readable(entry.request),
+    response: entry.response === undefined ? undefined : readable(entry.response),
+  };
+}
+
+const secretName = /pass(word|phrase)?$|secret|token|authorization|cookie|signature|api-?key|credential/i;
+const longestText = 4000;
+const deepest = 8;
+const mostMembers = 100;
+
+/** The same value without secrets, not too long and not too deep, as JSON takes it. */
+export function readable(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return cut(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth >= deepest) return '…';
+  if (Array.isArray(value)) {
+    const members = value.slice(0, mostMembers).map((one) => readable(one, depth + 1));
+    return value.length > mostMembers ? [...members, `… ${value.length - mostMembers} more`] : members;
+  }
+  const members = Object.entries(value).slice(0, mostMembers);
+  return Object.fromEntries(
+    members.map(([key, one]) => [
+      key,
+      secretName.test(key) && one !== null ? '[removed]' : readable(one, depth + 1),
+    ]),
+  );
+}
+
+/** NUL and half characters are no text for the database. */
+function cut(text: string): string {
+  const clean = text.replaceAll('\0', '\ufffd').toWellFormed();
+  return clean.length > longestText ? `${clean.slice(0, longestText)}… (${clean.length} characters)` : clean;
+}
+
+/** Entries of one subject at one target, newest first. */
+export const timelineOf = store.entriesOf;
+
+/** Entries of one person at every target, newest first. */
+export const personTimeline = (tx: Tx, person: string, limit = 100): Promise<Entry[]> =>
+  store.entriesOfSubject(tx, `person:${person}`, limit);
+
+/** How many exchanges went well, were refused or failed in each of the last minutes, oldest first, for charts. */
+export const ratesOf = store.exchangesByMinute;
+
+/** Deletes entries older than so many days, in bounded batches; the last ones of each subject stay. Returns how many. */
+export const sweepTimeline = store.deleteOld;
+
+/** Takes requests, answers and sentences about an erased person out of the timeline. */
+export const forgetSubject = store.blankSubject;
+
+/** What a person reads about themselves at an app. */
+export interface PlainState {
+  application: string;
+  /** `there`: all as it should be. `waiting`: on its way. `stuck`: an administrator has to look. `none`: not meant to be there. */
+  state: 'there' | 'waiting' | 'stuck' | 'none';
+  since: Date;
+}
+
+/** The plain answer from the last thing that happened. */
+export function plainState(last: Pick<Entry, 'application' | 'kind' | 'at'>): PlainState {
+  const { application, at: since } = last;
+  switch (last.kind) {
+    case 'settled':
+    case 'seen-equal':
+      return { application, state: 'there', since };
+    case 'refused':
+    case 'problem':
+    case 'dead':
+    case 'rejected':
+      return { application, state: 'stuck', since };
+    case 'forgotten':
+      return { application, state: 'none', since };
+    default:
+      return { application, state: 'waiting', since };
+  }
+}
