@@ -151,16 +151,20 @@ export async function complete(tx: Reader, jobs: readonly Pick<Job, 'id' | 'fenc
   return new Set(gone.map((row) => row.id));
 }
 
-/** Gives a job back for a later attempt. False when the lease was no longer ours. */
+/**
+ * Gives a job back for a later attempt. False when the lease was no longer ours.
+ * @param input.free this attempt was not the job's fault and does not count
+ */
 export async function postpone(
   tx: Reader,
-  input: { job: Pick<Job, 'id' | 'fence'>; afterSeconds: number; reason: string },
+  input: { job: Pick<Job, 'id' | 'fence'>; afterSeconds: number; reason: string; free?: boolean },
 ): Promise<boolean> {
   const rows = await tx.query(
     `update queue_jobs set state = 'ready', lease_until = null, last_error = $4,
+       attempts = attempts - case when $5::boolean then 1 else 0 end,
        run_at = statement_timestamp() + make_interval(secs => $3::double precision)
      where id = $1 and fence = $2 and state = 'leased' returning 1`,
-    [input.job.id, input.job.fence, input.afterSeconds, input.reason],
+    [input.job.id, input.job.fence, input.afterSeconds, input.reason, input.free ?? false],
     'queue-postpone',
   );
   return rows.length === 1;
@@ -224,12 +228,26 @@ export async function replayDead(
   return rows.length;
 }
 
-/** Deletes every job of a key, also what is under way, whose lease is lost with it, and what is dead with its reasons. */
-export async function dropJobs(tx: Tx, input: { lane: string; key: string }): Promise<void> {
+/**
+ * Deletes every job of a key, or of the whole lane: also what is under way, whose lease is lost with it, and what is dead
+ * with its reasons.
+ */
+export async function dropJobs(tx: Tx, input: { lane: string; key?: string }): Promise<void> {
   await tx.query(
-    'delete from queue_jobs where lane = $1 and key = $2',
-    [input.lane, input.key],
+    'delete from queue_jobs where lane = $1 and ($2::text is null or key = $2)',
+    [input.lane, input.key ?? null],
     'queue-drop',
+  );
+}
+
+/** Lets jobs of these keys that wait for another attempt run now: there is news about what they are for. */
+export async function hasten(tx: Tx, input: { lane: string; keys: readonly string[] }): Promise<void> {
+  await tx.query(
+    `update queue_jobs set run_at = statement_timestamp()
+     where lane = $1 and key = any($2::text[]) and state = 'ready' and attempts > 0
+       and run_at > statement_timestamp()`,
+    [input.lane, input.keys],
+    'queue-hasten',
   );
 }
 

@@ -13,9 +13,16 @@ import { bury, claim, complete, confirmLease, type Job, LeaseLost, postpone, ren
 export class Retry extends Error {
   override name = 'Retry';
   readonly afterSeconds: number | undefined;
-  constructor(afterSeconds?: number, reason = 'The other side asked to be tried again.') {
+  /** The attempt does not count: it failed for a reason that is not this job's. */
+  readonly free: boolean;
+  constructor(
+    afterSeconds?: number,
+    reason = 'The other side asked to be tried again.',
+    { free = false }: { free?: boolean } = {},
+  ) {
     super(reason);
     this.afterSeconds = afterSeconds;
+    this.free = free;
   }
 }
 
@@ -122,7 +129,8 @@ export function startWorker<Payload>(options: WorkerOptions<Payload>): Worker {
     if (failure === undefined) return entry.finished || report(job);
     if (failure instanceof LeaseLost) return false;
     const reason = reasonOf(failure);
-    if (failure instanceof Stop || job.attempts >= maxAttempts) {
+    const free = failure instanceof Retry && failure.free;
+    if (failure instanceof Stop || (job.attempts >= maxAttempts && !free)) {
       log.warn({ lane, job: job.id, attempts: job.attempts, reason }, 'a job was set aside');
       return bury(database, { job, reason });
     }
@@ -132,7 +140,7 @@ export function startWorker<Payload>(options: WorkerOptions<Payload>): Worker {
       { lane, job: job.id, attempts: job.attempts, afterSeconds, reason },
       'a job will be tried again',
     );
-    return postpone(database, { job, afterSeconds, reason });
+    return postpone(database, { job, afterSeconds, reason, free });
   }
 
   async function run(entry: Running): Promise<void> {
