@@ -1,0 +1,208 @@
+/** Accounts at a SCIM target: looking for them, reading, listing, changing (RFC 7644 §3). */
+import {
+  type Candidate,
+  type Desired,
+  type RemoteAccount,
+  Retry,
+  type Step,
+  Stop,
+} from '#provisioning/connector.ts';
+import type { Dialect, Filter } from './dialect.ts';
+import { type Exchange, isObject, type Json, own } from './exchange.ts';
+import { listPages, resourcesOf } from './paging.ts';
+import { addressesOf, type Operation, operationsFor, patchSchema, readUser, writeUser } from './resource.ts';
+
+/** What a kind of target adds. */
+export interface AccountHabits {
+  /** Completes what was read (the account behind the record). */
+  complete?(account: RemoteAccount, resource: Json): RemoteAccount;
+  /** Throws Stop when the target would do harm with this change. `before` is what stands there, where it was read. */
+  guard?(change: Extract<Step, { do: 'update' }>, before: RemoteAccount | undefined): void;
+  /** The change cannot be judged without what stands there. */
+  guardNeedsRead?: boolean;
+}
+
+export interface Accounts {
+  find(desired: Desired): Promise<Candidate[]>;
+  read(id: string): Promise<RemoteAccount | undefined>;
+  list(): AsyncIterable<{ items: RemoteAccount[]; total?: number }>;
+  apply(step: Exclude<Step, { do: 'invite' }>): Promise<RemoteAccount | undefined>;
+}
+
+export function createAccounts(exchange: Exchange, dialect: Dialect, habits: AccountHabits = {}): Accounts {
+  const refused = new Set<Filter>();
+
+  function account(json: unknown, etag?: string | null): RemoteAccount | undefined {
+    const found = readUser(json, dialect.fields, etag);
+    return found && habits.complete ? habits.complete(found, json as Json) : found;
+  }
+
+  async function fetchUser(id: string): Promise<{ json: Json; account: RemoteAccount } | undefined> {
+    const response = await exchange.send({ method: 'GET', path: ['Users', id], take: [404, 410] });
+    if (response.status === 404 || response.status === 410) return undefined;
+    const found = account(response.json, response.headers.get('etag'));
+    if (!found || found.id !== id)
+      throw new Retry('The target answered with something that is not the account asked for.');
+    return { json: response.json as Json, account: found };
+  }
+
+  async function query(by: Filter, value: string): Promise<Json[] | undefined> {
+    const attribute = by === 'email' ? 'emails.value' : by;
+    const response = await exchange.send({
+      method: 'GET',
+      path: ['Users'],
+      query: { filter: `${attribute} eq ${JSON.stringify(value)}` },
+      take: [400, 405, 501],
+    });
+    if (response.status >= 400) return undefined;
+    if (!isObject(response.json))
+      throw new Retry('The target answered a search with something that is not JSON.');
+    return resourcesOf(response.json);
+  }
+
+  async function find(desired: Desired): Promise<Candidate[]> {
+    const candidates: Candidate[] = [];
+    let answered = dialect.filters.length === 0;
+    for (const by of dialect.filters) {
+      const value = by === 'externalId' ? desired.externalId : desired.attributes[by];
+      if (typeof value !== 'string' || value === '' || refused.has(by)) continue;
+      const found = await query(by, value);
+      const matching = (found ?? []).filter((json) => matches(json, by, value));
+      // A target that answers with others has ignored the filter: whom it left out, nobody knows.
+      if (!found || (found.length > 0 && matching.length === 0)) {
+        refused.add(by);
+        continue;
+      }
+      answered = true;
+      for (const json of matching) {
+        const one = account(json);
+        if (one && !candidates.some((known) => known.account.id === one.id))
+          candidates.push({ account: one, by });
+      }
+      if (by === 'externalId' && candidates.length > 0) break;
+    }
+    if (!answered) {
+      throw new Stop(
+        'impossible',
+        `The target takes no filter by ${dialect.filters.join(', ')}, so it cannot be asked whether an account is there already.`,
+      );
+    }
+    return candidates;
+  }
+
+  async function* list(): AsyncIterable<{ items: RemoteAccount[]; total?: number }> {
+    for await (const { resources, total } of listPages(exchange, 'Users', dialect)) {
+      const items = resources.map((json) => account(json)).filter((one) => one !== undefined);
+      yield { items, ...(total === undefined ? {} : { total }) };
+    }
+  }
+
+  async function create(desired: Desired): Promise<RemoteAccount> {
+    const values = fieldsOf(dialect, Object.keys(desired.attributes), desired);
+    const body = writeUser({ externalId: desired.externalId, active: desired.active, values }, undefined);
+    const response = await exchange.send({ method: 'POST', path: ['Users'], body });
+    const made = account(response.json, response.headers.get('etag'));
+    if (made) return made;
+    // Without a body the address of the new resource says its id (RFC 7644 §3.3).
+    const id = response.headers.get('location')?.split('?')[0]?.split('/').at(-1);
+    const read = id ? await fetchUser(decodeURIComponent(id)) : undefined;
+    if (read) return read.account;
+    throw new Retry('The target took the account and did not say its id; it is looked for next time.', {
+      kind: 'later',
+    });
+  }
+
+  async function change(
+    id: string,
+    fields: readonly string[],
+    desired: Desired,
+    options: { version?: string; before?: { json: Json; account: RemoteAccount } } = {},
+  ): Promise<RemoteAccount | undefined> {
+    if (fields.length === 0) return options.before?.account;
+    const values = fieldsOf(
+      dialect,
+      fields.filter((name) => name !== 'active' && name !== 'externalId'),
+      desired,
+    );
+    const externalId = fields.includes('externalId') ? desired.externalId : undefined;
+    const active = fields.includes('active') ? desired.active : undefined;
+    if (dialect.updateBy === 'patch') {
+      const operations: Operation[] = [
+        ...(externalId === undefined
+          ? []
+          : [{ op: 'replace' as const, path: 'externalId', value: externalId }]),
+        ...values.flatMap(({ field, value }) => operationsFor(field, value)),
+        ...(active === undefined ? [] : [{ op: 'replace' as const, path: 'active', value: active }]),
+      ];
+      const version = options.before?.account.version ?? options.version;
+      return write('PATCH', id, { schemas: [patchSchema], Operations: operations }, version);
+    }
+    const before = options.before ?? (await fetchUser(id));
+    if (!before) throw new Stop('gone', 'The target does not know the account any more.');
+    const changes = {
+      ...(externalId === undefined ? {} : { externalId }),
+      ...(active === undefined ? {} : { active }),
+      values,
+    };
+    const body = writeUser(changes, before.json, { id, drop: dialect.drop });
+    return write('PUT', id, body, before.account.version);
+  }
+
+  async function write(method: 'PUT' | 'PATCH', id: string, body: unknown, version: string | undefined) {
+    const condition = dialect.ifMatch && version !== undefined ? { version } : {};
+    const response = await exchange.send({ method, path: ['Users', id], body, ...condition });
+    return account(response.json, response.headers.get('etag'));
+  }
+
+  async function update(step: Extract<Step, { do: 'update' }>): Promise<RemoteAccount | undefined> {
+    const needed = habits.guardNeedsRead || dialect.updateBy === 'put';
+    const before = needed ? await fetchUser(step.id) : undefined;
+    if (needed && !before) throw new Stop('gone', 'The target does not know the account any more.');
+    habits.guard?.(step, before?.account);
+    const version = step.version === undefined ? {} : { version: step.version };
+    return change(step.id, step.fields, step.desired, before ? { before } : version);
+  }
+
+  async function remove(id: string): Promise<undefined> {
+    if (!dialect.deletes)
+      throw new Stop('impossible', 'Accounts of this target are deactivated, never deleted.');
+    if (dialect.deactivateFirst) {
+      const before = await fetchUser(id);
+      if (!before) return undefined;
+      const inactive: Desired = {
+        externalId: before.account.externalId ?? '',
+        active: false,
+        attributes: {},
+      };
+      if (before.account.active) await change(id, ['active'], inactive, { before });
+    }
+    await exchange.send({ method: 'DELETE', path: ['Users', id], take: [404, 410] });
+    return undefined;
+  }
+
+  return {
+    find,
+    list,
+    read: async (id) => (await fetchUser(id))?.account,
+    apply: async (step) => {
+      if (step.do === 'create') return create(step.desired);
+      if (step.do === 'update') return update(step);
+      if (step.do === 'delete') return remove(step.id);
+      return change(step.id, ['active'], { ...step.desired, active: false });
+    },
+  };
+}
+
+function matches(json: Json, by: Filter, value: string): boolean {
+  if (by === 'externalId') return own(json, 'externalId') === value;
+  const same = (other: unknown) => typeof other === 'string' && other.toLowerCase() === value.toLowerCase();
+  return by === 'userName' ? same(own(json, 'userName')) : addressesOf(json).some(same);
+}
+
+function fieldsOf(dialect: Dialect, names: readonly string[], desired: Desired) {
+  return names.map((name) => {
+    const field = dialect.fields.find(({ spec }) => spec.name === name);
+    if (!field) throw new Stop('impossible', `The target has no attribute "${name}".`);
+    return { field, value: desired.attributes[name] ?? null };
+  });
+}

@@ -1,0 +1,216 @@
+/**
+ * SCIM 2.0 (RFC 7643, RFC 7644) as a client: accounts and groups at any target that speaks it.
+ *
+ * Owns: the forms of SCIM requests and the reading of answers, good and bad; profiles of kinds of targets. Records:
+ * nothing; what `prepare` learns is kept by provisioning. Refuses: targets that cannot be asked who is there, ids that
+ * would climb in an address, half lists that pass as whole ones, pages of HTML that pass as answers.
+ */
+import { z } from 'zod';
+import {
+  type Capabilities,
+  type Connection,
+  type Connector,
+  type Desired,
+  type Judgement,
+  type Opening,
+  Stop,
+  type TargetProfile,
+} from '#provisioning/connector.ts';
+import { type AccountHabits, createAccounts } from './accounts.ts';
+import { type CheckInput, readChecks, writeChecks } from './check.ts';
+import {
+  type Dialect,
+  type DialectOptions,
+  dialectOf,
+  dialectOptions,
+  readSelfDescription,
+  type SelfDescription,
+} from './dialect.ts';
+import { createExchange, type Exchange, isObject, own } from './exchange.ts';
+import { createGroups } from './groups.ts';
+import { awsProfile, genericProfile, slackProfile } from './profiles.ts';
+import { type Field, userFields } from './resource.ts';
+
+export interface ScimOptions extends DialectOptions {
+  /** Address below which Users and Groups stand. */
+  baseUrl: string;
+  authentication: 'bearer' | 'basic';
+}
+
+const options: z.ZodType<ScimOptions> = z.strictObject({
+  baseUrl: z.url({ protocol: /^https?$/ }).describe('Address below which /Users and /Groups stand.'),
+  authentication: z.enum(['bearer', 'basic']).default('bearer').describe('How we prove who we are.'),
+  ...dialectOptions,
+});
+
+const capabilities: Capabilities = {
+  list: true,
+  find: true,
+  groups: true,
+  renameGroup: true,
+  delete: true,
+  invite: false,
+  membersBatch: 100,
+};
+
+const credentials = [
+  { name: 'token', text: 'Token, for authentication "bearer".', required: false },
+  { name: 'user', text: 'User name, for authentication "basic".', required: false },
+  { name: 'password', text: 'Password, for authentication "basic".', required: false },
+] as const;
+
+function scimConnectorFor(
+  profile: TargetProfile,
+  limits: Connector['limits'],
+  less: Partial<Capabilities> = {},
+): Connector<ScimOptions> {
+  return {
+    name: profile.name,
+    title: profile.title,
+    capabilities: { ...capabilities, ...less },
+    attributes: userFields.map(({ spec }) => spec),
+    profile,
+    options,
+    credentials,
+    limits,
+    open: openScim,
+  };
+}
+
+/** Any target that speaks SCIM 2.0. */
+export const scimConnector = scimConnectorFor(genericProfile, {
+  perMinute: 300,
+  burst: 10,
+  concurrency: 4,
+  timeoutSeconds: 10,
+});
+
+/** AWS IAM Identity Center and targets as strict. */
+export const awsConnector = scimConnectorFor(awsProfile, {
+  perMinute: 300,
+  burst: 10,
+  concurrency: 2,
+  timeoutSeconds: 10,
+});
+
+/** Slack and targets with such limits. */
+export const slackConnector = scimConnectorFor(
+  slackProfile,
+  { perMinute: 180, burst: 20, concurrency: 2, timeoutSeconds: 10 },
+  { delete: false },
+);
+
+function openScim(opening: Opening<ScimOptions>): Connection {
+  const { authorization, secrets } = authorizationOf(opening);
+  const exchange = createExchange({
+    base: new URL(opening.options.baseUrl),
+    authorization,
+    contentType: opening.options.contentType ?? 'application/scim+json',
+    secrets,
+    call: opening.call,
+  });
+  const dialect = dialectOf(userFields, opening.options, opening.facts, storedDescription(opening.state));
+  return scimConnection(exchange, dialect, {
+    facts: opening.facts,
+    prepare: async () => ({ config: await describe(exchange) }),
+    judge: (desired) => judgePlainly(desired, userFields),
+  });
+}
+
+function authorizationOf({ options: { authentication }, credentials: given }: Opening<ScimOptions>) {
+  if (authentication === 'basic') {
+    if (!given.user || !given.password)
+      throw new Stop('credentials', 'A user name and a password are needed for this target.');
+    const pair = Buffer.from(`${given.user}:${given.password}`).toString('base64');
+    return { authorization: `Basic ${pair}`, secrets: [given.password, pair] };
+  }
+  if (!given.token) throw new Stop('credentials', 'A token is needed for this target.');
+  return { authorization: `Bearer ${given.token}`, secrets: [given.token] };
+}
+
+export interface ConnectionParts {
+  facts: Opening['facts'];
+  prepare(): Promise<unknown>;
+  judge: Connection['judge'];
+  habits?: AccountHabits;
+  invite?(desired: Desired): Promise<undefined>;
+  /** A test account of that user name, as this kind of target takes it. */
+  testAccount?(userName: string): Desired;
+  moreChecks?(input: CheckInput): Promise<CheckFindings>;
+}
+
+type CheckFindings = Awaited<ReturnType<typeof readChecks>>;
+
+/** A connection out of its parts; kinds of targets built on SCIM bring their own. */
+export function scimConnection(exchange: Exchange, dialect: Dialect, parts: ConnectionParts): Connection {
+  const accounts = createAccounts(exchange, dialect, parts.habits);
+  const groups = createGroups(exchange, dialect);
+  return {
+    capabilities: {
+      find: dialect.filters.length > 0,
+      renameGroup: dialect.renameGroup,
+      delete: dialect.deletes,
+      membersBatch: dialect.membersBatch,
+    },
+    prepare: parts.prepare,
+    judge: parts.judge,
+    find: accounts.find,
+    read: accounts.read,
+    list: accounts.list,
+    apply: async (step) => {
+      if (step.do !== 'invite') return accounts.apply(step);
+      if (!parts.invite) throw new Stop('impossible', 'This target takes no invitations.');
+      return parts.invite(step.desired);
+    },
+    ...groups,
+    check: async ({ write }) => {
+      const input: CheckInput = { exchange, dialect, facts: parts.facts, accounts, groups };
+      const read = [...(await readChecks(input)), ...((await parts.moreChecks?.(input)) ?? [])];
+      if (write === undefined) return read;
+      return [...read, ...(await writeChecks(input, (parts.testAccount ?? plainTestAccount)(write)))];
+    },
+  };
+}
+
+function plainTestAccount(userName: string): Desired {
+  const attributes = {
+    userName,
+    email: userName.includes('@') ? userName : null,
+    displayName: 'Gatehouse check',
+    givenName: 'Gatehouse',
+    familyName: 'Check',
+  };
+  return { externalId: `gatehouse-check-${userName}`, active: true, attributes };
+}
+
+/** What the target says of itself; undefined where it says nothing. */
+export async function describe(exchange: Exchange): Promise<SelfDescription | undefined> {
+  const response = await exchange.send({
+    method: 'GET',
+    path: ['ServiceProviderConfig'],
+    take: [400, 404, 405, 501],
+  });
+  if (response.status >= 400 || !isObject(response.json)) return undefined;
+  return readSelfDescription(response.json);
+}
+
+/** The same out of what was kept. */
+export function storedDescription(state: unknown): SelfDescription | undefined {
+  const config = isObject(state) ? own(state, 'config') : undefined;
+  return isObject(config) ? (config as unknown as SelfDescription) : undefined;
+}
+
+/** A target without opinions takes everything, once what it requires is there. */
+export function judgePlainly(desired: Desired, fields: readonly Field[]): Judgement {
+  const missing = fields
+    .filter(
+      ({ spec }) => spec.required && [null, undefined, ''].includes(desired.attributes[spec.name] as null),
+    )
+    .map(({ spec }) => spec.name);
+  if (missing.length === 0) return { standing: 'managed', frozen: [], why: '' };
+  return {
+    standing: 'impossible',
+    frozen: [],
+    why: `The target needs ${missing.join(' and ')}; the mapping gives none.`,
+  };
+}
