@@ -2,10 +2,7 @@
  * The way out to targets: every request of every connector goes through here. In its turn (pace.ts), within a time and
  * a size, to an address that was permitted, and into the timeline without secrets.
  */
-import type { Clock } from '#kit/clock/clock.ts';
-import type { Database } from '#kit/db/database.ts';
-import type { Log } from '#kit/log/log.ts';
-import { type Fetched, type Net, NetRefused } from '#kit/net/net.ts';
+import { type Fetched, NetRefused } from '#kit/net/net.ts';
 import { type Call, type Request, type Response, Retry, Stop } from './connector.ts';
 import {
   awaitTurn,
@@ -16,14 +13,8 @@ import {
   retryAfterSeconds,
   spread,
 } from './pace.ts';
+import type { About, ProvisioningNeeds, Target } from './targets.ts';
 import { note, type Subject } from './timeline.ts';
-
-export interface CallNeeds {
-  database: Pick<Database, 'query'>;
-  net: Net;
-  clock: Clock;
-  log: Log;
-}
 
 export interface CallContext {
   application: string;
@@ -31,20 +22,38 @@ export interface CallContext {
   subject: Subject;
   pace: Pace;
   timeoutSeconds: number;
-  /** The target may stand in a private network (its settings say so). */
-  allowPrivate?: boolean;
   attempt?: number;
-  cause?: string;
-  actor?: string;
   signal?: AbortSignal;
   /** Reading everything is not written down page by page. */
   quiet?: boolean;
 }
 
+type CallNeeds = Pick<ProvisioningNeeds, 'database' | 'net' | 'clock' | 'log'>;
+
 const largestAnswer = 16 * 1024 * 1024;
 
-/** Makes the way out for one piece of work. */
-export function createCall(needs: CallNeeds, context: CallContext): Call {
+/** Makes the way out to a target for one piece of work, at the pace of its settings. */
+export function createCall(needs: ProvisioningNeeds, target: Target, about: About): Call {
+  const limits = { ...needs.connectors.get(target.connector)?.limits, ...given(target.settings.limits) };
+  const { perMinute = 60, burst = 1, timeoutSeconds = 10 } = limits;
+  const { subject, attempt, signal } = about;
+  return createCallAt(needs, {
+    application: target.application,
+    subject,
+    attempt,
+    signal,
+    pace: { perMinute, burst },
+    timeoutSeconds,
+    quiet: subject === 'target',
+  });
+}
+
+function given<T extends object>(values: T): T {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** The same with everything said. */
+export function createCallAt(needs: CallNeeds, context: CallContext): Call {
   return async (request) => {
     await awaitTurn(needs.database, context.application, context.pace, context);
     const began = performance.now();
@@ -80,7 +89,6 @@ async function send(needs: CallNeeds, context: CallContext, request: Request): P
     timeoutMs: context.timeoutSeconds * 1000,
     maxBytes: largestAnswer,
     redirects: 0,
-    allowPrivate: context.allowPrivate ?? false,
     signal: context.signal,
   });
 }
@@ -133,7 +141,7 @@ interface Exchange {
 }
 
 async function writeDown(needs: CallNeeds, context: CallContext, exchange: Exchange): Promise<void> {
-  const { application, subject, attempt, cause, actor } = context;
+  const { application, subject, attempt } = context;
   const { status, failure, sent, tookMs } = exchange;
   if (context.quiet && failure === undefined && status !== undefined && status < 400) return;
   const waits = exchange.headers?.get('retry-after') ?? undefined;
@@ -141,8 +149,6 @@ async function writeDown(needs: CallNeeds, context: CallContext, exchange: Excha
     application,
     subject,
     attempt,
-    cause,
-    actor,
     tookMs,
     kind: failure === undefined ? 'answered' : 'unanswered',
     text: `${sent.method} ${new URL(sent.url).pathname}: ${failure ?? status}`,
