@@ -9,6 +9,7 @@ import { registerApi } from '#api/api.ts';
 import type { Config } from '#config/config.ts';
 import { registerAccount } from '#consoles/account/account.ts';
 import { registerAdmin } from '#consoles/admin/admin.ts';
+import { completeMailboxes, rememberAliasDomain } from '#core/aliases/mailboxes.ts';
 import { type Community, community } from '#core/community/community.ts';
 import { type LogReader, startReader } from '#core/events/reader.ts';
 import { openSetup } from '#core/operators/setup.ts';
@@ -53,6 +54,7 @@ export async function serve(
   };
   try {
     await house.database.transact(system(), openSetup);
+    await house.database.transact(system(), (tx) => rememberAliasDomain(tx, config.aliasDomain));
     const mailer = options.mailer ?? openMailer(config, house.log);
     if (!options.mailer) closers.push(() => mailer.close());
     const fronts: Front[] = [
@@ -119,16 +121,29 @@ async function startWork(
   const sealing = sealAgain(house, fronts);
   settlers.push(() => sealing);
   closers.push(() => sealing);
+  const completing = giveMissingMailboxes(house);
+  settlers.push(() => completing);
+  closers.push(() => completing);
   const wrapping = startWrapping(house);
   closers.push(() => wrapping.stop());
   settlers.push(() => wrapping.settle());
   const cleaning = setInterval(() => {
-    Promise.all([cleanUpSignOn(house), sweepHistory(house)]).catch((error) =>
+    Promise.all([cleanUpSignOn(house), sweepHistory(house), giveMissingMailboxes(house)]).catch((error) =>
       house.log.error({ err: error, code: 'clean-up-failed' }, 'cleaning up failed'),
     );
   }, 600_000);
   cleaning.unref();
   closers.push(async () => clearInterval(cleaning));
+}
+
+/** Where the community has a domain for alias mailboxes since lately: everyone who was here before gets one. */
+async function giveMissingMailboxes({ database, log }: House): Promise<void> {
+  try {
+    const made = await completeMailboxes(database);
+    if (made > 0) log.info({ code: 'alias-mailboxes', made }, 'everyone has an alias mailbox now');
+  } catch (error) {
+    log.error({ err: error, code: 'alias-mailboxes-failed' }, 'making alias mailboxes failed');
+  }
 }
 
 /** After a change of the master key: everything sealed under an earlier one is sealed again, then the old key can go. */

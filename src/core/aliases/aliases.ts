@@ -1,6 +1,8 @@
 /**
- * What a person is called at an application: user name and subject (alias mailbox addresses come later).
- * Owns `aliases`, `subjects`. Records alias.assigned, alias.removed. Refuses a name two people would share.
+ * What a person is called at an application: user name and subject here, alias mailbox address in `mailboxes.ts`, and
+ * whether their account stands on it in `account-choices.ts`.
+ * Owns `aliases`, `subjects`, `alias_mailboxes`, `account_choices`. Records alias.*, alias-mailbox.assigned,
+ * account-choice.changed. Refuses a name two people would share.
  * A subject is fixed the first time an application hears it and is never handed to someone else.
  */
 

@@ -83,6 +83,12 @@ export const applicationSettings = z
           .enum(['username', 'lowercase', 'address'])
           .default('username')
           .describe('Name when none was given.'),
+        address: z
+          .enum(['own', 'mailbox'])
+          .default('own')
+          .describe(
+            'Which address accounts there stand on: the main address, or the alias mailbox, unless a person has an own account.',
+          ),
       })
       .prefault({}),
     subject: z.enum(['pairwise', 'public', 'username']).default('pairwise'),

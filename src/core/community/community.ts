@@ -16,6 +16,17 @@ const webAddress = z
     'must be an http(s) address',
   );
 
+/** A domain of the community's own, in small letters and in its ASCII form. */
+const domainName = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .max(190)
+  .regex(
+    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])$/,
+    'must be a domain name',
+  );
+
 /** Whether it can be read the way `checkNewUsername` reads it. */
 function isPattern(text: string): boolean {
   try {
@@ -100,6 +111,23 @@ export const communitySettings = z.strictObject({
     })
     .prefault({})
     .describe('How long a sign-in lasts.'),
+  aliasMailboxes: z
+    .strictObject({
+      domains: z
+        .array(domainName)
+        .max(20)
+        .refine((all) => new Set(all).size === all.length, 'names a domain twice')
+        .default([])
+        .describe(
+          'Domains of alias mailboxes, for nothing else; new ones are made on the first. Empty: the one the setting GATEHOUSE_ALIAS_DOMAIN names.',
+        ),
+      rule: z
+        .enum(['username', 'name'])
+        .default('username')
+        .describe('What stands before the @: the user name, or given and family name with a dot between.'),
+    })
+    .prefault({})
+    .describe('An address of the community for every person, which apps may be told instead of their own.'),
 });
 
 export type Community = z.infer<typeof communitySettings>;

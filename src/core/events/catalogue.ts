@@ -96,6 +96,42 @@ export const catalogue = {
   'application.removed': fact('An app was removed.', {}),
   'alias.assigned': fact('A person got a name of their own at an app.', { origin: z.string() }),
   'alias.removed': fact('A name at an app was taken back.', {}),
+  'alias-mailbox.assigned': fact(
+    'A person got an alias mailbox address: by joining, because the community has them now, or to follow a new name.',
+    { domain: z.string(), origin: z.enum(['joined', 'completed', 'followed']) },
+  ),
+  'account-choice.changed': fact(
+    'A person said which account they have at an app: on their alias mailbox, or on an address of their own.',
+    { choice: z.enum(['mailbox', 'own']) },
+  ),
+  'target.added': fact('An app became a target: it receives accounts from here.', { connector: z.string() }),
+  'target.changed': fact('Settings or credentials of a target changed.', { fields }),
+  'target.removed': fact('An app receives accounts no more; those it has stay as they are.', {}),
+  'target.quarantined': fact('Everything for a target is held until a person has looked.', { reason }),
+  'target.released': fact('Work on a target goes on.', {}),
+  'account.provisioned': fact('An account at a target was made, found or changed.', {
+    change: z.enum(['created', 'invited', 'linked', 'updated', 'reactivated']),
+    remote: z.string(),
+  }),
+  'account.deactivated': fact('An account at a target was switched off.', { remote: z.string() }),
+  'account.deleted': fact('An account at a target was deleted.', { remote: z.string() }),
+  'account.refused': fact('A target refused an account, or it cannot be as we want it.', {
+    verdict: z.string(),
+  }),
+  'group.provisioned': fact('A group at a target was made, changed or deleted.', {
+    group: id,
+    change: z.enum(['created', 'linked', 'renamed', 'members', 'deleted']),
+  }),
+  'brake.engaged': fact('Too many accounts would have been taken away at a target: it waits for a person.', {
+    count: z.number(),
+    accounts: z.number(),
+  }),
+  'brake.released': fact('A person decided about what the brake held.', {
+    approved: z.number(),
+    refused: z.number(),
+  }),
+  'plan.approved': fact('A person approved what is planned at a target.', { count: z.number() }),
+  'plan.refused': fact('A person refused what is planned at a target.', { count: z.number() }),
   'community.changed': fact('Settings of the community changed.', { fields }),
   'attribute.declared': fact('An attribute was declared or changed.', { name: z.string() }),
   'attribute.withdrawn': fact('An attribute is no longer declared; its values are gone.', {
@@ -113,6 +149,17 @@ export const catalogue = {
   'key.withdrawn': fact('A signing key is no longer published.', { kid: z.string() }),
   'grant.revoked': fact('Tokens given to an app were withdrawn.', { reason: z.string() }),
   'import.finished': fact('An import ended.', { run: id, counts: z.record(z.string(), z.number()) }),
+  'brake.engaged': fact(
+    'Too many accounts would have been taken away at an app; the rest waits for a person.',
+    {
+      count: z.number(),
+      accounts: z.number(),
+    },
+  ),
+  'brake.released': fact('Somebody decided about accounts that were held back at an app.', {
+    approved: z.number(),
+    refused: z.number(),
+  }),
 } as const;
 
 export type EventType = keyof typeof catalogue;

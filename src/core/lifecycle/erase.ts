@@ -1,4 +1,5 @@
 import { eraseNamesAtApps } from '#core/aliases/erasure.ts';
+import { eraseMailboxes } from '#core/aliases/mailboxes.ts';
 import { forgetConsents } from '#core/applications/applications.ts';
 import { community } from '#core/community/community.ts';
 import { eraseCredentials } from '#core/credentials/erasure.store.ts';
@@ -25,6 +26,7 @@ export async function erase(tx: Tx, id: string): Promise<string[]> {
   await forgetConsents(tx, id);
   await forgetSignIns(tx, id);
   await eraseNamesAtApps(tx, id, usernames.reuseErased);
+  await eraseMailboxes(tx, id);
   await erasePerson(tx, id, usernames.reuseErased);
   await forgetPersonalData(tx, [id]);
   return [id, ...tokens];

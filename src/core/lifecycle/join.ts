@@ -1,4 +1,5 @@
 import { type AliasInput, assignAliases } from '#core/aliases/aliases.ts';
+import { ensureMailboxes } from '#core/aliases/mailboxes.ts';
 import { insertPasswords } from '#core/credentials/credentials.ts';
 import { type NewEvent, recordAll } from '#core/events/events.ts';
 import { addMembers } from '#core/groups/groups.ts';
@@ -60,6 +61,7 @@ export async function joinMany(
   );
   await recordAll(tx, joined.map(joinedEvent));
   await assignGivenAliases(tx, joined);
+  await giveMailboxes(tx, joined);
   await enterGroups(tx, joined);
   return { joined, refused: rows.filter((row) => !won.has(row.id)).map((row) => row.joiner) };
 }
@@ -101,6 +103,15 @@ async function assignGivenAliases(tx: Tx, joined: readonly Joined[]): Promise<vo
   );
   const { refused } = await assignAliases(tx, aliases, joined[0]?.joiner.origin ?? 'admin');
   if (refused.length > 0) throw new Problem('alias-taken');
+}
+
+/** A sign-up has none until its address is proved: nobody takes a mailbox away from others by typing a name. */
+async function giveMailboxes(tx: Tx, joined: readonly Joined[]): Promise<void> {
+  const proved = joined.filter(({ joiner }) => joiner.state !== 'unverified');
+  await ensureMailboxes(
+    tx,
+    proved.map(({ id, joiner }) => ({ id, ...personRow(joiner) })),
+  );
 }
 
 async function enterGroups(tx: Tx, joined: readonly Joined[]): Promise<void> {

@@ -4,6 +4,7 @@
  * here once. Set-based throughout: one person is a list of one. Refuses to know claims that are not released.
  */
 
+import { type AccountKind, defaultChoice } from '#core/aliases/account-choices.ts';
 import { derivedSubject, ruleAlias } from '#core/aliases/aliases.ts';
 import type { Application } from '#core/applications/applications.ts';
 import { groupKey } from '#core/groups/groups.ts';
@@ -26,6 +27,12 @@ export interface Profile {
   subjectFixed: boolean;
   /** User name at the application: the alias where one was given, else by its rule. */
   username: string;
+  /** Their alias mailbox address, where the community has them. */
+  mailbox: string | undefined;
+  /** On which of the two their account at the application stands. */
+  accountChoice: AccountKind;
+  /** The address of that account: the mailbox, or a confirmed address of their own. Undefined where there is none. */
+  accountAddress: string | undefined;
   /** What may be released, already cut down to what this application gets. */
   released: ReleasedProfile;
 }
@@ -83,8 +90,21 @@ function toProfile(
     subject: row.subject ?? derivedSubject(secrets, application, { id: row.id, alias: username }),
     subjectFixed: row.subject !== null,
     username,
+    ...accountOf(application, row),
     released: release(application, row, username, attributes),
   };
+}
+
+/** Fails closed: who should be known by a mailbox and has none is not known by their own address instead. */
+function accountOf(
+  application: Application,
+  row: store.ProfileRow,
+): Pick<Profile, 'mailbox' | 'accountChoice' | 'accountAddress'> {
+  const mailbox = row.mailbox ?? undefined;
+  const accountChoice = row.choice ?? defaultChoice(application);
+  const main = row.address_verified ? (row.address ?? undefined) : undefined;
+  const accountAddress = accountChoice === 'mailbox' ? mailbox : (row.own_address ?? main);
+  return { mailbox, accountChoice, accountAddress };
 }
 
 /** Whether membership lets someone in: any of the app's groups, or everyone where it names none. */

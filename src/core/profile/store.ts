@@ -13,6 +13,10 @@ export interface ProfileRow {
   address: string | null;
   address_verified: boolean;
   alias: string | null;
+  mailbox: string | null;
+  choice: 'mailbox' | 'own' | null;
+  /** Confirmed address of the own account they named; null also where it is their main one. */
+  own_address: string | null;
   subject: string | null;
   /** Keys (folded names) of the groups, and the names as given, in the same order. */
   groups: string[];
@@ -32,12 +36,15 @@ export async function profileRows(
   return tx.query<ProfileRow>(
     `select p.id, p.username, p.given_name, p.family_name, p.display_name, p.locale, p.state, p.updated_at,
        ad.address, coalesce(ad.verified_at is not null, false) as address_verified,
-       al.alias, su.subject,
+       al.alias, su.subject, mb.local_part || '@' || mb.domain as mailbox, ac.choice, oa.address as own_address,
        coalesce(g.keys, '{}') as groups, coalesce(g.names, '{}') as group_names, at.values as attributes
      from people p
      left join addresses ad on ad.person = p.id and ad.is_primary
      left join aliases al on al.application = $1 and al.person = p.id
      left join subjects su on su.application = $1 and su.person = p.id
+     left join alias_mailboxes mb on mb.person = p.id and mb.state = 'current'
+     left join account_choices ac on ac.application = $1 and ac.person = p.id
+     left join addresses oa on oa.id = ac.address and oa.verified_at is not null
      left join lateral (
        select array_agg(gr.name_key order by gr.name_key) as keys, array_agg(gr.name order by gr.name_key) as names
        from memberships m join groups gr on gr.id = m.group_id where m.person = p.id) g on true
