@@ -116,7 +116,12 @@ export async function issuedExternalIds(
 }
 
 /** Says, before a creation goes out, that one may have happened. */
-export async function markAttempt(tx: Tx, application: string, person: string, externalId: string): Promise<void> {
+export async function markAttempt(
+  tx: Tx,
+  application: string,
+  person: string,
+  externalId: string,
+): Promise<void> {
   await tx.query(
     `insert into target_links (application, person, state, external_id, attempted_at, updated_at)
      values ($1, $2, 'unlinked', $3, $4, $4)

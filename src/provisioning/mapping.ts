@@ -29,12 +29,6 @@ export const mappingVariables = {
   active: 'boolean',
 } as const satisfies Record<string, VariableType>;
 
-/** What the profile does not hold: the alias mailbox at this application, and which address the person chose for it. */
-export interface MappingExtra {
-  mailbox?: string;
-  choice?: 'mailbox' | 'own';
-}
-
 /** Why no account can be described for this person, for an administrator. */
 export interface MappingProblem {
   problem: string;
@@ -103,11 +97,9 @@ export function valuesFor(
   profile: Profile,
   externalId: string,
   active: boolean,
-  extra: MappingExtra,
 ): Record<keyof typeof mappingVariables, unknown> {
   const { released } = profile;
   const email = released.emailVerified ? released.email : undefined;
-  const choice = extra.choice ?? 'own';
   return {
     username: profile.username,
     externalId,
@@ -115,9 +107,9 @@ export function valuesFor(
     givenName: released.givenName ?? null,
     familyName: released.familyName ?? null,
     email: email ?? null,
-    mailbox: extra.mailbox ?? null,
-    choice,
-    address: (choice === 'mailbox' ? extra.mailbox : email) ?? null,
+    mailbox: profile.mailbox ?? null,
+    choice: profile.accountChoice,
+    address: profile.accountAddress ?? null,
     locale: released.locale ?? null,
     groups: released.groups ?? [],
     roles: released.roles ?? [],
@@ -134,11 +126,11 @@ export function desiredFor(
   target: Mapped,
   connector: Connector,
   profile: Profile,
-  extra: MappingExtra & { externalId?: string; active?: boolean } = {},
+  extra: { externalId?: string; active?: boolean } = {},
 ): Desired | MappingProblem {
   const externalId = extra.externalId ?? profile.subject;
   const active = extra.active ?? profile.active;
-  const values = valuesFor(profile, externalId, active, extra);
+  const values = valuesFor(profile, externalId, active);
   const attributes: Record<string, Value> = {};
   for (const { name, required, expression } of mappingOf(target, connector)) {
     let value: Value;

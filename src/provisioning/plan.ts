@@ -112,12 +112,12 @@ export function plan(input: PlanInput): Plan {
     return { verdict: 'link', why: linkWhy(by, changes), ...made };
   }
   if (changes.sent.length === 0) {
-    if (changes.kept.length === 0)
-      return nothing('unchanged', 'The account there is as it should be.');
+    if (changes.kept.length === 0) return nothing('unchanged', 'The account there is as it should be.');
     const why = `${names(changes.kept)} cannot be changed there. ${judgement?.why ?? ''}`.trim();
     return { verdict: 'impossible', why, steps: [], fields: changes.kept };
   }
-  if (!remote.active) return { verdict: 'reactivate', why: 'The account there is switched on again.', ...made };
+  if (!remote.active)
+    return { verdict: 'reactivate', why: 'The account there is switched on again.', ...made };
   const also = changes.kept.length > 0 ? ` ${names(changes.kept)} cannot be changed there.` : '';
   return { verdict: 'update', why: `${names(changes.sent)} differ${s(changes.sent)}.${also}`, ...made };
 }
@@ -132,7 +132,10 @@ function planNew(input: PlanInput, desired: Desired): Plan {
     return { verdict: 'create', why, steps: [{ do: 'create', desired }], fields };
   }
   if (!input.capabilities.invite)
-    return nothing('impossible', `This person can only be invited, which is not set up. ${input.judgement.why}`);
+    return nothing(
+      'impossible',
+      `This person can only be invited, which is not set up. ${input.judgement.why}`,
+    );
   return { verdict: 'invite', why: input.judgement.why, steps: [{ do: 'invite', desired }], fields };
 }
 
@@ -193,7 +196,9 @@ function changesOf(
 /** Whether two values mean the same: nothing and empty are one, lists are sets. */
 export function sameValue(one: Value, other: Value, compare: AttributeSpec['compare'] = 'exact'): boolean {
   const fold = (value: Value) =>
-    compare === 'caseless' ? JSON.stringify(canonical(value)).toLowerCase() : JSON.stringify(canonical(value));
+    compare === 'caseless'
+      ? JSON.stringify(canonical(value)).toLowerCase()
+      : JSON.stringify(canonical(value));
   return fold(one) === fold(other);
 }
 
@@ -208,7 +213,11 @@ function nothing(verdict: Verdict, why: string): Plan {
 }
 
 function linkWhy(by: string, changes: { sent: FieldChange[] }): string {
-  const words: Record<string, string> = { externalId: 'external id', userName: 'user name', email: 'address' };
+  const words: Record<string, string> = {
+    externalId: 'external id',
+    userName: 'user name',
+    email: 'address',
+  };
   const then = changes.sent.length > 0 ? ` ${names(changes.sent)} differ${s(changes.sent)}.` : '';
   return `An account with this ${words[by]} is there already.${then}`;
 }

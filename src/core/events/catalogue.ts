@@ -122,14 +122,6 @@ export const catalogue = {
     group: id,
     change: z.enum(['created', 'linked', 'renamed', 'members', 'deleted']),
   }),
-  'brake.engaged': fact('Too many accounts would have been taken away at a target: it waits for a person.', {
-    count: z.number(),
-    accounts: z.number(),
-  }),
-  'brake.released': fact('A person decided about what the brake held.', {
-    approved: z.number(),
-    refused: z.number(),
-  }),
   'plan.approved': fact('A person approved what is planned at a target.', { count: z.number() }),
   'plan.refused': fact('A person refused what is planned at a target.', { count: z.number() }),
   'community.changed': fact('Settings of the community changed.', { fields }),
