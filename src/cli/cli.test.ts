@@ -186,6 +186,16 @@ test('a file is applied, a token made, people and apps and events are listed', a
   assert.equal(events[0].actor.name, 'command line');
   const copy = await good(['export', '--people']);
   assert.match(copy.out, /username: ada/);
+
+  await refused(['people', 'erase', 'bob'], 2, /cannot be undone. Say --yes/);
+  const { id } = JSON.parse((await good(['people', 'show', 'bob', '--json'])).out);
+  assert.match(
+    (await good(['people', 'erase', 'bob', '--yes'])).err,
+    new RegExp(`^The person ${id} is erased`),
+  );
+  await refused(['people', 'show', 'bob'], 1, /no such person/);
+  assert.equal(JSON.parse((await good(['people', 'show', id, '--json'])).out).state, 'erased');
+  await refused(['people', 'erase', 'ada', '--yes'], 1, /last owner/);
 });
 
 test('what is typed wrongly ends with 2, what is refused with 1, each in a sentence', async () => {
