@@ -4,7 +4,16 @@ import { createHash } from 'node:crypto';
 import { before, test } from 'node:test';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { vectors } from '#wire/hashes/vectors.ts';
-import { addPeople, behindProxy, newNetwork, post, signedIn, stranger, tryPassword } from './stage.ts';
+import {
+  addPeople,
+  behindProxy,
+  mailedLink,
+  newNetwork,
+  post,
+  signedIn,
+  stranger,
+  tryPassword,
+} from './stage.ts';
 
 const right = 'plum violin tractor';
 let platform: Platform;
@@ -274,6 +283,23 @@ test('AU-06 a hundred wrong passwords of a stranger do not shut out the browser 
     429,
     'a browser known for one is nothing to another',
   );
+});
+
+test('AU-06 whoever was shut out sets a new password by mail and signs in at once, in that browser alone', async () => {
+  const address = 'shutout@example.org';
+  const next = 'seven lanterns float';
+  await addPeople(platform, [{ username: 'shutout', password: right, address }]);
+  for (const name of ['shutout', address])
+    for (let turn = 0; turn < 11; turn += 1) await tryPassword(stranger(platform), name, 'not this one');
+  const mails = await platform.mailTo(address);
+  assert.equal(mails.filter((mail) => /Many failed attempts/.test(mail.subject)).length, 1);
+  const visitor = stranger(platform);
+  await visitor.open('/recover');
+  await visitor.submit({ username: address }, '/recover');
+  await visitor.open(await mailedLink(platform, address, '/recover/new'));
+  await visitor.submit({ password: next }, '/recover/new');
+  assert.equal((await tryPassword(stranger(platform), address, next)).status, 429, 'a stranger waits on');
+  assert.match((await visitor.signIn(address, next)).url, /\/account$/);
 });
 
 test('AU-07 no refused sign-in answers sooner than the floor', async () => {
