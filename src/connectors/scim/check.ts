@@ -147,11 +147,30 @@ async function filterChecks({ exchange, dialect }: CheckInput): Promise<Finding[
   return findings;
 }
 
+/** What creating the test account says, and in which words. */
+export interface Creation {
+  fact: string;
+  expected: string;
+  taken: string;
+  refused: string;
+}
+
+export const plainCreation: Creation = {
+  fact: 'create',
+  expected: 'taken',
+  taken: 'taken',
+  refused: 'refused',
+};
+
 /**
  * Makes the named test account and a group, tries what the profile says of writing, and takes both away again.
  * Throws Stop('refused') when an account of that name is there: an account in use is never a test account.
  */
-export async function writeChecks(input: CheckInput, desired: Desired): Promise<Finding[]> {
+export async function writeChecks(
+  input: CheckInput,
+  desired: Desired,
+  creation: Creation = plainCreation,
+): Promise<Finding[]> {
   const { accounts, facts } = input;
   const present = await accounts.find(desired);
   if (present.length > 0) {
@@ -161,10 +180,16 @@ export async function writeChecks(input: CheckInput, desired: Desired): Promise<
     );
   }
   const findings: Finding[] = [];
-  const made = await accounts.apply({ do: 'create', desired });
+  const { fact, expected } = creation;
+  const made = await accounts.apply({ do: 'create', desired }).catch((error: unknown) => {
+    if (!(error instanceof Stop) || error.code === 'credentials') throw error;
+    return error;
+  });
+  if (made instanceof Stop)
+    return [{ ...finding(fact, expected, creation.refused), found: `${creation.refused}: ${made.message}` }];
   if (!made) throw new Stop('refused', 'The target did not say what became of the test account.');
   try {
-    findings.push(finding('create', 'taken', 'taken'));
+    findings.push(finding(fact, expected, creation.taken));
     findings.push(await doubleCheck(input, desired));
     findings.push(...(await groupChecks(input, made.id)));
     await accounts.apply({ do: 'deactivate', id: made.id, desired });

@@ -56,7 +56,8 @@ export function createExchange(input: ExchangeInput): Exchange {
     if (message.take?.includes(status)) return response;
     if (status < 200 || status >= 300) throw meaningOf(response, input.secrets);
     // A page in front of the target (a login, a proxy) answers 200 as well: nothing was done.
-    if (response.text.trim() !== '' && !isObject(response.json)) throw notJson(status);
+    if (response.text.trim() !== '' && (typeof response.json !== 'object' || response.json === null))
+      throw notJson(status);
     return response;
   };
   const object = async (message: Message): Promise<Json> => {

@@ -17,7 +17,7 @@ import {
   type TargetProfile,
 } from '#provisioning/connector.ts';
 import { type AccountHabits, createAccounts } from './accounts.ts';
-import { type CheckInput, readChecks, writeChecks } from './check.ts';
+import { type CheckInput, type Creation, readChecks, writeChecks } from './check.ts';
 import {
   type Dialect,
   type DialectOptions,
@@ -136,6 +136,8 @@ export interface ConnectionParts {
   invite?(desired: Desired): Promise<undefined>;
   /** A test account of that user name, as this kind of target takes it. */
   testAccount?(userName: string): Desired;
+  /** What its creation tells about this kind of target. */
+  creation?(desired: Desired): Creation;
   moreChecks?(input: CheckInput): Promise<CheckFindings>;
 }
 
@@ -167,7 +169,8 @@ export function scimConnection(exchange: Exchange, dialect: Dialect, parts: Conn
       const input: CheckInput = { exchange, dialect, facts: parts.facts, accounts, groups };
       const read = [...(await readChecks(input)), ...((await parts.moreChecks?.(input)) ?? [])];
       if (write === undefined) return read;
-      return [...read, ...(await writeChecks(input, (parts.testAccount ?? plainTestAccount)(write)))];
+      const desired = (parts.testAccount ?? plainTestAccount)(write);
+      return [...read, ...(await writeChecks(input, desired, parts.creation?.(desired)))];
     },
   };
 }
