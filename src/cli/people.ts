@@ -18,6 +18,7 @@ import {
 import { Problem } from '#core/problem.ts';
 import { lastSignIns } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { aliasesCommand } from './aliases.ts';
 import { type AddCommand, commandContext, type Toolbox, UsageError } from './cli.ts';
 import { json, parseCount, plainLine, shortTime, table } from './table.ts';
 
@@ -53,6 +54,7 @@ export const peopleCommand: AddCommand = (program, tools) => {
     .option('--yes', 'yes, for good')
     .option('--reason <text>', 'kept in the log: it should not name them')
     .action((who: string, options: { yes?: boolean; reason?: string }) => eraseOne(tools, who, options));
+  aliasesCommand(people, tools);
 };
 
 interface ListOptions {

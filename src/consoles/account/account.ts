@@ -6,6 +6,7 @@
 import type { App } from '#kit/http/server.ts';
 import type { Front } from '#signon/front.ts';
 import type { PageNeeds } from '#signon/visit.ts';
+import { addressForRoutes } from './address-for.ts';
 import { addressRoutes } from './addresses.ts';
 import { appRoutes } from './apps.ts';
 import { overviewRoutes } from './overview.ts';
@@ -17,6 +18,7 @@ export function registerAccount(app: App, needs: PageNeeds, fronts: readonly Fro
   overviewRoutes(app, needs);
   profileRoutes(app, needs);
   addressRoutes(app, needs);
+  addressForRoutes(app, needs);
   securityRoutes(app, needs);
   appRoutes(app, needs, fronts);
 }

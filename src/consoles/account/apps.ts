@@ -22,6 +22,8 @@ import { type Home, home } from './guest.ts';
 interface MyApp {
   application: Application;
   username: string;
+  /** Set where it knows the person by their alias mailbox, or would. */
+  address?: string;
   lastUsed?: Date;
   shared?: string[];
   /** Whether there is an address that /go can lead to. */
@@ -98,6 +100,7 @@ async function myApps(tx: Tx, needs: PageNeeds, fronts: readonly Front[], person
     mine.push({
       application,
       username: profile.username,
+      ...(application.settings.alias.address === 'mailbox' && { address: profile.accountAddress }),
       lastUsed: used?.get(application.id),
       shared: consent?.scopes,
       opens: (await addressOf(application, fronts, person)) !== undefined,
@@ -139,10 +142,12 @@ function appsBody(here: Home, mine: readonly MyApp[]) {
     const used = one.lastUsed
       ? tell.html('usedWhen', { when: time({ at: one.lastUsed, now, locale }) })
       : tell('neverUsed');
+    const address =
+      one.address && html` · <a href="/account/address-for/${one.application.id}">${one.address}</a>`;
     const shared = one.shared && html`<br>${tell('shared', { scopes: inWords(here, one.shared) })}`;
     return {
       what: one.application.settings.title,
-      more: html`${tell.html('calledThere', { name: html`<strong>${one.username}</strong>` })} · ${used}${one.opens ? '' : html`<br>${tell('cannotOpen')}`}${shared}`,
+      more: html`${tell.html('calledThere', { name: html`<strong>${one.username}</strong>` })}${address} · ${used}${one.opens ? '' : html`<br>${tell('cannotOpen')}`}${shared}`,
       actions:
         one.shared &&
         formButton({
