@@ -110,7 +110,8 @@ test('a token in use while its maker is suspended: what it does is done before, 
     await holdToken(tx, tokenId);
     isHeld();
     await go;
-  }).then(() => order.push('used'));
+    order.push('used');
+  });
   await held;
   const suspend = during((tx) => leave(tx, id, 'suspended')).then(() => order.push('suspended'));
   const dropRole = during((tx) => dismiss(tx, { person: id, role: 'owner' })).then(() =>
