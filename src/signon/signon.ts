@@ -33,7 +33,7 @@ export function registerSignOn(app: App, needs: PageNeeds, fronts: readonly Fron
 /** Sign-ups nobody confirmed disappear after two days; so does, in its time, what was asked, counted or remembered. */
 export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'limits'>): Promise<void> {
   const context = { actor: { kind: 'system' as const }, cause: 'schedule' as const, requestId: '-' };
-  await needs.database.transact(context, dropUnconfirmed);
+  while ((await needs.database.transact(context, dropUnconfirmed)) === 1000);
   while ((await needs.database.transact(context, deleteOldRequests)) === 10_000);
   while ((await needs.database.transact(context, forgetOld)) === 10_000);
   while ((await needs.database.transact(context, endOverdueSessions)) === 1000);
