@@ -16,7 +16,7 @@ const parts: ProgramParts<Config> = {
     const house = await serve(settings);
     const parts = house.config.run.join(', ');
     if (house.app) house.log.info({ url: String(house.url), parts }, 'Gatehouse is open');
-    else house.log.info({ parts }, 'Gatehouse works; this process serves no pages');
+    else house.log.info({ parts, watch: house.config.port }, 'Gatehouse works; this process serves no pages');
     return house;
   },
   async demo(settings) {

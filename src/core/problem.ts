@@ -76,7 +76,8 @@ export const problems = {
   'operator-forbidden': 'Your role does not allow this. Ask an owner of this installation.',
   'operator-last': 'This is the last owner. Name another owner first.',
   'setup-closed': 'This installation has been set up already. Ask an owner to give you a role.',
-  'token-refused': 'This access token is not known, has ended or was withdrawn. Make a new one.',
+  'token-refused':
+    'This access token is not known, has ended, was withdrawn, or rests because its maker may do less now. Make a new one.',
   // input
   'input-malformed': 'This request could not be read. Check its form and send it again.',
   'input-unknown-key': 'This request names something we do not know. Check the spelling of its fields.',
