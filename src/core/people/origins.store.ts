@@ -15,12 +15,19 @@ export async function originsOf(
     'origin',
     keys.map((name) => ({ place: source, name })),
   );
-  const rows = await tx.query<{ key: string; person: string; fingerprint: string }>(
-    `select k.key, o.person, o.fingerprint from unnest($2::text[], $3::text[]) as k (key, tombstone)
-     join person_origins o on o.source = $1 and o.source_key in (k.key, k.tombstone)`,
-    [source, keys, marks],
+  // One list of what may stand there: joined by "either of two" the database would look through the whole table for each.
+  const keyOf = new Map([
+    ...keys.map((key) => [key, key] as const),
+    ...marks.map((mark, at) => [mark, keys[at]!] as const),
+  ]);
+  const rows = await tx.query<{ stored: string; person: string; fingerprint: string }>(
+    `select source_key as stored, person, fingerprint from person_origins
+     where source = $1 and source_key = any($2::text[])`,
+    [source, [...keyOf.keys()]],
   );
-  return new Map(rows.map((row) => [row.key, row]));
+  return new Map(
+    rows.map(({ stored, person, fingerprint }) => [keyOf.get(stored)!, { person, fingerprint }]),
+  );
 }
 
 export async function insertOrigins(
