@@ -175,7 +175,7 @@ export async function forgetRemote(
 ): Promise<void> {
   await tx.query(
     `update target_links set state = $3, remote_id = null, account_id = null, remote = null, remote_active = null,
-       inactive_since = null, updated_at = $4 where application = $1 and person = $2`,
+       inactive_since = null, attempted_at = null, updated_at = $4 where application = $1 and person = $2`,
     [application, person, state, tx.now()],
   );
 }

@@ -77,10 +77,15 @@ export interface PlanInput {
   capabilities: Capabilities;
   attributes: readonly AttributeSpec[];
   leaver: { rule: 'deactivate' | 'delete'; deleteAfterDays?: number };
+  /** When they were invited; nothing is there yet. */
+  invitedAt?: Date;
   /** Since when the account is switched off, where known. */
   inactiveSince?: Date;
   now: Date;
 }
+
+/** An invitation nobody followed is sent again after so long. */
+const invitationMs = 7 * 86_400_000;
 
 /** What to do about one account. */
 export function plan(input: PlanInput): Plan {
@@ -136,6 +141,10 @@ function planNew(input: PlanInput, desired: Desired): Plan {
       'impossible',
       `This person can only be invited, which is not set up. ${input.judgement.why}`,
     );
+  if (input.invitedAt && input.now.getTime() - input.invitedAt.getTime() < invitationMs) {
+    const on = input.invitedAt.toISOString().slice(0, 10);
+    return nothing('unchanged', `This person was invited on ${on} and has not accepted yet.`);
+  }
   return { verdict: 'invite', why: input.judgement.why, steps: [{ do: 'invite', desired }], fields };
 }
 
