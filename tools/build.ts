@@ -1,6 +1,6 @@
 /**
  * Makes dist/, what the published package runs: every source file with its types stripped, so that a line in dist is
- * the same line in src. See docs/decisions/0002-build-by-stripping.md.
+ * the same line in src, and the built console. See docs/decisions/0002-build-by-stripping.md.
  *
  *   node tools/build.ts [--from src] [--to dist]
  */
@@ -9,6 +9,7 @@ import { stripTypeScriptTypes } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { buildConsole } from './console.ts';
 
 /** `from './x.ts'`, `import './x.ts'`, `import('./x.ts')`, `new URL('./x.ts', …)`, and the same with '#…'. */
 const specifier = /(\bfrom\s*|\bimport\s*\(?\s*|\bnew URL\(\s*)(['"])((?:\.{1,2}\/|#)[^'"\n]+)\.ts\2/g;
@@ -29,6 +30,8 @@ export function build(from: string, to: string): { modules: number; assets: numb
   for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || entry.name.endsWith('.test.ts') || entry.name.endsWith('.d.ts')) continue;
     const source = path.join(entry.parentPath, entry.name);
+    // What runs in the browser is built, not stripped.
+    if (path.relative(from, source).startsWith(forBrowsers)) continue;
     const target = path.join(unfinished, path.relative(from, source));
     mkdirSync(path.dirname(target), { recursive: true });
     if (entry.name.endsWith('.ts')) {
@@ -48,6 +51,8 @@ export function build(from: string, to: string): { modules: number; assets: numb
   return made;
 }
 
+const forBrowsers = path.join('consoles', 'admin', 'web') + path.sep;
+
 /** Nearest to the files of dist, so that their `#core/…` is looked up here and not in the package above. */
 const manifest = { type: 'module', imports: { '#*': './*' } };
 
@@ -57,6 +62,10 @@ if (import.meta.main) {
     options: { from: { type: 'string', default: 'src' }, to: { type: 'string', default: 'dist' } },
   });
   process.removeAllListeners('warning');
-  const { modules, assets } = build(path.resolve(root, values.from), path.resolve(root, values.to));
-  process.stdout.write(`dist: ${modules} modules, ${assets} other files\n`);
+  const to = path.resolve(root, values.to);
+  const { modules, assets } = build(path.resolve(root, values.from), to);
+  const { script, style } = await buildConsole(path.join(to, forBrowsers));
+  process.stdout.write(
+    `dist: ${modules} modules, ${assets} other files, the console in ${script + style} bytes\n`,
+  );
 }

@@ -14,6 +14,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findNode, requireNode, run } from '../bin/launch.mjs';
+import { isConsoleBuilt } from './console-stamp.mjs';
 
 requireNode();
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -35,6 +36,7 @@ const lock = readFileSync(path.join(root, 'package-lock.json'));
 const stamp = createHash('sha256').update(lock).digest('hex');
 if (!isInstalled()) await install();
 const node = findNode(root) ?? (await installNode());
+await buildConsole();
 run(node, [path.join(root, file), ...args]);
 
 /** Whether node_modules is what package-lock.json asks for. */
@@ -84,6 +86,19 @@ async function installNode() {
     'Node.js 24 could not be fetched. Run "npm rebuild node" here, or start with Node.js 24 or newer.\n',
   );
   process.exit(1);
+}
+
+/** The console for the browser, when its sources changed. Without its build tools the pages say that it is missing. */
+async function buildConsole() {
+  if (first === '--build' || isConsoleBuilt(root) || !existsSync(path.join(modules, 'vite'))) return;
+  const { code, output } = await command(
+    'Building the console',
+    node,
+    ['--disable-warning=ExperimentalWarning', path.join(root, 'tools', 'console.ts')],
+    root,
+  );
+  if (code !== 0)
+    process.stderr.write(`${output.trim()}\n\nThe console could not be built; the rest works.\n`);
 }
 
 function npm(title, npmArgs, cwd) {

@@ -104,7 +104,13 @@ function whoami({ scope }: Api): void {
             kind: z.enum(['token', 'person']),
             id: z.string(),
             name: z.string(),
-            grants: z.array(z.object({ role: z.enum(roles), application: z.string().optional() })),
+            grants: z.array(
+              z.object({
+                role: z.enum(roles),
+                application: z.string().optional(),
+                rights: z.array(z.enum(rights)).describe('What it allows, for its app or for all.'),
+              }),
+            ),
             rights: z.array(z.enum(rights)).describe('What these roles allow for everything there is.'),
             elevatedUntil: moment
               .optional()
@@ -117,7 +123,10 @@ function whoami({ scope }: Api): void {
       kind,
       id,
       name,
-      grants,
+      grants: grants.map((grant) => ({
+        ...grant,
+        rights: rights.filter((right) => may([grant], right, grant.application)),
+      })),
       rights: rights.filter((right) => may(grants, right)),
       elevatedUntil,
     }),

@@ -3,16 +3,20 @@ import { z } from 'zod';
 import { listApplications } from '#core/applications/applications.ts';
 import { listOperators } from '#core/operators/operators.ts';
 import { may } from '#core/operators/permissions.ts';
-import { countPeople, personStates } from '#core/people/people.ts';
+import { countPeople, joinedByDay, personStates } from '#core/people/people.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { queueState } from '#kit/queue/queue.ts';
 import type { Caller } from './access.ts';
 import type { Api } from './api.ts';
+import { moment } from './shapes.ts';
 
 const concerns = ['owner-single', 'app-plain-http', 'work-dead', 'work-late'] as const;
 
 const shape = z.object({
   people: z.partialRecord(z.enum(personStates), z.number().int()).describe('How many, by state.'),
+  joined: z
+    .array(z.object({ day: moment, count: z.number().int() }))
+    .describe('How many people came on each of the last 28 days (UTC).'),
   applications: z.object({ enabled: z.number().int(), disabled: z.number().int() }),
   work: z
     .array(
@@ -74,6 +78,7 @@ async function overview(tx: Tx, caller: Caller): Promise<z.infer<typeof shape>> 
   }
   return {
     people,
+    joined: await joinedByDay(tx, 28),
     applications: { enabled: enabled.length, disabled: applications.length - enabled.length },
     work,
     concerns: found,

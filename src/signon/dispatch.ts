@@ -48,7 +48,7 @@ const longestSealed = 500;
 export function sealSignOn(
   secrets: Secrets,
   here: { browser: string; now: Date },
-  request: Pick<SignOnRequest, 'front' | 'application' | 'returnTo'>,
+  request: Pick<SignOnRequest, 'front' | 'application' | 'returnTo' | 'provedAfter' | 'loginHint'>,
 ): string {
   if (!isLocalPath(request.returnTo)) throw new TypeError('returnTo must be a path of ours');
   const ways = [request.returnTo, request.returnTo.split('?', 1)[0]!, '/account'];

@@ -8,6 +8,7 @@ import { findByUsername } from '#core/people/people.ts';
 import { joinApplication, listSessions } from '#core/sessions/sessions.ts';
 import { system } from '#kit/db/database.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
+import { ensureConsole } from '../../tools/console.ts';
 
 /** Passwords of the two who sign in. */
 export const passwords = { ada: 'plum violin tractor', root: 'seven lanterns float' } as const;
@@ -99,6 +100,7 @@ export interface Gallery extends Platform {
 
 /** The whole product with this community in it; ada has been here before. */
 export async function startGallery(): Promise<Gallery> {
+  await ensureConsole();
   const platform = await startPlatform({ realTime: true });
   await platform.apply(file);
   // Naming an owner closed the setup; as an owner at the machine would, we open it again to see its page.

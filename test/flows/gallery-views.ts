@@ -26,6 +26,35 @@ export async function send(page: Page, button: string, fields: Record<string, st
   await Promise.all([page.waitForEvent('load'), page.click(button)]);
 }
 
+/** A page of the console, when what it shows has come; without scripts its frame alone. */
+const inConsole =
+  (path: string) =>
+  async (page: Page, { origin }: Gallery) => {
+    await page.goto(origin + path);
+    await settled(page);
+  };
+
+/** Waits until a page of the console shows what it loads; returns at once where no script runs. */
+export async function settled(page: Page): Promise<void> {
+  await page.waitForLoadState('load');
+  // The script takes away what stood there before; where none runs, that is all there is.
+  if ((await page.locator('#console noscript').count()) > 0) return;
+  await page.locator('#console main h1').waitFor();
+  await page.waitForLoadState('networkidle');
+}
+
+const ofAda = (view: string) => async (page: Page, gallery: Gallery) => {
+  const [ada] = await gallery.database.query<{ id: string }>(`select id from people where username = 'ada'`);
+  await inConsole(`/admin/people/${ada?.id}${view}`)(page, gallery);
+};
+
+const ofGroup = (view: string) => async (page: Page, gallery: Gallery) => {
+  const [group] = await gallery.database.query<{ id: string }>(
+    `select id from groups where name = 'clinicians'`,
+  );
+  await inConsole(`/admin/groups/${group?.id}${view}`)(page, gallery);
+};
+
 let newcomers = 0;
 
 /** Signs up as someone new and stops at "Check your mail". */
@@ -251,24 +280,28 @@ const operators: View[] = [
     who: 'ada',
     open: (page, gallery) => page.goto(gallery.origin + gallery.setupLink),
   },
-  { name: 'admin-overview', who: 'root', open: at('/admin') },
-  { name: 'admin-people', who: 'root', open: at('/admin/people') },
-  { name: 'admin-people-search', who: 'root', open: at('/admin/people?search=novak') },
-  { name: 'admin-people-nobody', who: 'root', open: at('/admin/people?search=zzzz') },
-  { name: 'admin-groups', who: 'root', open: at('/admin/groups') },
-  { name: 'admin-apps', who: 'root', open: at('/admin/apps') },
-  { name: 'admin-events', who: 'root', open: at('/admin/events') },
-  { name: 'admin-operators', who: 'root', open: at('/admin/operators') },
-  { name: 'admin-tokens', who: 'root', open: at('/admin/tokens') },
-  {
-    name: 'admin-token-made',
-    who: 'root',
-    open: async (page, gallery) => {
-      await page.goto(`${gallery.origin}/admin/tokens`);
-      await page.selectOption('#scope', { index: 1 });
-      await send(page, '#create-token', { '#name': 'Nightly sync of the library' });
-    },
-  },
+  { name: 'admin-overview', who: 'root', open: inConsole('/admin') },
+  { name: 'admin-people', who: 'root', open: inConsole('/admin/people') },
+  { name: 'admin-people-search', who: 'root', open: inConsole('/admin/people?search=novak') },
+  { name: 'admin-people-nobody', who: 'root', open: inConsole('/admin/people?search=zzzz') },
+  { name: 'admin-person', who: 'root', open: ofAda('') },
+  { name: 'admin-person-sign-ins', who: 'root', open: ofAda('/sign-ins') },
+  { name: 'admin-person-timeline', who: 'root', open: ofAda('/timeline') },
+  { name: 'admin-person-lock', who: 'root', open: ofAda('/standing/locked') },
+  { name: 'admin-groups', who: 'root', open: inConsole('/admin/groups') },
+  { name: 'admin-group-add', who: 'root', open: inConsole('/admin/groups/add') },
+  { name: 'admin-group', who: 'root', open: ofGroup('') },
+  { name: 'admin-group-remove', who: 'root', open: ofGroup('/remove') },
+  { name: 'admin-apps', who: 'root', open: inConsole('/admin/apps') },
+  { name: 'admin-app', who: 'root', open: inConsole('/admin/apps/issues') },
+  { name: 'admin-app-plain-http', who: 'root', open: inConsole('/admin/apps/intranet') },
+  { name: 'admin-app-secret', who: 'root', open: inConsole('/admin/apps/issues/secret') },
+  { name: 'admin-events', who: 'root', open: inConsole('/admin/events') },
+  { name: 'admin-operators', who: 'root', open: inConsole('/admin/operators') },
+  { name: 'admin-operator-give', who: 'root', open: inConsole('/admin/operators/give') },
+  { name: 'admin-tokens', who: 'root', open: inConsole('/admin/tokens') },
+  { name: 'admin-token-make', who: 'root', open: inConsole('/admin/tokens/make') },
+  { name: 'admin-nothing-here', who: 'root', open: inConsole('/admin/people/x/y/z/nowhere') },
 ];
 
 export const views: readonly View[] = [...guests, ...people, ...protocol, ...operators];

@@ -1,13 +1,11 @@
-/** Every operator page begins here: someone signed in whose roles allow what the page shows. */
+/** Every page of operators begins here: someone signed in whose roles allow what the page shows. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { rolesOf } from '#core/operators/operators.ts';
 import { type Grant, may, type Permission } from '#core/operators/permissions.ts';
 import { Problem } from '#core/problem.ts';
-import { type Html, html } from '#kit/page/html.ts';
-import { operatorPage } from '#kit/page/layout.ts';
 import { pathBack, sealSignOn } from '#signon/dispatch.ts';
 import type { SignedOn } from '#signon/gate.ts';
-import { accountSlot, lookOf, type PageNeeds, type Visit, visit } from '#signon/visit.ts';
+import { type PageNeeds, type Visit, visit } from '#signon/visit.ts';
 import { words } from './words.ts';
 
 export interface Desk extends Visit {
@@ -16,8 +14,8 @@ export interface Desk extends Visit {
   tell: ReturnType<typeof words>;
 }
 
-/** Which right each section needs; also the navigation, in this order. */
-const sections = [
+/** Which right each section of the console needs, in the order of its navigation. */
+export const sections = [
   { id: 'overview', url: '/admin', right: 'people.read' },
   { id: 'people', url: '/admin/people', right: 'people.read' },
   { id: 'groups', url: '/admin/groups', right: 'groups.read' },
@@ -35,8 +33,6 @@ function mayOpen(grants: readonly Grant[], right: Permission): boolean {
     grants.some((one) => one.application && may(grants, right, one.application))
   );
 }
-
-export type Section = (typeof sections)[number]['id'];
 
 /**
  * The operator at the desk. Whoever is not signed in is sent to sign in (undefined: the reply is on its way); whoever
@@ -69,28 +65,4 @@ export async function desk(
     cause: 'admin' as const,
   };
   return { ...here, context, signedOn: here.signedOn, grants, tell: words(here.locale) };
-}
-
-/** Answers with a page in the operators' frame. */
-export function showDesk(
-  here: Desk,
-  reply: FastifyReply,
-  page: { section: Section; title?: string; lede?: string; body: Html; actions?: Html; status?: number },
-): FastifyReply {
-  const navigation = sections
-    .filter((one) => mayOpen(here.grants, one.right))
-    .map((one) => ({ id: one.id, url: one.url, title: here.tell(one.id) }));
-  const document = operatorPage({
-    look: lookOf(here.community),
-    title: page.title ?? here.tell(page.section),
-    lede: page.lede,
-    nonce: here.request.nonce,
-    locale: here.locale,
-    navigation,
-    current: page.section,
-    body: html`${page.body}`,
-    account: accountSlot(here),
-    actions: page.actions,
-  });
-  return reply.page(document, { status: page.status });
 }

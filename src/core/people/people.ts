@@ -72,6 +72,7 @@ export async function requirePerson(tx: Tx, id: string): Promise<Person> {
 export const findPeople = store.peopleByIds;
 export const listPeople = store.listPeople;
 export const countPeople = store.countPeople;
+export { joinedByDay } from './growth.store.ts';
 export const verifiedOwners = store.verifiedOwners;
 export const takenUsernames = store.takenUsernames;
 export const originsOf = origins.originsOf;

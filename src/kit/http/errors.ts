@@ -44,7 +44,7 @@ export function answerBadUrl(options: Wording, secure: boolean) {
       network: clientAddress(request.ip, request.raw),
     });
     const rendered = render(options, error, request);
-    const headers = { ...plainHeaders(secure), ...pageHeaders(nonce, []), ...rendered.headers };
+    const headers = { ...plainHeaders(secure), ...pageHeaders(nonce), ...rendered.headers };
     void reply.code(rendered.status).headers({ ...headers, 'x-request-id': requestId });
     if (rendered.html) void reply.type('text/html; charset=utf-8').send(String(rendered.html));
     else void reply.send(rendered.json ?? {});

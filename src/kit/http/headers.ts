@@ -14,9 +14,12 @@ export function plainHeaders(secure: boolean): Record<string, string> {
 
 /**
  * For a page. `formAction` are further origins a form's answer may redirect to: browsers apply form-action to the
- * redirects after a POST.
+ * redirects after a POST. On a page that `builds` itself by script no text becomes markup or code (Trusted Types).
  */
-export function pageHeaders(nonce: string, formAction: readonly string[]): Record<string, string> {
+export function pageHeaders(
+  nonce: string,
+  { formAction = [], builds = false }: { formAction?: readonly string[]; builds?: boolean } = {},
+): Record<string, string> {
   const policy = [
     "default-src 'none'",
     `style-src 'self' 'nonce-${nonce}'`,
@@ -28,6 +31,7 @@ export function pageHeaders(nonce: string, formAction: readonly string[]): Recor
     "frame-ancestors 'none'",
     "base-uri 'none'",
     "object-src 'none'",
+    ...(builds ? ["require-trusted-types-for 'script'", "trusted-types 'none'"] : []),
   ];
   return {
     'content-security-policy': policy.join('; '),

@@ -55,8 +55,15 @@ declare module 'fastify' {
     form: FormBody;
   }
   interface FastifyReply {
-    page(document: Html, options?: { status?: number; formAction?: readonly string[] }): FastifyReply;
+    page(document: Html, options?: PageOptions): FastifyReply;
   }
+}
+
+export interface PageOptions {
+  status?: number;
+  formAction?: readonly string[];
+  /** The page is built by a script of ours: nothing in it may turn text into markup. */
+  builds?: boolean;
 }
 
 export type App = FastifyInstance & {
@@ -188,11 +195,8 @@ function decorate(app: App): void {
   app.decorateRequest('cookies', null as unknown as ReadonlyMap<string, string>);
   app.decorateRequest('form', null as unknown as FormBody);
   app.decorateReply('page', function page(this: FastifyReply, document, pageOptions = {}) {
-    for (const [name, value] of Object.entries(
-      pageHeaders(this.request.nonce, pageOptions.formAction ?? []),
-    )) {
+    for (const [name, value] of Object.entries(pageHeaders(this.request.nonce, pageOptions)))
       this.header(name, value);
-    }
     return this.code(pageOptions.status ?? this.statusCode)
       .type('text/html; charset=utf-8')
       .send(String(document));

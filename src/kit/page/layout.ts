@@ -7,6 +7,8 @@
  *   operatorPage({ look, title, nonce, locale, navigation, current, body, account, actions? }): Html
  *       two panes; `current` is the id of the navigation entry one stands in.
  *
+ *   consolePage({ …, scripts, styles, body })   the same two panes, filled by a script
+ *
  * The way out is always in the same place, at the end of the header: who is signed in, switch account (form POST to
  * `switchUrl`), sign out (form POST to `signOutUrl`, button #sign-out), help. `token` is the hidden form token of this
  * request (`formField(request)` of kit/http).
@@ -78,6 +80,24 @@ export function operatorPage(page: OperatorPage): Html {
 <main id="main" tabindex="-1"><div class="page-head row spread"><div><h1>${page.title}</h1>${page.lede ? html`<p class="lede">${page.lede}</p>` : ''}</div>${page.actions ? html`<div class="actions">${page.actions}</div>` : ''}</div>
 ${page.body}</main></div>`;
   return documentPage({ ...page, kind: 'operator', content });
+}
+
+export interface ConsolePage {
+  look: Look;
+  title: string;
+  nonce: string;
+  locale: string;
+  account: AccountSlot;
+  /** What stands there until the script has come, or says why it cannot. */ body: Html;
+  scripts: readonly string[];
+  styles: readonly string[];
+}
+
+/** The frame of a page that a script fills: header and way out are ours, everything below is put into #console. */
+export function consolePage(page: ConsolePage): Html {
+  const content = html`${header(page)}
+<div class="panes" id="console"><nav class="side" aria-hidden="true"></nav><main id="main" tabindex="-1">${page.body}</main></div>`;
+  return documentPage({ ...page, kind: 'operator console', content });
 }
 
 function header({ look, locale, account }: { look: Look; locale: string; account?: AccountSlot }): Html {

@@ -1,0 +1,134 @@
+/**
+ * The operators' console in the browser. Owns what is on the page below the header; keeps nothing but what it has
+ * loaded. Speaks only to /api/v1, with the session's cookie; whatever may be seen or done is decided there.
+ */
+import { type ComponentType, render } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+import { ErrorBoundary, LocationProvider, Route, Router, useLocation } from 'preact-iso';
+import { AppPage } from './pages/app.tsx';
+import { AppRemoval, AppSecret } from './pages/app-changes.tsx';
+import { AppsPage } from './pages/apps.tsx';
+import { EventsPage } from './pages/events.tsx';
+import { GroupPage } from './pages/group.tsx';
+import { GroupAddition, GroupRemoval } from './pages/group-changes.tsx';
+import { GroupsPage } from './pages/groups.tsx';
+import { OperatorGrant, OperatorRemoval } from './pages/operator-changes.tsx';
+import { OperatorsPage } from './pages/operators.tsx';
+import { OverviewPage } from './pages/overview.tsx';
+import { PeoplePage } from './pages/people.tsx';
+import { PersonPage } from './pages/person.tsx';
+import { SessionsEnd, StandingChange } from './pages/person-changes.tsx';
+import { TokenMaking, TokenRemoval, TokensPage } from './pages/tokens.tsx';
+import { Empty, Page } from './parts/page.tsx';
+import { type Right, useSession, WithSession } from './session.tsx';
+import './style.css';
+import { words } from './words.ts';
+
+/** The navigation: an entry stands there for whoever may see its section. The server knows the same list. */
+const sections: readonly { href: string; label: string; right: Right }[] = [
+  { href: '/admin', label: words.overview, right: 'people.read' },
+  { href: '/admin/people', label: words.people, right: 'people.read' },
+  { href: '/admin/groups', label: words.groups, right: 'groups.read' },
+  { href: '/admin/apps', label: words.apps, right: 'applications.read' },
+  { href: '/admin/events', label: words.events, right: 'events.read' },
+  { href: '/admin/operators', label: words.operators, right: 'operators.read' },
+  { href: '/admin/tokens', label: words.tokens, right: 'tokens.read' },
+];
+
+// biome-ignore lint/suspicious/noExplicitAny: the router hands each page its own parameters
+type Pages = readonly (readonly [path: string, page: ComponentType<any>])[];
+
+/** Every address of the console. What is asked before it is done has an address of its own. */
+const pages: Pages = [
+  ['/admin', OverviewPage],
+  ['/admin/people', PeoplePage],
+  ['/admin/people/:id/standing/:state', StandingChange],
+  ['/admin/people/:id/sessions/end', SessionsEnd],
+  ['/admin/people/:id/:view?', PersonPage],
+  ['/admin/groups', GroupsPage],
+  ['/admin/groups/add', GroupAddition],
+  ['/admin/groups/:id', GroupPage],
+  ['/admin/groups/:id/remove', GroupRemoval],
+  ['/admin/apps', AppsPage],
+  ['/admin/apps/:id', AppPage],
+  ['/admin/apps/:id/secret', AppSecret],
+  ['/admin/apps/:id/remove', AppRemoval],
+  ['/admin/events', EventsPage],
+  ['/admin/operators', OperatorsPage],
+  ['/admin/operators/give', OperatorGrant],
+  ['/admin/operators/:person/take/:role/:application?', OperatorRemoval],
+  ['/admin/tokens', TokensPage],
+  ['/admin/tokens/make', TokenMaking],
+  ['/admin/tokens/:id/revoke', TokenRemoval],
+];
+
+function Navigation() {
+  const { path } = useLocation();
+  const { canSomewhere } = useSession();
+  const isHere = (href: string) =>
+    href === '/admin' ? path === href : path === href || path.startsWith(`${href}/`);
+  return (
+    <nav class="side" aria-label={words.navigation}>
+      <ul>
+        {sections
+          .filter(({ right }) => canSomewhere(right))
+          .map(({ href, label }) => (
+            <li key={href}>
+              <a href={href} aria-current={isHere(href) ? 'page' : undefined}>
+                {label}
+              </a>
+            </li>
+          ))}
+      </ul>
+    </nav>
+  );
+}
+
+function NotFound() {
+  return (
+    <Page title={words.notFound}>
+      <Empty
+        title={words.notFound}
+        text={words.notFoundText}
+        action={{ label: words.overview, href: '/admin' }}
+      />
+    </Page>
+  );
+}
+
+/** Another page is read from its beginning: the focus goes there, but not on the first load, nor while one filters. */
+function Content() {
+  const { path } = useLocation();
+  const main = useRef<HTMLElement>(null);
+  const before = useRef(path);
+  useEffect(() => {
+    if (before.current !== path) main.current?.focus({ preventScroll: true });
+    before.current = path;
+  }, [path]);
+  return (
+    <main id="main" tabIndex={-1} ref={main}>
+      <ErrorBoundary>
+        <Router>
+          {pages.map(([at, page]) => (
+            <Route key={at} path={at} component={page} />
+          ))}
+          <Route default component={NotFound} />
+        </Router>
+      </ErrorBoundary>
+    </main>
+  );
+}
+
+const root = document.getElementById('console');
+if (root) {
+  root.replaceChildren();
+  render(
+    <LocationProvider scope={/^\/admin(?:$|\?|\/(?!setup|sign-in))/}>
+      <WithSession>
+        <Navigation />
+        <Content />
+      </WithSession>
+    </LocationProvider>,
+    root,
+  );
+}

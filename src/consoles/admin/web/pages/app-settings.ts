@@ -1,0 +1,25 @@
+/** The settings of an app, as far as its page shows them. The API hands them on as the core keeps them. */
+export interface AppSettings {
+  title: string;
+  description: string;
+  url?: string;
+  enabled: boolean;
+  oidc?: {
+    redirectUris: string[];
+    postLogoutRedirectUris?: string[];
+    backchannelLogoutUri?: string;
+    clientAuth?: string;
+    pkce?: string;
+    grants?: string[];
+  };
+  access: { groups?: string[] };
+  release: { claims: string[]; groups: 'none' | 'all' | string[] };
+  alias: { rule: 'username' | 'lowercase' | 'address' };
+  subject: 'pairwise' | 'public' | 'username';
+  consent: 'ask' | 'trusted';
+  privateHttp: boolean;
+}
+
+export function settingsOf(application: { settings: Record<string, unknown> }): AppSettings {
+  return application.settings as unknown as AppSettings;
+}

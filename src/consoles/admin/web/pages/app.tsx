@@ -1,0 +1,136 @@
+/** `/admin/apps/:id`: what an app is, who may enter, what it hears of people, and what happened there. */
+import { type Answer, call } from '#consoles/admin/web/client.ts';
+import { useLoad } from '#consoles/admin/web/load.ts';
+import { Badge } from '#consoles/admin/web/parts/badge.tsx';
+import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
+import { Facts } from '#consoles/admin/web/parts/facts.tsx';
+import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
+import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
+import { Time } from '#consoles/admin/web/parts/time.tsx';
+import { Events, withNames } from '#consoles/admin/web/parts/timeline.tsx';
+import { useSession } from '#consoles/admin/web/session.tsx';
+import { words } from '#consoles/admin/web/words.ts';
+import { type AppSettings, settingsOf } from './app-settings.ts';
+
+const say = words.appsPage;
+type Application = Answer<'GET /applications/:id'>;
+
+export function AppPage({ id }: { id: string }) {
+  const { can } = useSession();
+  const {
+    data: app,
+    error,
+    slow,
+    reload,
+  } = useLoad(`app ${id}`, () => call('GET /applications/:id', { params: { id } }));
+  const events = useLoad(can('events.read') ? `app events ${id}` : undefined, async () =>
+    withNames(await call('GET /events', { query: { application: id, limit: 15 } })),
+  );
+  const up = { href: '/admin/apps', label: words.apps };
+  if (!app)
+    return (
+      <Page title={words.apps} up={up}>
+        {error && <Refused error={error} retry={reload} />}
+        {slow && <Skeleton rows={8} />}
+      </Page>
+    );
+  const settings = settingsOf(app);
+  return (
+    <Page
+      title={settings.title}
+      up={up}
+      badge={
+        settings.enabled ? <Badge tone="success" label={say.on} /> : <Badge tone="neutral" label={say.off} />
+      }
+      lede={settings.description}
+      actions={
+        <>
+          {settings.oidc && can('applications.write', id) && (
+            <LinkButton id="new-secret" label={say.newSecret} href={`/admin/apps/${id}/secret`} compact />
+          )}
+          {can('applications.manage') && (
+            <LinkButton id="remove-app" label={say.remove} href={`/admin/apps/${id}/remove`} compact />
+          )}
+        </>
+      }
+    >
+      {settings.privateHttp && (
+        <Notice tone="warning">{words.concerns['app-plain-http'](settings.title)}</Notice>
+      )}
+      <div class="two">
+        <What app={app} settings={settings} />
+        <Sees settings={settings} />
+        {settings.oidc && <SignsIn app={app} oidc={settings.oidc} />}
+      </div>
+      {events.data && (
+        <Section title={say.latest}>
+          {events.data.items.length === 0 ? (
+            <p class="muted small">{say.noEvents}</p>
+          ) : (
+            <Events events={events.data.items} about />
+          )}
+        </Section>
+      )}
+    </Page>
+  );
+}
+
+function What({ app, settings }: { app: Application; settings: AppSettings }) {
+  return (
+    <Section title={say.what}>
+      <Facts
+        facts={[
+          { name: say.id, value: '', copy: app.id },
+          { name: say.address, value: settings.url && <a href={settings.url}>{settings.url}</a> },
+          { name: say.entry, value: settings.access.groups?.join(', ') ?? say.everyone },
+          { name: say.consent, value: say.consents[settings.consent] },
+          { name: say.created, value: <Time at={app.createdAt} /> },
+          { name: say.changed, value: <Time at={app.updatedAt} /> },
+        ]}
+      />
+    </Section>
+  );
+}
+
+function Sees({ settings: { release, alias, subject } }: { settings: AppSettings }) {
+  const groups =
+    release.groups === 'none'
+      ? say.noGroups
+      : release.groups === 'all'
+        ? say.allGroups
+        : release.groups.join(', ');
+  return (
+    <Section title={say.sees}>
+      <Facts
+        facts={[
+          { name: say.claims, term: 'claims', value: release.claims.join(', ') },
+          { name: say.groupsSeen, term: 'groups', value: groups },
+          { name: say.calledBy, term: 'preferred_username', value: say.aliasRules[alias.rule] },
+          { name: say.subject, term: 'sub', value: say.subjects[subject] },
+        ]}
+      />
+    </Section>
+  );
+}
+
+function SignsIn({ app, oidc }: { app: Application; oidc: NonNullable<AppSettings['oidc']> }) {
+  const list = (uris: readonly string[]) => (
+    <span class="uris">
+      {uris.map((uri) => (
+        <code key={uri}>{uri}</code>
+      ))}
+    </span>
+  );
+  return (
+    <Section title={say.oidc}>
+      <Facts
+        facts={[
+          { name: say.issuerHint, term: 'client_id', value: '', copy: app.id },
+          { name: say.secret, term: 'client_secret', value: app.hasSecret ? say.hasSecret : say.noSecret },
+          { name: say.auth, term: 'token_endpoint_auth_method', value: oidc.clientAuth },
+          { name: say.redirect, term: 'redirect_uris', value: list(oidc.redirectUris) },
+        ]}
+      />
+    </Section>
+  );
+}

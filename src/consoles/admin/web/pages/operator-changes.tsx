@@ -1,0 +1,131 @@
+/** Giving a role, and taking one away: both need a recent sign-in. */
+
+import { useState } from 'preact/hooks';
+import { useLocation } from 'preact-iso';
+import { call, Refusal } from '#consoles/admin/web/client.ts';
+import { forgetAll, useLoad } from '#consoles/admin/web/load.ts';
+import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
+import { ConfirmPage } from '#consoles/admin/web/parts/confirm.tsx';
+import { Elevated } from '#consoles/admin/web/parts/elevation.tsx';
+import { SelectField, TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Refused } from '#consoles/admin/web/parts/notice.tsx';
+import { Page } from '#consoles/admin/web/parts/page.tsx';
+import { words } from '#consoles/admin/web/words.ts';
+import { settingsOf } from './app-settings.ts';
+import { findByUsername, useUsernames } from './usernames.ts';
+
+const say = words.operatorsPage;
+const up = { href: '/admin/operators', label: words.operators };
+type Role = keyof typeof words.roles;
+const roles = Object.keys(words.roles) as Role[];
+
+/** /admin/operators/give */
+export function OperatorGrant() {
+  const { route } = useLocation();
+  const [username, setUsername] = useState('');
+  const [role, setRole] = useState<Role>('help-desk');
+  const [application, setApplication] = useState('');
+  const [error, setError] = useState<string>();
+  const [refusal, setRefusal] = useState<Refusal>();
+  const [busy, setBusy] = useState(false);
+  const suggestions = useUsernames(username);
+  const apps = useLoad('applications', () => call('GET /applications'));
+  const choices = (apps.data?.items ?? []).map((one) => ({ value: one.id, label: settingsOf(one).title }));
+  const app = application || choices[0]?.value;
+  const give = async () => {
+    setBusy(true);
+    setError(undefined);
+    setRefusal(undefined);
+    try {
+      const person = await findByUsername(username);
+      if (person) {
+        const body = role === 'app-owner' ? { role, application: app } : { role };
+        const { given } = await call('POST /operators/:person/roles', {
+          params: { person: person.id },
+          body,
+        });
+        forgetAll();
+        if (given) return route(up.href, true);
+      }
+      setError(person ? say.held : say.unknown);
+    } catch (refused) {
+      if (!(refused instanceof Refusal)) throw refused;
+      setRefusal(refused);
+    }
+    return setBusy(false);
+  };
+  return (
+    <Page title={say.give} up={up}>
+      <section class="card narrow">
+        <Elevated refusal={refusal}>
+          <form
+            class="fields"
+            onSubmit={(event) => {
+              event.preventDefault();
+              void give();
+            }}
+          >
+            {refusal && <Refused error={refusal} />}
+            <TextField
+              name="username"
+              label={say.username}
+              value={username}
+              onInput={setUsername}
+              suggestions={suggestions}
+              error={error}
+              literal
+              required
+            />
+            <SelectField
+              name="role"
+              label={say.role}
+              value={role}
+              onInput={(value) => setRole(value as Role)}
+              options={roles.map((one) => ({ value: one, label: words.roles[one] }))}
+              required
+            />
+            {role === 'app-owner' && (
+              <SelectField
+                name="application"
+                label={say.app}
+                value={app ?? ''}
+                onInput={setApplication}
+                options={choices}
+                required
+              />
+            )}
+            <div class="actions">
+              <Button id="give" label={say.giveAct} busy={busy} />
+              <LinkButton label={words.cancel} href={up.href} />
+            </div>
+          </form>
+        </Elevated>
+      </section>
+    </Page>
+  );
+}
+
+/** /admin/operators/:person/take/:role/:application? */
+export function OperatorRemoval(props: { person: string; role: Role; application?: string }) {
+  const { person: id, role, application } = props;
+  const { route } = useLocation();
+  const { data: person, error } = useLoad(`person ${id}`, () => call('GET /people/:id', { params: { id } }));
+  if (error) return <Refused error={error} />;
+  if (!person) return null;
+  return (
+    <ConfirmPage
+      title={say.takeTitle(words.roleNames[role] ?? role, person.displayName)}
+      up={up}
+      act={say.takeAct}
+      danger
+      elevated
+      onConfirm={async () => {
+        const body = application ? { role, application } : { role };
+        await call('POST /operators/:person/roles/withdraw', { params: { person: id }, body });
+        route(up.href);
+      }}
+    >
+      <p>{say.takeText}</p>
+    </ConfirmPage>
+  );
+}

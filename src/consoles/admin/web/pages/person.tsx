@@ -1,0 +1,86 @@
+/** `/admin/people/:id`: who someone is, where they are signed in, what happened. */
+import { type Answer, call } from '#consoles/admin/web/client.ts';
+import { useLoad } from '#consoles/admin/web/load.ts';
+import { StateBadge } from '#consoles/admin/web/parts/badge.tsx';
+import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
+import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
+import { Page, Skeleton, Tabs } from '#consoles/admin/web/parts/page.tsx';
+import { Time } from '#consoles/admin/web/parts/time.tsx';
+import { useSession } from '#consoles/admin/web/session.tsx';
+import { words } from '#consoles/admin/web/words.ts';
+import { PersonSignIns, PersonTimeline } from './person-past.tsx';
+import { PersonProfile } from './person-profile.tsx';
+
+const say = words.personPage;
+export type Person = Answer<'GET /people/:id'>;
+export type Standing = keyof typeof words.standing & ('active' | 'locked' | 'suspended' | 'spam' | 'left');
+
+/** What may follow a state; the API knows the whole table and has the last word. */
+export function standingsAfter(state: Person['state']): Standing[] {
+  if (state === 'erased' || state === 'merged') return [];
+  const away: Standing[] = ['locked', 'suspended', 'spam', 'left'];
+  if (state === 'active') return away;
+  if (state === 'unverified') return ['spam'];
+  return ['active'];
+}
+
+export function PersonPage({ id, view }: { id: string; view?: string }) {
+  const { can } = useSession();
+  const {
+    data: person,
+    error,
+    slow,
+    reload,
+  } = useLoad(`person ${id}`, () => call('GET /people/:id', { params: { id } }));
+  const up = { href: '/admin/people', label: words.people };
+  if (!person)
+    return (
+      <Page title={words.people} up={up}>
+        {error && <Refused error={error} retry={reload} />}
+        {slow && <Skeleton rows={8} />}
+      </Page>
+    );
+  const base = `/admin/people/${id}`;
+  const tabs = [
+    { href: base, label: say.profile },
+    { href: `${base}/sign-ins`, label: say.signIns },
+    ...(can('events.read') ? [{ href: `${base}/timeline`, label: say.timeline }] : []),
+  ];
+  return (
+    <Page
+      title={person.displayName}
+      up={up}
+      badge={<StateBadge state={person.state} />}
+      lede={person.username}
+      actions={
+        can('standing.write') &&
+        standingsAfter(person.state).map((state) => (
+          <LinkButton
+            key={state}
+            id={`to-${state}`}
+            href={`${base}/standing/${state}`}
+            label={words.standing[state].act}
+            kind={state === 'active' ? 'primary' : 'quiet'}
+            compact
+          />
+        ))
+      }
+    >
+      {person.state !== 'active' && person.stateReason && (
+        <Notice tone="warning" title={`${say.reason}: ${person.stateReason}`}>
+          <p>
+            {say.since} <Time at={person.stateSince} />
+          </p>
+        </Notice>
+      )}
+      <Tabs label={say.views} items={tabs} current={view ? `${base}/${view}` : base} />
+      {view === 'sign-ins' ? (
+        <PersonSignIns person={person} />
+      ) : view === 'timeline' ? (
+        <PersonTimeline id={id} />
+      ) : (
+        <PersonProfile person={person} />
+      )}
+    </Page>
+  );
+}

@@ -1,0 +1,118 @@
+/** What happened, newest first: who, what, when, and what is known of it. */
+import type { ComponentChildren } from 'preact';
+import type { Answer } from '#consoles/admin/web/client.ts';
+import { words } from '#consoles/admin/web/words.ts';
+import { Icon, type Tone, toneClass } from './icons.tsx';
+import { Time } from './time.tsx';
+
+export interface Moment {
+  key: string | number;
+  at: string;
+  what: ComponentChildren;
+  more?: ComponentChildren;
+  tone?: Tone;
+}
+
+export function Timeline({ moments }: { moments: readonly Moment[] }) {
+  return (
+    <ol class="timeline">
+      {moments.map(({ key, at, what, more, tone = 'neutral' }) => (
+        <li key={key} class={toneClass(tone)}>
+          <Icon shape={tone} size={13} />
+          <span>{what}</span>
+          <span class="when">
+            <Time at={at} />
+          </span>
+          {more && <div class="more">{more}</div>}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+type Answered = Answer<'GET /events'>;
+
+/** An event with what the ids in it are called. */
+export type Event = Answered['items'][number] & { names: Answered['names'] };
+
+/** The events of a page, each with its names: pages of a list are put together, names of one page are not another's. */
+export function withNames({ items, names, next }: Answered): { items: Event[]; next?: string } {
+  return { items: items.map((one) => ({ ...one, names })), next };
+}
+
+const tones: readonly (readonly [RegExp, Tone])[] = [
+  [
+    /^(?:person\.(?:left|dropped)|sign-in\.throttled|.*\.(?:removed|revoked|withdrawn|dismissed))$/,
+    'warning',
+  ],
+  [/^(?:person\.(?:joined|activated)|.*\.(?:added|verified|given|appointed|created|assigned))$/, 'success'],
+  [/^(?:session|password)\./, 'info'],
+];
+
+export function toneOf(type: string): Tone {
+  return tones.find(([shape]) => shape.test(type))?.[1] ?? 'neutral';
+}
+
+/** Who did it, in words. */
+export function Actor({ event }: { event: Event }) {
+  const { actor, cause, names } = event;
+  const kind = words.actors[actor.kind as keyof typeof words.actors] ?? actor.kind;
+  const name = (actor.id !== undefined ? names[actor.id] : undefined) ?? actor.name;
+  const known = actor.id !== undefined && names[actor.id] !== undefined;
+  const why = words.causes[cause as keyof typeof words.causes] ?? cause;
+  return (
+    <>
+      {words.by} {known ? <a href={`/admin/people/${actor.id}`}>{name}</a> : (name ?? kind)}
+      {why && ` · ${why}`}
+    </>
+  );
+}
+
+/** Whom and what it is about, as links. */
+export function About({ event }: { event: Event }) {
+  const { names } = event;
+  const group = typeof event.data.group === 'string' ? event.data.group : undefined;
+  const links: ComponentChildren[] = [];
+  if (event.person)
+    links.push(<a href={`/admin/people/${event.person}`}>{names[event.person] ?? event.person}</a>);
+  if (event.application) links.push(<a href={`/admin/apps/${event.application}`}>{event.application}</a>);
+  if (group && names[group]) links.push(<a href={`/admin/groups/${group}`}>{names[group]}</a>);
+  return <span class="about">{links}</span>;
+}
+
+/** The facts kept of an event, without the ids that are shown as names. */
+export function EventFacts({ event }: { event: Event }) {
+  const facts = Object.entries(event.data).filter(([name]) => name !== 'group');
+  return (
+    <span class="event-facts">
+      {facts.map(([name, value]) => (
+        <span class="fact" key={name}>
+          {name} <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+        </span>
+      ))}
+    </span>
+  );
+}
+
+/** Events as a timeline. `about` names whom they are about, for lists of more than one person. */
+export function Events({ events, about }: { events: readonly Event[]; about?: boolean }) {
+  const moments = events.map((event) => ({
+    key: event.id,
+    at: event.at,
+    tone: toneOf(event.type),
+    what: event.text.replace(/\.$/, ''),
+    more: (
+      <>
+        {about && (event.person || event.application) && (
+          <>
+            <About event={event} />
+            {' · '}
+          </>
+        )}
+        <Actor event={event} />
+        <EventFacts event={event} />
+      </>
+    ),
+  }));
+  return <Timeline moments={moments} />;
+}
