@@ -75,6 +75,7 @@ export async function testDatabase(
 }
 
 export interface Platform extends RunningHouse {
+  connection: Connection;
   clock: FakeClock;
   /** Every line logged, as written. */
   lines: string[];
@@ -152,6 +153,7 @@ async function open(
   let closed = false;
   const platform: Platform = {
     ...house,
+    connection,
     clock,
     lines,
     origin,

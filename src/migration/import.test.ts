@@ -1,9 +1,4 @@
 import assert from 'node:assert/strict';
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { Readable } from 'node:stream';
 import { before, test } from 'node:test';
 import { listEvents } from '#core/events/events.ts';
@@ -21,8 +16,6 @@ import { type TestDatabase, testDatabase } from '../../test/kit.ts';
 import { runImport } from './import.ts';
 import { ImportRunning } from './migration.ts';
 import { reportText } from './report.ts';
-
-const program = path.resolve(import.meta.dirname, '../../test/programs/import.ts');
 
 function ldif(text: string, label = 'old.ldif'): Source {
   return { label, readSource: () => readLdif(Readable.from([Buffer.from(text)])) };
@@ -136,54 +129,6 @@ test('people keep names, addresses and groups as the directory has them', async 
     assert.equal(entered.length, here.filter(Boolean).length, name);
   }
 });
-
-test('F-26 killed three times in the middle, an import goes on and brings nobody twice', async () => {
-  const home = await testDatabase({ poolSize: 2 });
-  const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-import-'));
-  const file = path.join(folder, 'old.ldif');
-  await writeFile(file, directory.ldif);
-  try {
-    for (const kill of [300, 900, 1_600]) {
-      const child = fork(program, [JSON.stringify(home.connection), file, 'old'], {
-        execArgv: ['--disable-warning=ExperimentalWarning'],
-      });
-      child.on('message', ({ phase, done }: { phase: string; done: number }) => {
-        if (phase === 'importing' && done >= kill) child.kill('SIGKILL');
-      });
-      const [, signal] = await once(child, 'exit');
-      assert.equal(signal, 'SIGKILL');
-      const [there] = await home.database.query<{ n: number }>('select count(*) as n from people');
-      assert.ok(there!.n > 0 && there!.n < 2_000);
-      await lockIsFree(home, 'old');
-    }
-    const report = await runImport(home, ldif(directory.ldif), { name: 'old' });
-    const clean = await runImport(await testDatabase(), ldif(directory.ldif), { name: 'old' });
-    assert.equal(report.resumed, true);
-    assert.deepEqual(report.counts, clean.counts, 'as if it had never been killed');
-    assert.deepEqual(report.findings, clean.findings);
-    const [doubles] = await home.database.query<{ n: number }>(
-      'select count(*) - count(distinct source_key) as n from person_origins',
-    );
-    assert.equal(doubles?.n, 0);
-    const [runs] = await home.database.query<{ n: number }>('select count(*) as n from import_runs');
-    assert.equal(runs?.n, 1);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-});
-
-/** The server notices a killed client a moment later. */
-async function lockIsFree({ database }: TestDatabase, name: string): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const held = await database.query(
-      "select 1 from pg_locks where locktype = 'advisory' and objid = hashtext($1)::oid",
-      [name],
-    );
-    if (held.length === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.fail('the lock of a killed import stays');
-}
 
 test('an LDIF with 2,000 wrong lines: each is named, no damaged record is half imported', async () => {
   const home = await testDatabase();

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { record } from '#core/events/events.ts';
 import { type Joined, joinMany } from '#core/lifecycle/join.ts';
 import { insertOrigins, originsOf, takenUsernames, verifiedOwners } from '#core/people/people.ts';
+import { Problem } from '#core/problem.ts';
 import type { Clock } from '#kit/clock/clock.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import { type Database, system } from '#kit/db/database.ts';
@@ -151,6 +152,10 @@ async function openRun(
     cause: 'import',
     requestId: id,
   };
+  if (resumed) {
+    tally.counts.groups = last.counts.groups ?? 0;
+    tally.counts.memberships = last.counts.memberships ?? 0;
+  }
   if (!dryRun) {
     const fingerprint = fingerprintOf(candidates);
     await needs.database.transact(context, (tx) => store.openRun(tx, { id, source: name, fingerprint }));
@@ -222,7 +227,7 @@ async function importBatch(run: Run, batch: readonly Candidate[]): Promise<Asses
     return await run.database.transact(run.context, (tx) => settleBatch(tx, run, batch));
   } catch (error) {
     const only = batch[0];
-    if (!isUniqueViolation(error) || !only) throw error;
+    if (!isTaken(error) || !only) throw error;
     if (batch.length === 1) return [await noteLost(run, only)];
     const settled: Assessment[] = [];
     for (const candidate of batch) settled.push(...(await importBatch(run, [candidate])));
@@ -230,8 +235,12 @@ async function importBatch(run: Run, batch: readonly Candidate[]): Promise<Asses
   }
 }
 
-function isUniqueViolation(error: unknown): boolean {
-  return (error as { code?: unknown }).code === '23505';
+/** Another door was quicker with a name or an address, as the database or as the core says it. */
+function isTaken(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return (
+    code === '23505' || (error instanceof Problem && (code === 'address-taken' || code === 'username-taken'))
+  );
 }
 
 async function lookUp(tx: Tx, run: Run, batch: readonly Candidate[]): Promise<Known> {
@@ -324,11 +333,14 @@ async function importGroups(run: Run, { groups }: ReadSource, { onProgress }: Im
 async function importGroup(run: Run, group: PlannedGroup): Promise<void> {
   const people = group.members.flatMap((key) => run.joined.get(key) ?? []);
   for (let at = 0; at === 0 || at < people.length; at += groupBatch) {
-    const { made, entered } = await run.database.transact(run.context, (tx) =>
-      enterGroup(tx, group, people.slice(at, at + groupBatch), run.name),
-    );
-    if (made) run.tally.counts.groups += 1;
-    run.tally.counts.memberships += entered;
+    const { counts } = run.tally;
+    const after = await run.database.transact(run.context, async (tx) => {
+      const { made, entered } = await enterGroup(tx, group, people.slice(at, at + groupBatch), run.name);
+      const sums = { groups: counts.groups + Number(made), memberships: counts.memberships + entered };
+      await store.saveGroupCounts(tx, run.id, sums);
+      return sums;
+    });
+    Object.assign(counts, after);
   }
 }
 

@@ -100,6 +100,19 @@ export async function openRun(
   );
 }
 
+/** What the run has made of groups so far, for a next attempt to count on from. */
+export async function saveGroupCounts(
+  tx: Tx,
+  id: string,
+  counts: { groups: number; memberships: number },
+): Promise<void> {
+  await tx.query('update import_runs set counts = counts || $2, updated_at = $3 where id = $1', [
+    id,
+    JSON.stringify(counts),
+    tx.now(),
+  ]);
+}
+
 export async function endRun(
   tx: Tx,
   id: string,
