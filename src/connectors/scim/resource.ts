@@ -95,20 +95,19 @@ export function readGroupResource(
   if (!isUsableId(id) || typeof name !== 'string') return undefined;
   const externalId = own(json, 'externalId');
   const version = versionOf(json, etag);
-  const list = own(json, 'members');
   return {
     id,
     name,
     ...(typeof externalId === 'string' && externalId !== '' ? { externalId } : {}),
-    ...(members === 'told'
-      ? {
-          members: entries(list)
-            .map((entry) => own(entry, 'value'))
-            .filter(isUsableId),
-        }
-      : {}),
+    ...(members === 'told' ? { members: membersIn(own(json, 'members')) } : {}),
     ...(version ? { version } : {}),
   };
+}
+
+/** Each once: some servers keep a member as often as it was added. */
+function membersIn(list: unknown): string[] {
+  const ids = entries(list).map((entry) => own(entry, 'value'));
+  return [...new Set(ids.filter(isUsableId))];
 }
 
 function versionOf(json: Json, etag: string | null | undefined): string | undefined {
