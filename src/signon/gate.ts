@@ -318,9 +318,11 @@ async function admitPerson(
       await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: refused });
       return { refused };
     }
-    await forgiveAttempts(tx, candidate.subject, candidate.typed);
-    const signedIn = await openFor(tx, { ...attempt, amr: ['pwd'] }, person);
-    await needs.limits.giveBack(networkLimitKey(attempt), tx);
+    const [signedIn] = await Promise.all([
+      openFor(tx, { ...attempt, amr: ['pwd'] }, person),
+      forgiveAttempts(tx, candidate.subject, candidate.typed),
+      needs.limits.giveBack(networkLimitKey(attempt), tx),
+    ]);
     return { signedIn };
   });
   if (outcome.refused) throw new Problem(outcome.refused);
@@ -342,7 +344,7 @@ export async function openFor(
 ): Promise<SignedInNow> {
   const { sessions } = await community(tx);
   const persistent = attempt.persistent && sessions.rememberDays > 0;
-  const { session, token } = await openSession(tx, {
+  const opened = openSession(tx, {
     person: person.id,
     amr: attempt.amr,
     aal: 1,
@@ -353,8 +355,11 @@ export async function openFor(
       ? { idleSeconds: sessions.rememberDays * 86_400, absoluteSeconds: sessions.rememberDays * 86_400 }
       : { idleSeconds: sessions.idleMinutes * 60, absoluteSeconds: sessions.absoluteMinutes * 60 },
   });
-  await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: 'ok' });
-  const deviceToken = await rememberDevice(tx, person.id, attempt.device, attempt.deviceToken);
+  const [{ session, token }, deviceToken] = await Promise.all([
+    opened,
+    rememberDevice(tx, person.id, attempt.device, attempt.deviceToken),
+    noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: 'ok' }),
+  ]);
   return { session, person, token, deviceToken };
 }
 

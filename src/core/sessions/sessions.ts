@@ -62,11 +62,13 @@ export async function openSession(
     idleSeconds: input.lifetimes.idleSeconds,
     expiresAt: new Date(tx.now().getTime() + input.lifetimes.absoluteSeconds * 1000),
   };
-  await store.insertSession(tx, session, hashToken(token));
-  await record(tx, 'session.opened', {
-    person: input.person,
-    data: { session: session.id, amr: session.amr, device: session.device },
-  });
+  await Promise.all([
+    store.insertSession(tx, session, hashToken(token)),
+    record(tx, 'session.opened', {
+      person: input.person,
+      data: { session: session.id, amr: session.amr, device: session.device },
+    }),
+  ]);
   return { session, token };
 }
 

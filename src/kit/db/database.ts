@@ -7,7 +7,7 @@ import type { Clock } from '#kit/clock/clock.ts';
 import type { Log } from '#kit/log/log.ts';
 import { Listener } from './listener.ts';
 import { migrate, migrationsDirectory, type SchemaState, schemaState } from './migrate.ts';
-import { type Cause, openTx, type Tx, type TxContext } from './tx.ts';
+import { type Cause, openTx, type Pipelined, type Tx, type TxContext } from './tx.ts';
 
 /** Where a PostgreSQL is. `host` may be the directory of a Unix socket. */
 export interface Connection {
@@ -107,6 +107,7 @@ export async function openDatabase(options: {
     connectionTimeoutMillis: 10_000,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    pipeline: true,
     statement_timeout: options.statementTimeoutMs ?? 15_000,
     lock_timeout: 10_000,
     idle_in_transaction_session_timeout: 60_000,
@@ -161,7 +162,9 @@ async function runOnce<T>(
 ): Promise<T> {
   return withClient(pool, async (client, breaks) => {
     try {
-      await client.query(begin);
+      // Leaves with the first statement; if it fails, that one fails as well.
+      const begun = client.query(begin);
+      begun.catch(() => undefined);
       const { tx, end } = openTx(client, context, clock);
       let result: T;
       try {
@@ -169,6 +172,7 @@ async function runOnce<T>(
       } finally {
         await end();
       }
+      await begun;
       const { command } = await client.query('COMMIT');
       if (command === 'ROLLBACK') {
         throw new Error('A statement failed and its error was swallowed: the transaction could not commit.');
@@ -197,6 +201,7 @@ async function withClient<T>(
     return await work(client, onError);
   } finally {
     client.off('error', onError);
+    (client as pg.PoolClient & Pipelined).pipeline = true;
     client.release(broken);
   }
 }

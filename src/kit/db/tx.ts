@@ -32,9 +32,12 @@ export interface Tx extends TxContext {
   ): Promise<Row[]>;
   /** Query builder on the same connection; stores narrow it with {@link tables}. */
   readonly db: Kysely<unknown>;
-  /** The connection itself, for COPY and the like. Never BEGIN, COMMIT or release it. */
+  /** The connection itself, for COPY and the like, when nothing else is under way. Never BEGIN, COMMIT or release it. */
   readonly client: ClientBase;
 }
+
+/** A connection whose statements leave before earlier ones are answered; the driver's types do not know it yet. */
+export type Pipelined = ClientBase & { pipeline: boolean };
 
 /** A store's typed view of its own tables. */
 export function tables<T>(tx: Tx): Kysely<T> {
@@ -42,8 +45,9 @@ export function tables<T>(tx: Tx): Kysely<T> {
 }
 
 /**
- * Builds the Tx for one open connection. Statements wait for their turn, so that `Promise.all` over several is
- * safe, and a Tx kept after its end refuses instead of writing outside any transaction.
+ * Builds the Tx for one open connection. Statements are carried out in the order they are asked for; those of a
+ * `Promise.all` leave together, without waiting for each other's answers. A Tx kept after its end refuses instead of
+ * writing outside any transaction.
  * @param most statements that may be run; more are refused
  * @returns the Tx and `end`, which waits for statements under way and closes it for good
  */
@@ -56,15 +60,17 @@ export function openTx(
   const began = clock.now().getTime();
   let ended = false;
   let count = 0;
-  let turn: Promise<unknown> = Promise.resolve();
+  const underWay = new Set<Promise<unknown>>();
   let builder: Kysely<unknown> | undefined;
 
-  function inTurn<T>(run: () => Promise<T>): Promise<T> {
+  function send<T>(run: () => Promise<T>): Promise<T> {
     if (ended) return Promise.reject(new Error('This transaction has ended; its Tx was kept for too long.'));
     count += 1;
     if (count > most) return Promise.reject(new Error(`More than ${most} statement outside a transaction.`));
-    const result = turn.then(run);
-    turn = result.catch(() => undefined);
+    const result = run();
+    const over = () => underWay.delete(settled);
+    const settled: Promise<unknown> = result.then(over, over);
+    underWay.add(settled);
     return result;
   }
 
@@ -72,28 +78,31 @@ export function openTx(
     ...context,
     clock,
     now: () => new Date(began),
-    client,
+    get client() {
+      // What streams cannot share the line with other statements.
+      (client as Pipelined).pipeline = false;
+      return client;
+    },
     async query<Row>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
       const config = { text, values: values as unknown[] | undefined, name };
-      return (await inTurn(() => client.query(config))).rows as Row[];
+      return (await send(() => client.query(config))).rows as Row[];
     },
     get db() {
-      builder ??= new Kysely<unknown>({ dialect: new PostgresDialect({ pool: poolOf(client, inTurn) }) });
+      builder ??= new Kysely<unknown>({ dialect: new PostgresDialect({ pool: poolOf(client, send) }) });
       return builder;
     },
   };
   const end = async () => {
-    await turn;
+    await Promise.all(underWay);
     ended = true;
   };
   return { tx, end };
 }
 
 /** The one connection dressed as the pool that the query builder expects. */
-function poolOf(client: ClientBase, inTurn: <T>(run: () => Promise<T>) => Promise<T>) {
+function poolOf(client: ClientBase, send: <T>(run: () => Promise<T>) => Promise<T>) {
   const connection = {
-    query: (text: string, values: readonly unknown[]) =>
-      inTurn(() => client.query(text, values as unknown[])),
+    query: (text: string, values: readonly unknown[]) => send(() => client.query(text, values as unknown[])),
     release: () => undefined,
   } as unknown as PostgresPoolClient;
   return { options: {}, connect: async () => connection, end: async () => undefined };
