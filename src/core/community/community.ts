@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { record } from '#core/events/events.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { compilePattern } from '#kit/expressions/pattern.ts';
 import { readSettings, writeSettings } from './store.ts';
 
 const webAddress = z
@@ -30,7 +31,7 @@ const domainName = z
 /** Whether it can be read the way `checkNewUsername` reads it. */
 function isPattern(text: string): boolean {
   try {
-    return Boolean(new RegExp(text, 'u'));
+    return Boolean(compilePattern(text));
   } catch {
     return false;
   }
@@ -75,9 +76,9 @@ export const communitySettings = z.strictObject({
       pattern: z
         .string()
         .max(200)
-        .refine(isPattern, 'must be a regular expression')
+        .refine(isPattern, 'must be a regular expression (RE2 syntax, without look-around)')
         .default('^[a-z][a-z0-9.]{2,20}$')
-        .describe('Rule for new user names; names that were imported are never checked again.'),
+        .describe('Rule for new user names (RE2 syntax: no look-around); names that were imported are never checked again.'),
       hint: z.string().max(200).default('3 to 21 small letters, digits or dots, starting with a letter.'),
       reserved: z
         .array(z.string().max(40))

@@ -4,6 +4,7 @@
  */
 import { domainToASCII } from 'node:url';
 import { Problem } from '#core/problem.ts';
+import { compilePattern } from '#kit/expressions/pattern.ts';
 
 /** Words kept for the people who run a community, whatever its rule says (RFC 2142 names among them). */
 const staffWords = [
@@ -36,7 +37,7 @@ export function checkNewUsername(
   const username = typed.normalize('NFKC').trim();
   const key = usernameKey(username);
   if (username.length > 64 || unsafe.test(username)) throw new Problem('username-rule');
-  if (!new RegExp(`^(?:${rule.pattern})$`, 'u').test(username)) throw new Problem('username-rule');
+  if (!compilePattern(rule.pattern).testAll(username)) throw new Problem('username-rule');
   const bare = key.replaceAll(/[^\p{L}\p{N}]/gu, '');
   const name = usernameKey(rule.communityName).replaceAll(/[^\p{L}\p{N}]/gu, '');
   const reserved = [...staffWords, ...rule.reserved].map(usernameKey);

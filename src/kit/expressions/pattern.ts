@@ -4,6 +4,10 @@ import { RE2JS } from '@bufbuild/re2';
 const maxSource = 200;
 const maxSteps = 2_000;
 
+/** The latest ones: a community's rule for names is asked for at every visit. */
+const recent = new Map<string, Pattern>();
+const mostRecent = 50;
+
 export interface Pattern {
   /** Steps of the compiled pattern: matching costs at most this many for each character of the text. */
   steps: number;
@@ -18,11 +22,21 @@ export interface Pattern {
  * in proportion to the text whatever the pattern. Throws a `SyntaxError` with a sentence when it is not one.
  */
 export function compilePattern(source: string): Pattern {
+  const known = recent.get(source);
+  if (known) return known;
   if (source.length > maxSource) throw new SyntaxError(`A pattern has at most ${maxSource} characters.`);
   const compiled = compiledFrom(source);
   const steps = compiled.re2().prog.numInst();
   if (steps > maxSteps) throw new SyntaxError('This pattern repeats too much. Use smaller numbers in { }.');
-  return { steps, test: (text) => compiled.test(text), testAll: (text) => compiled.testExact(text) };
+  const pattern: Pattern = {
+    steps,
+    test: (text) => compiled.test(text),
+    testAll: (text) => compiled.testExact(text),
+  };
+  const [oldest] = recent.keys();
+  if (recent.size >= mostRecent && oldest !== undefined) recent.delete(oldest);
+  recent.set(source, pattern);
+  return pattern;
 }
 
 function compiledFrom(source: string): RE2JS {
