@@ -11,7 +11,7 @@ import * as plans from './plans.store.ts';
 import { fenced, type Work } from './push.ts';
 import { planFor, type Situation } from './situation.ts';
 import { laneOf, type Target } from './targets.ts';
-import { type EntryKind, note } from './timeline.ts';
+import { type EntryKind, forgetSubject, note } from './timeline.ts';
 
 const changes = {
   create: 'created',
@@ -41,7 +41,10 @@ export async function settle(
     const ok = linked && !isStuck(plan);
     const disputed = !linked || plan.verdict === 'disputed';
     await links.writeSettled(tx, { application, person, externalId, ok, equal, disputed, problem });
-    if (situation.profile?.state === 'erased' && ok) await links.blankErased(tx, application, person);
+    if (situation.profile?.state === 'erased' && ok) {
+      await links.blankErased(tx, application, person);
+      await forgetSubject(tx, subject);
+    }
     if (isStuck(plan)) await plans.writePlans(tx, application, [{ ...plan, subject, digest: digestOf([]) }]);
     else await plans.deletePlans(tx, application, [subject]);
     await tell(tx, work, situation, plan, account, { problem, equal });
