@@ -1,14 +1,20 @@
-/** The text of each generated page. */
+/** The text of each generated page. That of connectors stands in docs-connectors.ts. */
 import { z } from 'zod';
 import { configFileEnv, type Setting, sections, settings } from '../src/config/settings.ts';
 import { catalogue } from '../src/core/events/catalogue.ts';
 import { problems } from '../src/core/problem.ts';
+import { connectorsPage } from './docs-connectors.ts';
 
 const generated = (source: string) => `<!-- Made from ${source} by \`npm run docs\`. Change it there. -->\n`;
 
 /** Every generated page by its path below docs/. */
 export function pages(): Record<string, string> {
-  return { 'configuration.md': configuration(), 'errors.md': errors(), 'events.md': events() };
+  return {
+    'configuration.md': configuration(),
+    'connectors.md': connectorsPage(),
+    'errors.md': errors(),
+    'events.md': events(),
+  };
 }
 
 function configuration(): string {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -7,6 +7,7 @@ import { settings } from '../src/config/settings.ts';
 import { catalogue } from '../src/core/events/catalogue.ts';
 import { problems } from '../src/core/problem.ts';
 import { outdated, writePages } from './docs.ts';
+import { connectors } from './docs-connectors.ts';
 import { pages } from './docs-pages.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-docs-'));
@@ -31,4 +32,27 @@ test('every setting, refusal and event has its place', () => {
     assert.ok(texts['configuration.md']?.includes(`\`${env}\``), env);
   for (const code of Object.keys(problems)) assert.ok(texts['errors.md']?.includes(`| \`${code}\` |`), code);
   for (const type of Object.keys(catalogue)) assert.ok(texts['events.md']?.includes(`| \`${type}\` |`), type);
+});
+
+test('every connector of the house has its section, with each attribute and fact', () => {
+  const page = pages()['connectors.md']!;
+  const source = path.join(import.meta.dirname, '../src/connectors');
+  const fronts = readdirSync(source, { recursive: true, encoding: 'utf8' })
+    .filter((name) => path.basename(name, '.ts') === path.basename(path.dirname(name)))
+    .flatMap((name) =>
+      [...readFileSync(path.join(source, name), 'utf8').matchAll(/^export const \w+Connector\b/gm)].map(
+        ([one]) => one,
+      ),
+    );
+  assert.equal(
+    connectors.length,
+    fronts.length,
+    'each exported connector stands in tools/docs-connectors.ts',
+  );
+  for (const connector of connectors) {
+    assert.ok(page.includes(`## \`${connector.name}\``), connector.name);
+    for (const { name } of connector.attributes) assert.ok(page.includes(`| \`${name}\``), name);
+    for (const [name, { source: place }] of Object.entries(connector.profile.facts))
+      assert.ok(page.includes(`| \`${name}\``) && page.includes(place), name);
+  }
 });
