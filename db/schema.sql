@@ -577,6 +577,17 @@ CREATE TABLE target_links (
 CREATE INDEX target_links_person ON target_links USING btree (person);
 CREATE UNIQUE INDEX target_links_remote ON target_links USING btree (application, remote_id) WHERE (state <> 'deleted'::text);
 
+CREATE TABLE target_listed_groups (
+  application text NOT NULL,
+  remote_id text NOT NULL,
+  name text NOT NULL,
+  name_key text NOT NULL,
+  external_id text,
+  CONSTRAINT target_listed_groups_pkey PRIMARY KEY (application, remote_id),
+  CONSTRAINT target_listed_groups_application_fkey FOREIGN KEY (application) REFERENCES targets(application) ON DELETE CASCADE
+);
+CREATE INDEX target_listed_groups_name ON target_listed_groups USING btree (application, name_key);
+
 CREATE TABLE target_members (
   application text NOT NULL,
   "group" uuid NOT NULL,
@@ -596,6 +607,19 @@ CREATE TABLE target_paces (
   open_until timestamp with time zone,
   CONSTRAINT target_paces_pkey PRIMARY KEY (application, kind),
   CONSTRAINT target_paces_application_fkey FOREIGN KEY (application) REFERENCES targets(application) ON DELETE CASCADE
+);
+
+CREATE TABLE target_pages (
+  application text NOT NULL,
+  remote_id text NOT NULL,
+  external_id text,
+  user_name_key text,
+  email_key text,
+  active boolean NOT NULL,
+  account_id text,
+  attributes jsonb NOT NULL,
+  CONSTRAINT target_pages_pkey PRIMARY KEY (application, remote_id),
+  CONSTRAINT target_pages_application_fkey FOREIGN KEY (application) REFERENCES targets(application) ON DELETE CASCADE
 );
 
 CREATE TABLE target_plans (

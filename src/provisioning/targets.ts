@@ -35,7 +35,7 @@ export interface Target {
   quarantine?: { why: string; since: Date };
   /** What the connector learned when it last prepared. */
   state: unknown;
-  /** When the last complete listing ended. */
+  /** When the last complete listing began: what it saw is at least as new. */
   listedAt?: Date;
   createdAt: Date;
   updatedAt: Date;
@@ -172,14 +172,18 @@ export interface About {
   signal?: AbortSignal;
 }
 
-/** Opens a target for speaking to it: credentials unsealed for this conversation, paced and traced calls. */
+/**
+ * Opens a target for speaking to it: credentials unsealed for this conversation, paced and traced calls.
+ * @param through stands around every call
+ */
 export async function openTarget(
   needs: ProvisioningNeeds,
   target: Target,
   about: About,
+  through: (call: Call) => Call = (call) => call,
 ): Promise<Connection> {
   const { call, ...opening } = await openingOf(needs, target, about);
-  return connectorOf(needs, target).open({ ...opening, call });
+  return connectorOf(needs, target).open({ ...opening, call: through(call) });
 }
 
 /** A connection for what is pure (`judge`): without credentials, and no call can go out. */
