@@ -202,6 +202,8 @@ const people: View[] = [
   { name: 'account', who: 'ada', open: at('/account') },
   { name: 'account-saved', who: 'ada', open: at('/account?said=saved') },
   { name: 'profile', who: 'ada', open: at('/account/profile') },
+  { name: 'address-for', who: 'ada', open: at('/account/address-for') },
+  { name: 'address-for-app', who: 'ada', open: at('/address-for/issues') },
   {
     name: 'profile-errors',
     who: 'ada',
@@ -282,7 +284,7 @@ const operators: View[] = [
   },
   { name: 'admin-overview', who: 'root', open: inConsole('/admin') },
   { name: 'admin-people', who: 'root', open: inConsole('/admin/people') },
-  { name: 'admin-people-search', who: 'root', open: inConsole('/admin/people?search=novak') },
+  { name: 'admin-people-search', who: 'root', open: inConsole('/admin/people?search=lindqvist') },
   { name: 'admin-people-nobody', who: 'root', open: inConsole('/admin/people?search=zzzz') },
   { name: 'admin-person', who: 'root', open: ofAda('') },
   { name: 'admin-person-sign-ins', who: 'root', open: ofAda('/sign-ins') },

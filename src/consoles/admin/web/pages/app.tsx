@@ -59,8 +59,10 @@ export function AppPage({ id }: { id: string }) {
       )}
       <div class="two">
         <What app={app} settings={settings} />
-        <Sees settings={settings} />
-        {settings.oidc && <SignsIn app={app} oidc={settings.oidc} />}
+        <div class="stack">
+          <Sees settings={settings} />
+          {settings.oidc && <SignsIn app={app} oidc={settings.oidc} />}
+        </div>
       </div>
       {events.data && (
         <Section title={say.latest}>

@@ -9,7 +9,7 @@ import { Notice } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { PagedTable } from '#consoles/admin/web/parts/table.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
-import { About, Actor, EventFacts, withNames } from '#consoles/admin/web/parts/timeline.tsx';
+import { About, Actor, EventFacts, saysShortly, withNames } from '#consoles/admin/web/parts/timeline.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { settingsOf } from './app-settings.ts';
@@ -62,14 +62,14 @@ export function EventsPage() {
             title: words.what,
             cell: (one) => (
               <>
-                {one.text.replace(/\.$/, '')}
+                {saysShortly(one)}
                 <br />
                 <code class="muted">{one.type}</code>
               </>
             ),
           },
           { title: words.about, cell: (one) => <About event={one} />, breaks: true },
-          { title: words.who, cell: (one) => <Actor event={one} />, wide: true },
+          { title: words.who, cell: (one) => <Actor event={one} />, breaks: true, wide: true },
           { title: words.facts, cell: (one) => <EventFacts event={one} />, breaks: true, wide: true },
         ]}
       />

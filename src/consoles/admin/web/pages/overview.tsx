@@ -30,7 +30,7 @@ export function OverviewPage() {
       {data && <Attention concerns={data.concerns} />}
       {data && <Standing overview={data} />}
       {data && <Growth overview={data} />}
-      {data?.work && <Work work={data.work} />}
+      {data?.work && data.work.length > 0 && <Work work={data.work} />}
       {events.data && (
         <Section
           title={say.latest}
@@ -75,9 +75,13 @@ function told({
   return <p>{words.concerns[code](lane, count(many))}</p>;
 }
 
+/** Those who belong come first. */
+const order = (state: PersonState) => (state === 'active' ? 0 : 1);
+
 function Standing({ overview }: { overview: Overview }) {
   const states = Object.entries(overview.people) as [PersonState, number][];
-  const shown = states.filter(([state, many]) => state === 'active' || many > 0);
+  const [active, ...others] = [...states].sort(([one], [other]) => order(one) - order(other));
+  const shown = [active, ...others.filter(([, many]) => many > 0)].filter((one) => one !== undefined);
   return (
     <Section title={say.standing} action={<LinkButton label={say.all} href="/admin/people" compact />}>
       <dl class="figures">
@@ -107,7 +111,11 @@ function Growth({ overview: { joined } }: { overview: Overview }) {
   );
   return (
     <Section title={say.growthTitle}>
-      <Chart label={say.growth} points={points} />
+      {points.every(({ value }) => value === 0) ? (
+        <p class="muted small">{say.growthNone}</p>
+      ) : (
+        <Chart label={say.growth} points={points} />
+      )}
     </Section>
   );
 }
@@ -115,22 +123,18 @@ function Growth({ overview: { joined } }: { overview: Overview }) {
 function Work({ work }: { work: NonNullable<Overview['work']> }) {
   return (
     <Section title={say.work}>
-      {work.length === 0 ? (
-        <p class="muted">{say.workNone}</p>
-      ) : (
-        <Table
-          caption={say.work}
-          rows={work}
-          keyOf={(one) => one.lane}
-          columns={[
-            { title: say.lane, cell: (one) => one.lane },
-            { title: say.ready, cell: (one) => count(one.ready), number: true },
-            { title: say.leased, cell: (one) => count(one.leased), number: true },
-            { title: say.dead, cell: (one) => count(one.dead), number: true },
-            { title: say.oldest, cell: (one) => say.seconds(one.oldestSeconds), number: true },
-          ]}
-        />
-      )}
+      <Table
+        caption={say.work}
+        rows={work}
+        keyOf={(one) => one.lane}
+        columns={[
+          { title: say.lane, cell: (one) => one.lane },
+          { title: say.ready, cell: (one) => count(one.ready), number: true },
+          { title: say.leased, cell: (one) => count(one.leased), number: true },
+          { title: say.dead, cell: (one) => count(one.dead), number: true },
+          { title: say.oldest, cell: (one) => say.seconds(one.oldestSeconds), number: true },
+        ]}
+      />
     </Section>
   );
 }

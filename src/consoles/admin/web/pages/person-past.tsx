@@ -43,7 +43,11 @@ export function PersonSignIns({ person: { id } }: { person: Person }) {
             columns={[
               { title: say.device, cell: (one) => one.device },
               { title: say.network, cell: (one) => <code>{one.network}</code> },
-              { title: say.how, cell: (one) => one.amr.join(', '), wide: true },
+              {
+                title: say.how,
+                cell: (one) => one.amr.map((method) => words.methods[method] ?? method).join(', '),
+                wide: true,
+              },
               { title: say.signedIn, cell: (one) => <Time at={one.authTime} /> },
               { title: say.seen, cell: (one) => <Time at={one.lastSeenAt} /> },
             ]}
@@ -77,7 +81,7 @@ function Attempts({ items }: { items: Answer<'GET /people/:id/sign-ins'>['items'
             />
           ),
         },
-        { title: say.app, cell: (one) => one.application ?? one.door },
+        { title: say.app, cell: (one) => one.application ?? words.doors[one.door] ?? one.door },
         { title: say.device, cell: (one) => one.device },
         { title: say.network, cell: (one) => <code>{one.network}</code>, wide: true },
       ]}

@@ -15,13 +15,15 @@ const say = words.personPage;
 export function PersonProfile({ person }: { person: Person }) {
   return (
     <div class="two">
-      <Who person={person} />
+      <div class="stack">
+        <Who person={person} />
+        <Apps person={person} />
+      </div>
       <div class="stack">
         <Addresses id={person.id} />
         <Groups groups={person.groups} />
+        <Attributes person={person} />
       </div>
-      <Apps person={person} />
-      <Attributes person={person} />
     </div>
   );
 }
@@ -136,7 +138,7 @@ function Attributes({ person }: { person: Person }) {
   const titles = new Map(declared.data?.items.map((one) => [String(one.name), String(one.title)]));
   const facts = Object.entries(person.attributes).map(([name, value]) => ({
     name: titles.get(name) ?? name,
-    value: String(value),
+    value: typeof value === 'boolean' ? (value ? words.yes : words.no) : String(value),
   }));
   return (
     <Section title={say.attributes}>

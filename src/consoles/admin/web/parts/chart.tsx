@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { words } from '#consoles/admin/web/words.ts';
-import { count, dayOf } from './time.tsx';
+import { count, dayOf, shortDayOf } from './time.tsx';
 
 export interface ChartProps {
   /** What is counted, for the axis and the table. */
@@ -82,7 +82,7 @@ function draw(element: HTMLElement, label: string, points: ChartProps['points'])
       cursor: { show: false },
       scales: { y: { range: (_, __, most) => [0, Math.max(4, Math.ceil(most * 1.1))] } },
       axes: [
-        axis,
+        { ...axis, values: (_, marks) => marks.map((mark) => shortDayOf(new Date(mark * 1000))) },
         {
           ...axis,
           label,

@@ -5,6 +5,7 @@ const language = document.documentElement.lang || 'en';
 const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
 const exact = new Intl.DateTimeFormat(language, { dateStyle: 'long', timeStyle: 'long' });
 const day = new Intl.DateTimeFormat(language, { dateStyle: 'medium' });
+const shortDay = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short' });
 const number = new Intl.NumberFormat(language);
 
 const steps: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
@@ -22,6 +23,7 @@ export function ago(at: Date, now = new Date()): string {
   return relative.format(unit === 'second' && Math.abs(seconds) < 45 ? 0 : Math.round(seconds / size), unit);
 }
 
+export const shortDayOf = (at: Date): string => shortDay.format(at);
 export const dayOf = (at: Date): string => day.format(at);
 export const count = (value: number): string => number.format(value);
 

@@ -53,6 +53,9 @@ export function toneOf(type: string): Tone {
   return tones.find(([shape]) => shape.test(type))?.[1] ?? 'neutral';
 }
 
+/** What happened, without the explanation that stands in the log's own description. */
+export const saysShortly = (event: Event): string => event.text.split(/[:;]|\.$/, 1)[0] ?? event.type;
+
 /** Who did it, in words. */
 export function Actor({ event }: { event: Event }) {
   const { actor, cause, names } = event;
@@ -80,14 +83,23 @@ export function About({ event }: { event: Event }) {
   return <span class="about">{links}</span>;
 }
 
-/** The facts kept of an event, without the ids that are shown as names. */
+/** Ids say nothing to a reader: what they stand for is named, or gone. */
+const isId = (value: unknown) =>
+  typeof value === 'string' && /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value);
+
+function written(value: unknown): string {
+  if (Array.isArray(value)) return value.filter((one) => !isId(one)).join(', ');
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** The facts kept of an event, in its own words. */
 export function EventFacts({ event }: { event: Event }) {
-  const facts = Object.entries(event.data).filter(([name]) => name !== 'group');
+  const facts = Object.entries(event.data).filter(([, value]) => !isId(value));
   return (
     <span class="event-facts">
       {facts.map(([name, value]) => (
         <span class="fact" key={name}>
-          {name} <code>{typeof value === 'string' ? value : JSON.stringify(value)}</code>
+          {name} <code>{written(value)}</code>
         </span>
       ))}
     </span>
@@ -100,7 +112,7 @@ export function Events({ events, about }: { events: readonly Event[]; about?: bo
     key: event.id,
     at: event.at,
     tone: toneOf(event.type),
-    what: event.text.replace(/\.$/, ''),
+    what: saysShortly(event),
     more: (
       <>
         {about && (event.person || event.application) && (
