@@ -1,5 +1,5 @@
 /** Compares a live SCIM target with its profile: reading only, or with a named test account also writing. */
-import { randomToken } from '#kit/crypto/ids.ts';
+import { newId } from '#kit/crypto/ids.ts';
 import { type Desired, type Finding, Stop } from '#provisioning/connector.ts';
 import type { Accounts } from './accounts.ts';
 import { type Dialect, type Facts, readSelfDescription } from './dialect.ts';
@@ -126,7 +126,7 @@ async function pagingChecks({ exchange, dialect }: CheckInput): Promise<Finding[
 }
 
 async function filterChecks({ exchange, dialect }: CheckInput): Promise<Finding[]> {
-  const nobody = `nobody-${randomToken(12)}`;
+  const nobody = `nobody-${newId()}`;
   const findings: Finding[] = [];
   const ask = async (endpoint: string, attribute: string, fact: string, expected: boolean) => {
     const filter = `${attribute} eq ${JSON.stringify(nobody)}`;
@@ -218,7 +218,7 @@ async function doubleCheck({ accounts, exchange }: CheckInput, desired: Desired)
 }
 
 async function groupChecks({ dialect, exchange, groups }: CheckInput, member: string): Promise<Finding[]> {
-  const name = `gatehouse-check-${randomToken(6)}`;
+  const name = `gatehouse-check-${newId()}`;
   const group = await groups.applyGroup({ do: 'create-group', name, externalId: name });
   if (!group) return [finding('create group', 'taken', 'not told')];
   const findings: Finding[] = [];
