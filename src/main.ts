@@ -23,10 +23,13 @@ import { createMailer, type Mailer } from '#kit/smtp/smtp.ts';
 import { importErasureReader } from '#migration/forget.ts';
 import { startWrapping } from '#migration/wrap.ts';
 import { startNotices } from '#notices/notices.ts';
+import { rewrapTargets } from '#provisioning/targets.ts';
+import { startProvisioning } from '#provisioning/work.ts';
 import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
 import type { PageNeeds } from '#signon/visit.ts';
+import { connectors } from './connectors.ts';
 import { closeAll, type House, type HouseOptions, openHouse } from './house.ts';
 import { operations, refuseOthers } from './operations.ts';
 import { sweepHistory } from './retention.ts';
@@ -118,6 +121,9 @@ async function startWork(
   });
   closers.push(() => notices.stop());
   settlers.push(() => notices.settle());
+  const provisioning = await startProvisioning({ ...house, connectors });
+  closers.push(() => provisioning.stop());
+  settlers.push(() => provisioning.settle());
   const sealing = sealAgain(house, fronts);
   settlers.push(() => sealing);
   closers.push(() => sealing);
@@ -154,6 +160,7 @@ async function sealAgain(house: House, fronts: readonly Front[]): Promise<void> 
     if (secrets.recognise(String(stored)) === 'current') return;
     let sealed = 0;
     for (const front of fronts) sealed += (await front.rewrap?.()) ?? 0;
+    sealed += await database.transact(system(), (tx) => rewrapTargets(tx, secrets));
     await database.transact(system(), (tx) => setHouseFact(tx, 'master-key', secrets.fingerprint));
     log.info({ sealed }, 'everything is sealed under the new master key; the previous one can be put away');
   } catch (error) {
@@ -186,7 +193,7 @@ async function startWeb(
   registerSignOn(app, needs, fronts);
   registerAccount(app, needs, fronts);
   registerAdmin(app, needs);
-  registerApi(app, house);
+  registerApi(app, { ...house, connectors });
   for (const front of fronts) await front.register(app);
   await open(app, house, closers, listen);
   return app;

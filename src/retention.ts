@@ -3,6 +3,8 @@ import { deleteOldSignIns } from '#core/sessions/sessions.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { deleteOldImportRows, importRowDays } from '#migration/forget.ts';
+import { sweepRemovals } from '#provisioning/brake.ts';
+import { sweepTimeline } from '#provisioning/timeline.ts';
 import type { House } from './house.ts';
 
 /** As many as one statement deletes at most. */
@@ -10,18 +12,31 @@ const batch = 5000;
 /** Batches of one round, so that a first clean-up after years shares the database with everyone else. */
 const mostBatches = 40;
 
-/** Lets go of sign-ins and of what finished imports noted, where they are older than they may become. */
+/** How long a timeline tells of pushes; the last entries of everyone stay, so that the answer is never "nobody knows". */
+const timelineDays = 90;
+const timelineKeeps = 20;
+
+/** Lets go of sign-ins, of what finished imports noted and of old pushes, where they are older than they may become. */
 export async function sweepHistory(house: Pick<House, 'database' | 'clock' | 'config'>): Promise<void> {
   await sweep(house, house.config.signInHistoryDays, deleteOldSignIns);
   await sweep(house, importRowDays, deleteOldImportRows);
+  await inBatches(house, (tx) => sweepTimeline(tx, { days: timelineDays, keep: timelineKeeps, most: batch }));
+  await inBatches(house, (tx) => sweepRemovals(tx, batch));
 }
 
 async function sweep(
-  { database, clock }: Pick<House, 'database' | 'clock'>,
+  house: Pick<House, 'database' | 'clock'>,
   days: number,
   remove: (tx: Tx, before: Date) => Promise<number>,
 ): Promise<void> {
-  const before = new Date(clock.now().getTime() - days * 86_400_000);
+  const before = new Date(house.clock.now().getTime() - days * 86_400_000);
+  await inBatches(house, (tx) => remove(tx, before));
+}
+
+async function inBatches(
+  { database }: Pick<House, 'database'>,
+  remove: (tx: Tx) => Promise<number>,
+): Promise<void> {
   for (let round = 0; round < mostBatches; round += 1)
-    if ((await database.transact(system('schedule'), (tx) => remove(tx, before))) < batch) return;
+    if ((await database.transact(system('schedule'), remove)) < batch) return;
 }

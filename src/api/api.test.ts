@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { before, test } from 'node:test';
+import { connectors } from '#connectors.ts';
 import { applicationSettings, saveApplication, setSecret } from '#core/applications/applications.ts';
 import { join } from '#core/lifecycle/join.ts';
 import { appoint } from '#core/operators/operators.ts';
@@ -13,6 +14,7 @@ import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type App, createServer } from '#kit/http/server.ts';
+import { createNet } from '#kit/net/net.ts';
 import { type TestDatabase, testDatabase } from '../../test/kit.ts';
 import { type ApiRoute, registerApi } from './api.ts';
 import { apiStatus } from './errors.ts';
@@ -37,7 +39,7 @@ before(async () => {
     mac: secrets.mac,
     renderError: () => ({ status: 500, json: { fallen: 'through' } }),
   });
-  routes = registerApi(app, { database: home.database, secrets, log: home.log });
+  routes = registerApi(app, { ...home, secrets, net: createNet({ allow: [], log: home.log }), connectors });
   await app.ready();
   await during(async (tx) => {
     for (const id of ['wiki', 'board'])
@@ -133,6 +135,22 @@ const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'GET /applications/:id/aliases/:person': 'aliases.read',
   'PUT /applications/:id/aliases/:person': 'aliases.write',
   'DELETE /applications/:id/aliases/:person': 'aliases.write',
+  'GET /connectors': 'targets.read',
+  'GET /targets': 'targets.read',
+  'GET /targets/:id': 'targets.read',
+  'PUT /targets/:id': 'targets.write',
+  'DELETE /targets/:id': 'targets.write',
+  'PUT /targets/:id/credentials': 'targets.write',
+  'POST /targets/:id/mode': 'targets.write',
+  'POST /targets/:id/release': 'targets.write',
+  'GET /targets/:id/queue': 'targets.read',
+  'GET /targets/:id/rates': 'targets.read',
+  'POST /targets/:id/replay': 'targets.write',
+  'POST /targets/:id/replay-dead': 'targets.write',
+  'GET /targets/:id/brake': 'targets.read',
+  'POST /targets/:id/brake': 'targets.write',
+  'GET /targets/:id/timeline': 'targets.read',
+  'GET /people/:id/timeline': 'targets.read',
   'GET /events': 'events.read',
   'GET /overview': 'people.read',
   'GET /operators': 'operators.read',
@@ -231,6 +249,8 @@ test('AD-06 nobody makes a token that may do more than themselves', async () => 
     );
 });
 
+const scimTarget = { connector: 'scim', options: { baseUrl: 'https://scim.example.org/v2' } };
+
 const writable: [method: string, url: () => string, body: () => object][] = [
   ['POST', () => '/people', () => ({ username: 'grace.hopper', address: 'grace@example.org' })],
   ['PATCH', () => `/people/${ada}`, () => ({ givenName: 'Ada' })],
@@ -245,6 +265,13 @@ const writable: [method: string, url: () => string, body: () => object][] = [
   ['PUT', () => '/applications/wiki', () => ({ settings: { title: 'Extra' } })],
   ['POST', () => '/applications/wiki/secret', () => ({})],
   ['PUT', () => `/applications/wiki/aliases/${'x'}`, () => ({ alias: 'x' })],
+  ['PUT', () => '/targets/wiki', () => ({ settings: scimTarget, credentials: { token: 't' } })],
+  ['PUT', () => '/targets/wiki/credentials', () => ({ credentials: { token: 't' } })],
+  ['POST', () => '/targets/wiki/mode', () => ({ mode: 'off' })],
+  ['POST', () => '/targets/wiki/release', () => ({})],
+  ['POST', () => '/targets/wiki/replay', () => ({ subject: `person:${ada}` })],
+  ['POST', () => '/targets/wiki/replay-dead', () => ({})],
+  ['POST', () => '/targets/wiki/brake', () => ({ approve: 'all' })],
   ['PUT', () => '/community', () => ({ name: 'Extra' })],
   ['PUT', () => '/attributes', () => ({ items: [], withdraw: ['city'] })],
   ['POST', () => '/tokens', () => ({ name: 'x', scopes: ['auditor'] })],

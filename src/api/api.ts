@@ -15,11 +15,10 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
-import type { Secrets } from '#kit/crypto/secrets.ts';
-import type { Database, TransactOptions } from '#kit/db/database.ts';
+import type { TransactOptions } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type App, HttpRefusal } from '#kit/http/server.ts';
-import type { Log } from '#kit/log/log.ts';
+import type { ProvisioningNeeds } from '#provisioning/targets.ts';
 import { type ApiRoute, contextOf, guard, holdCaller } from './access.ts';
 import { applicationRoutes } from './applications.ts';
 import { communityRoutes } from './community.ts';
@@ -31,15 +30,14 @@ import { overviewRoutes } from './overview.ts';
 import { type Cursors, createCursors } from './paging.ts';
 import { peopleRoutes } from './people.ts';
 import { personRecordRoutes } from './person-records.ts';
+import { targetQueueRoutes } from './target-queue.ts';
+import { targetRoutes } from './targets.ts';
 import { tokenRoutes } from './tokens.ts';
 
 export type { ApiRoute } from './access.ts';
 
-export interface ApiNeeds {
-  database: Database;
-  secrets: Secrets;
-  log: Log;
-}
+/** What targets need is all the API needs. */
+export type ApiNeeds = ProvisioningNeeds;
 
 /** The part of the server these routes stand in; schemas are zod. */
 export type ApiScope = FastifyInstance<
@@ -54,6 +52,7 @@ export type ApiScope = FastifyInstance<
 export interface Api {
   scope: ApiScope;
   cursors: Cursors;
+  needs: ApiNeeds;
   read<T>(request: FastifyRequest, work: (tx: Tx) => Promise<T>): Promise<T>;
   change<T>(request: FastifyRequest, work: (tx: Tx) => Promise<T>, options?: TransactOptions): Promise<T>;
 }
@@ -87,6 +86,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       const api: Api = {
         scope,
         cursors: createCursors(needs.secrets),
+        needs,
         read: (request, work) => database.read(contextOf(request), work),
         change: (request, work, options) =>
           database.transact(
@@ -102,6 +102,8 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       personRecordRoutes(api);
       groupRoutes(api);
       applicationRoutes(api);
+      targetRoutes(api);
+      targetQueueRoutes(api);
       communityRoutes(api);
       eventRoutes(api);
       tokenRoutes(api);

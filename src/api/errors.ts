@@ -115,6 +115,15 @@ export class NothingHere extends Problem {
   }
 }
 
+/** What a request says is of the right form and still cannot be meant; each place with a sentence of its own. */
+export class FieldsRefused extends Problem {
+  readonly findings: readonly { path: string; text: string }[];
+  constructor(findings: readonly { path: string; text: string }[]) {
+    super('input-malformed', { detail: findings.map(({ path, text }) => `${path}: ${text}`).join('; ') });
+    this.findings = findings;
+  }
+}
+
 interface Found {
   code: ProblemCode;
   status: number;
@@ -128,6 +137,10 @@ interface Found {
 
 function understand(error: unknown): Found {
   if (error instanceof PreconditionFailed) return { code: 'conflict', status: 412 };
+  if (error instanceof FieldsRefused) {
+    const named = error.findings.map(({ path, text }) => [path, { code: error.code, text }]);
+    return { code: error.code, status: 400, fields: Object.fromEntries(named), detail: error.facts.detail };
+  }
   if (error instanceof Problem) {
     const { fields, retryAfter, detail } = error.facts;
     const named =

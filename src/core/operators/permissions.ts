@@ -21,6 +21,10 @@ export const permissions = {
   'applications.write': ['owner', 'apps', 'app-owner'],
   /** Add and remove apps. */
   'applications.manage': ['owner', 'apps'],
+  /** Targets with their plans, queues and timelines; never their credentials. */
+  'targets.read': ['owner', 'people', 'apps', 'help-desk', 'auditor', 'app-owner'],
+  /** Set them up, try a mapping, plan, decide, send again. */
+  'targets.write': ['owner', 'apps', 'app-owner'],
   'aliases.read': ['owner', 'people', 'apps', 'help-desk', 'auditor', 'app-owner'],
   'aliases.write': ['owner', 'people'],
   'events.read': ['owner', 'people', 'auditor'],
