@@ -11,6 +11,7 @@ import { checkSetup } from '#core/operators/setup.ts';
 import { tokenByValue } from '#core/operators/tokens.ts';
 import { findByUsername } from '#core/people/people.ts';
 import { openSession } from '#core/sessions/sessions.ts';
+import { rotateKeys } from '#fronts/oidc/keys.ts';
 import { openHouse } from '#house.ts';
 import { systemClock } from '#kit/clock/clock.ts';
 import { createHasher } from '#kit/crypto/passwords.ts';
@@ -196,6 +197,24 @@ test('a file is applied, a token made, people and apps and events are listed', a
   await refused(['people', 'show', 'bob'], 1, /no such person/);
   assert.equal(JSON.parse((await good(['people', 'show', id, '--json'])).out).state, 'erased');
   await refused(['people', 'erase', 'ada', '--yes'], 1, /last owner/);
+});
+
+test('KE-04 a key in danger is taken back by hand; another one signs at once', async () => {
+  const secrets = createSecrets(await loadMasterKey({ file: path.join(first, 'master.key') }));
+  await database.transact(system(), (tx) => rotateKeys(tx, secrets, new Date()));
+  const listed = JSON.parse((await good(['keys', 'list', '--json'])).out) as {
+    kid: string;
+    state: string;
+    alg: string;
+  }[];
+  const active = listed.find((key) => key.state === 'active' && key.alg === 'RS256');
+  assert.ok(active && !JSON.stringify(listed).includes('sealed'));
+  await refused(['keys', 'withdraw', active.kid], 2, /Add --yes to do it/);
+  await refused(['keys', 'withdraw', 'nothing', '--yes'], 1, /no such key/);
+  await good(['keys', 'withdraw', active.kid, '--yes']);
+  const after = JSON.parse((await good(['keys', 'list', '--json'])).out) as typeof listed;
+  assert.ok(!after.some((key) => key.kid === active.kid));
+  assert.equal(after.filter((key) => key.state === 'active' && key.alg === 'RS256').length, 1);
 });
 
 test('what is typed wrongly ends with 2, what is refused with 1, each in a sentence', async () => {

@@ -14,6 +14,7 @@ import type { AddCommand, CommandIo, CommandSettings, Toolbox } from './cli.ts';
 import { eventsCommand } from './events.ts';
 import { type OpenHouse, withHouse } from './house.ts';
 import { importCommand } from './import.ts';
+import { keysCommand } from './keys.ts';
 import { peopleCommand } from './people.ts';
 import { restoreCommand } from './restore.ts';
 import { demoCommand, type Running, serveCommand } from './serve.ts';
@@ -98,7 +99,14 @@ function build<Settings extends CommandSettings>(io: CommandIo, parts: ProgramPa
     ],
     'The community as a file:': [applyCommand(parts.declared), exportCommand(parts.declared)],
     'People of an older system:': [importCommand],
-    'People, apps, operators:': [peopleCommand, appsCommand, eventsCommand, adminCommand, tokenCommand],
+    'People, apps, operators:': [
+      peopleCommand,
+      appsCommand,
+      eventsCommand,
+      adminCommand,
+      tokenCommand,
+      keysCommand,
+    ],
     'Keep it safe:': [backupCommand, restoreCommand],
   };
   for (const [heading, list] of Object.entries(commands)) {

@@ -20,8 +20,8 @@ export interface AnswerNeeds {
   applications: Applications;
 }
 
-/** Seconds for which anyone may keep the key set and the discovery document. */
-const publishedSeconds = 300;
+/** Seconds for which anyone may keep the key set and the discovery document: a key in danger is gone within a minute (KE-04). */
+const publishedSeconds = 60;
 
 /** The middleware around the whole library. */
 export function answerMiddleware(needs: AnswerNeeds) {

@@ -111,7 +111,7 @@ test('KE-03 KE-04 a running server signs with the new key and publishes what it 
   const other = await platform.again();
   const kids = async (at: Platform) => {
     const response = await fetch(`${at.origin}/oidc/jwks`);
-    assert.match(response.headers.get('cache-control') ?? '', /max-age=300/);
+    assert.match(response.headers.get('cache-control') ?? '', /max-age=60/);
     const { keys } = (await response.json()) as { keys: JWK[] };
     assert.ok(keys.every((key) => key.d === undefined && key.p === undefined));
     return keys.map((key) => key.kid);

@@ -140,6 +140,29 @@ export async function withdrawKey(tx: Tx, secrets: Secrets, kid: string): Promis
   return true;
 }
 
+/** One published key as operators see it; what it signs with stays sealed. */
+export interface PublishedKey {
+  kid: string;
+  alg: KeyAlgorithm;
+  state: 'next' | 'active' | 'retiring';
+  createdAt: Date;
+  activeAt?: Date;
+  retiringAt?: Date;
+}
+
+/** Every key that apps accept now, oldest first. */
+export async function publishedKeys(tx: Tx): Promise<PublishedKey[]> {
+  const rows = await store.listKeys(tx);
+  return rows.map(({ kid, alg, state, createdAt, activeAt, retiringAt }) => ({
+    kid,
+    alg,
+    state: state as PublishedKey['state'],
+    createdAt,
+    activeAt: activeAt ?? undefined,
+    retiringAt: retiringAt ?? undefined,
+  }));
+}
+
 export interface KeyRing {
   /** Private keys with kid, alg and use: those that sign first, then the others that are published. */
   jwks: JWK[];
