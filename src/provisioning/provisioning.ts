@@ -8,50 +8,73 @@
  * `situation` (what is wanted) → look at the target → `plan` → `permission` → `apply` step by step → `settle`.
  * Connectors know `connector.ts` alone.
  */
-export { type BrakeState, brakeState, releaseBrake, sweepRemovals } from './brake.ts';
+import { Problem } from '#core/problem.ts';
+import { isId } from '#kit/crypto/ids.ts';
+import { system } from '#kit/db/database.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { enqueue } from '#kit/queue/queue.ts';
+import type { GroupPlan } from './group-plan.ts';
+import { provisionGroup } from './groups.ts';
+import { subjectJob } from './intake.ts';
+import { type Link, linksOfPerson } from './links.store.ts';
+import type { Plan } from './plan.ts';
+import { provision } from './provision.ts';
+import { type ProvisioningNeeds, prepareTarget, requireTarget } from './targets.ts';
+import { type PlainState, personTimeline, plainState } from './timeline.ts';
+
 export type { Connector } from './connector.ts';
-export type { GroupPlan } from './group-plan.ts';
-export { type GroupLink, groupLinks } from './groups.store.ts';
-export { provisionGroup } from './groups.ts';
-export type { LaneHandler, LaneHandlers } from './handle.ts';
-export { type LaneJob, subjectJob } from './intake.ts';
-export { type Link, linksOf, linksOfPerson } from './links.store.ts';
-export {
-  compileMapping,
-  desiredFor,
-  isMappingProblem,
-  type MappingProblem,
-  MappingRefused,
-  mappingVariables,
-  valuesFor,
-} from './mapping.ts';
-export { digestOf, type Plan, type Verdict, verdicts } from './plan.ts';
-export { type Outcome, provision } from './provision.ts';
-export { type QueueView, queueView, replay, replayAll } from './queue-view.ts';
-export {
-  checkSettings,
-  type SettingsFinding,
-  type TargetSettings,
-  targetModes,
-  targetSettings,
-} from './settings.ts';
-export { planPeople } from './situation.ts';
-export {
-  factsOf,
-  findTarget,
-  laneOf,
-  liftQuarantine,
-  listTargets,
-  openTarget,
-  type ProvisioningNeeds,
-  prepareTarget,
-  quarantine,
-  removeTarget,
-  requireTarget,
-  rewrapTargets,
-  saveTarget,
-  setMode,
-  type Target,
-} from './targets.ts';
-export { type Entry, type PlainState, personTimeline, plainState, timelineOf } from './timeline.ts';
-export { type ProvisioningOptions, type RunningProvisioning, startProvisioning } from './work.ts';
+export { type RunningProvisioning, startProvisioning } from './work.ts';
+
+function parseSubject(subject: string): { kind: 'person' | 'group'; id: string } {
+  const [kind, id = ''] = subject.split(':', 2);
+  if ((kind !== 'person' && kind !== 'group') || !isId(id))
+    throw new Problem('input-malformed', { detail: 'a subject is person:<id> or group:<id>' });
+  return { kind, id };
+}
+
+/**
+ * What a push would do right now, asked of the target itself: the same code as the push, and nothing is written there or
+ * here. Throws what a push would throw (`Retry`, `Stop`).
+ * @param subject `person:<id>` or `group:<id>`
+ */
+export async function preview(
+  needs: ProvisioningNeeds,
+  application: string,
+  subject: string,
+): Promise<Plan | GroupPlan> {
+  const { kind, id } = parseSubject(subject);
+  const known = await needs.database.read(system(), (tx) => requireTarget(tx, application));
+  const target = known.state === undefined ? await prepareTarget(needs, known) : known;
+  const push = { id: 0, attempt: 1, cause: 'button' };
+  const run = kind === 'person' ? provision : provisionGroup;
+  return (await run(needs, target, id, push, undefined, { dryRun: true })).plan;
+}
+
+/** Puts one subject to work by a person's wish. In mode `plan` it is planned anew; nothing unapproved is sent. */
+export async function pushNow(tx: Tx, application: string, subject: string): Promise<void> {
+  parseSubject(subject);
+  await requireTarget(tx, application);
+  const actor = tx.actor.name ?? tx.actor.kind;
+  await enqueue(tx, subjectJob(application, subject, { cause: 'button', actor }));
+}
+
+export interface AccountThere {
+  application: string;
+  link?: Link;
+  /** The last thing that happened, in plain words. */
+  plain?: PlainState;
+}
+
+/** The accounts of one person at all targets: "was my user pushed?" at one look. */
+export async function accountsOf(tx: Tx, person: string): Promise<AccountThere[]> {
+  const links = new Map((await linksOfPerson(tx, person)).map((link) => [link.application, link]));
+  const last = new Map<string, PlainState>();
+  for (const entry of await personTimeline(tx, person))
+    if (!last.has(entry.application)) last.set(entry.application, plainState(entry));
+  const applications = [...new Set([...links.keys(), ...last.keys()])].sort();
+  return applications.map((application) => ({
+    application,
+    link: links.get(application),
+    plain: last.get(application),
+  }));
+}
