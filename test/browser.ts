@@ -156,7 +156,11 @@ export async function tabThrough(page: Page): Promise<{ missed: string[]; blind:
     const all = document.querySelectorAll<HTMLElement>(
       'a[href], button, input:not([type="hidden"]), select, textarea, summary, [tabindex="0"]',
     );
-    const seen = [...all].filter((one) => one.tabIndex >= 0 && one.checkVisibility());
+    // Of radios that belong together Tab reaches the chosen one, arrows the others.
+    const byArrows = (one: HTMLElement) =>
+      one.matches('input[type="radio"]:not(:checked)') &&
+      one.closest('fieldset')?.querySelector('input[type="radio"]:checked') != null;
+    const seen = [...all].filter((one) => one.tabIndex >= 0 && one.checkVisibility() && !byArrows(one));
     for (const one of seen) one.dataset.toReach = '';
     document.body.tabIndex = -1;
     document.body.focus();

@@ -49,6 +49,7 @@ community:
   name: Northlight Community
   help: /help
   contact: helpdesk@northlight.example
+  aliasMailboxes: { domains: [members.northlight.example] }
   links:
     - { title: Issues, url: /go/issues }
     - { title: Wiki, url: /go/wiki }
@@ -68,7 +69,7 @@ attributes:
   - { name: member_number, type: text, title: Member number, editable: operators }
   - { name: remarks, type: text, title: Remarks of the office, visible: operators, editable: operators }
 applications:
-  - { id: issues, title: Issues, description: "Report a bug, follow its way", url: "https://issues.northlight.example/", oidc: { redirectUris: ["https://issues.northlight.example/callback"] } }
+  - { id: issues, title: Issues, description: "Report a bug, follow its way", alias: { address: mailbox }, url: "https://issues.northlight.example/", oidc: { redirectUris: ["https://issues.northlight.example/callback"] } }
   - { id: wiki, title: Wiki, description: How everything works, url: "https://wiki.northlight.example/", consent: trusted, oidc: { redirectUris: ["https://wiki.northlight.example/callback"] } }
   - { id: forum, title: Forum, description: "Ask, answer, get to know people", url: "https://forum.northlight.example/" }
   - { id: records, title: Medical records of the teaching hospital, description: "", access: { groups: [clinicians] } }
