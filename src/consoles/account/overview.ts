@@ -26,6 +26,7 @@ import {
 } from '#kit/page/parts.ts';
 import { problemWords } from '#signon/errors.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
+import { accountsSection, myAccounts } from './accounts-there.ts';
 import { type Home, home } from './guest.ts';
 
 /** GET /account. */
@@ -42,6 +43,7 @@ export function overviewRoutes(app: App, needs: PageNeeds): void {
       ${passwordSection(here, facts.passwordSet)}
       ${sessionSection(here, facts.sessions)}
       ${appSection(here, facts)}
+      ${accountsSection(here, facts.accounts)}
       ${historySection(here, facts)}`;
     return show(here, reply, {
       title: here.tell('title'),
@@ -61,7 +63,8 @@ async function readFacts(tx: Tx, person: string) {
   const passwordSet = await passwordSetAt(tx, person);
   const titles = new Map((await listApplications(tx)).map((one) => [one.id, one.settings.title]));
   const used = [...((await lastSignIns(tx, [person])).get(person) ?? [])].filter(([id]) => titles.has(id));
-  return { declared, values, addresses, sessions, signIns, passwordSet, titles, used };
+  const accounts = await myAccounts(tx, person, titles);
+  return { declared, values, addresses, sessions, signIns, passwordSet, titles, used, accounts };
 }
 type Facts = Awaited<ReturnType<typeof readFacts>>;
 
