@@ -144,7 +144,7 @@ export function createEndpoints(options: EndpointOptions) {
   function member(value: string, at: (path: string, value: string) => string): Body {
     const user = directory.find('User', value);
     const display = user?.body.displayName ?? user?.body.userName;
-    const type = user ? 'User' : 'Group';
+    const type = directory.find('Group', value) ? 'Group' : 'User';
     return { value, $ref: at(`${type}s`, value), type, ...(display === undefined ? {} : { display }) };
   }
 

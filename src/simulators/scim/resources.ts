@@ -106,10 +106,10 @@ export function createDirectory(rules: DirectoryRules) {
     const returning = kind === 'User' ? returningUser(taken) : undefined;
     const fresh: Resource = { id: newId(), kind, version: 0, created: at, modified: at, body: {}, members };
     const resource = returning ?? fresh;
+    if (kind === 'User') hooks.beforeUser?.(returning, taken);
     refuseClash(kind, returning?.id, taken);
     if (!returning && all[kind].size >= (kind === 'User' ? rules.most.users : rules.most.groups))
       throw new Refusal(400, `The directory is full: it holds no more ${kind}s.`, 'tooMany');
-    if (kind === 'User') hooks.beforeUser?.(returning, taken);
     remember(resource, false);
     hidden.delete(resource.id);
     all[kind].set(resource.id, resource);
@@ -138,8 +138,8 @@ export function createDirectory(rules: DirectoryRules) {
     const members = kind === 'Group' ? takeMembers(body, resource) : resource.members;
     if (kind === 'User') body.active ??= true;
     else if (!rules.renameGroups) body.displayName = resource.body.displayName!;
-    refuseClash(kind, id, body);
     if (kind === 'User') hooks.beforeUser?.(resource, body);
+    refuseClash(kind, id, body);
     delete body.password;
     if (isDeepStrictEqual(body, resource.body) && sameSet(members, resource.members)) return { resource };
     const before = resource.version;

@@ -174,7 +174,10 @@ test('a bearer that is missing or another one is refused, and so is a foreign na
     }).end(),
   );
   assert.equal(status, 421);
-  const crossSite = await call('POST', '/simulator/reset', undefined, { origin: 'https://evil.example' });
+  const crossSite = await fetch(`${simulator.origin}/simulator/reset`, {
+    method: 'POST',
+    headers: { origin: 'https://evil.example' },
+  });
   assert.equal(crossSite.status, 403);
   await assert.rejects(startScimSimulator({ log, host: '0.0.0.0' }), RangeError);
 });
@@ -385,6 +388,7 @@ test('a state file outlives the process, is whole, and belongs to one kind of si
   t.after(() => rm(folder, { recursive: true, force: true }));
   const state = path.join(folder, 'deep', 'state.json');
   const first = await startScimSimulator({ log, state, token: 'the-token' });
+  t.after(() => first.stop());
   const headers = { authorization: 'Bearer the-token', 'content-type': 'application/scim+json' };
   const post = (at: string, body: object) =>
     fetch(first.url + at, { method: 'POST', headers, body: JSON.stringify(body) }).then((answer) =>
