@@ -79,7 +79,13 @@ const narrow: readonly { part: RegExp; may: RegExp; says: string }[] = [
   },
 ];
 
+/** What runs in the browser: it knows its own files and its own packages, and the server does not know it. */
+const web = 'consoles/admin/web/';
+const webPackages = new Set(['preact', 'preact-iso', 'uplot']);
+
 function checkEdge(from: string, to: string): string | undefined {
+  if (from.startsWith(web) !== to.startsWith(web))
+    return 'The console in the browser and the server speak over /api/v1 and never import each other.';
   const own = partOf(from);
   const other = partOf(to);
   if (to.startsWith('config/')) {
@@ -124,10 +130,12 @@ function wrongForm(file: File, specifier: string): string | undefined {
   const inHouse = file.path.startsWith('src/');
   // Tests and tools stand outside src and have no other way to each other than by path.
   const climbs =
-    specifier.startsWith('../') && inHouse && !(file.isTest && /^(\.\.\/)+test\//.test(specifier));
+    specifier.startsWith('../') && inHouse && !(file.isTest && /^(\.\.\/)+(?:test|tools)\//.test(specifier));
   if (climbs) return `"${specifier}" climbs. Write "#…" for someone else's folder.`;
   if (!/^[.#]/.test(specifier)) return undefined;
-  if (!/\.(ts|json)$/.test(specifier)) return `"${specifier}" must end with .ts.`;
+  const inWeb = file.path.startsWith(`src/${web}`);
+  const ending = inWeb ? /\.(tsx?|css)$/ : inHouse ? /\.(ts|json)$/ : /\.(ts|mjs|json)$/;
+  if (!ending.test(specifier)) return `"${specifier}" must end with .ts.`;
   if (inHouse && /^\.\/.*\//.test(specifier)) return `"${specifier}" is another folder. Write "#…".`;
   const own = `#${file.folder.slice(4)}/`;
   if (inHouse && specifier.startsWith(own) && !specifier.slice(own.length).includes('/')) {
@@ -160,6 +168,10 @@ const packageHomes: Rule = (house) => {
         .split('/')
         .slice(0, specifier.startsWith('@') ? 2 : 1)
         .join('/');
+      if (file.path.startsWith(`src/${web}`)) {
+        const text = `${name} is not for the browser: ${[...webPackages].join(', ')} alone.`;
+        return webPackages.has(name) ? [] : [finding(file, start, rule, text)];
+      }
       const home = homes[name];
       if (home && !home.some((place) => file.path.startsWith(place))) {
         return [finding(file, start, rule, `${name} is used in ${home.join(' and ')} alone.`)];
@@ -203,7 +215,7 @@ const networkNames = /\b(connect|createConnection|request|get|Socket)\b/;
 
 const guardedNetwork: Rule = (house) =>
   inSource(house)
-    .filter(({ path }) => !/^src\/(kit\/net|simulators)\//.test(path))
+    .filter(({ path }) => !/^src\/(kit\/net|simulators)\//.test(path) && path !== `src/${web}client.ts`)
     .flatMap((file) => {
       const says = 'Only kit/net connects to others; take its guarded fetch or connect.';
       const calls = network.flatMap((shape) => [...file.code.matchAll(shape)].map((match) => match.index));

@@ -35,6 +35,7 @@ const frontPages: Readonly<Record<string, string>> = {
   'src/kit/db': 'database.ts',
   'src/kit/crypto': 'secrets.ts',
   'src/kit/http': 'server.ts',
+  'src/consoles/admin/web': 'console.tsx',
 };
 
 const frontPage: Rule = (house) => {
@@ -46,6 +47,8 @@ const frontPage: Rule = (house) => {
     const name = frontPages[folder] ?? `${folder.split('/').at(-1)}.ts`;
     const page = files.find((file) => file.name === name);
     const rule = 'front-page';
+    // Pages and parts of the console are many of a kind; their front page is the console's.
+    if (folder.startsWith('src/consoles/admin/web/')) return [];
     if (!page) return [{ file: `${folder}/${name}`, line: 1, rule, text: 'The folder has no front page.' }];
     if (page.text.startsWith('/**')) return [];
     return [
@@ -72,11 +75,14 @@ const drawers = new Set([
 const names: Rule = (house) =>
   source(house).flatMap((file) => {
     const rule = 'name';
-    const parts = file.path.slice(4).replace(/\.ts$/, '').split(/[/.]/);
+    const parts = file.path
+      .slice(4)
+      .replace(/\.tsx?$/, '')
+      .split(/[/.]/);
     const drawer = parts.find((part) => drawers.has(part));
     if (drawer)
       return [{ file: file.path, line: 1, rule, text: `"${drawer}" names a drawer. Name what is in it.` }];
-    const plain = /^[a-z0-9]+(?:[-.][a-z0-9]+)*\.ts$/.test(file.name);
+    const plain = /^[a-z0-9]+(?:[-.][a-z0-9]+)*\.tsx?$/.test(file.name);
     return plain
       ? []
       : [{ file: file.path, line: 1, rule, text: 'Files are named in small letters with hyphens.' }];

@@ -55,6 +55,11 @@ const map = (...folders: string[]) => ({
 });
 const groups = (text: string) => ({ ...map('core/groups'), 'src/core/groups/groups.ts': front + text });
 const people = (text: string) => ({ 'src/core/people/people.ts': front + text });
+const web = (text: string) => ({
+  ...map('consoles', 'consoles/admin', 'consoles/admin/web'),
+  'src/consoles/admin/admin.ts': front,
+  'src/consoles/admin/web/console.tsx': front + text,
+});
 const lines = (count: number) => 'export const x = 1;\n'.repeat(count);
 
 interface Planted {
@@ -320,6 +325,29 @@ const planted: readonly Planted[] = [
     rule: 'require',
     at: 'src/core/people/people.ts:2',
     says: /Use import/,
+  },
+  {
+    name: 'a console that knows the server',
+    files: {
+      ...web("import { x } from '#core/people/people.ts';\n"),
+    },
+    rule: 'dependency',
+    at: 'src/consoles/admin/web/console.tsx:2',
+    says: /speak over \/api\/v1/,
+  },
+  {
+    name: 'a package of the server in the browser',
+    files: { ...web("import { z } from 'zod';\n") },
+    rule: 'package-home',
+    at: 'src/consoles/admin/web/console.tsx:2',
+    says: /preact, preact-iso, uplot alone/,
+  },
+  {
+    name: 'a page of the console that asks by itself',
+    files: { ...web("export const a = () => fetch('/x');\n") },
+    rule: 'network',
+    at: 'src/consoles/admin/web/console.tsx:2',
+    says: /kit\/net/,
   },
   {
     name: 'unfinished work',

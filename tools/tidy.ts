@@ -66,7 +66,7 @@ function openHouse(root: string): House {
   const files = looked.flatMap((top) =>
     list(top)
       .map((name) => `${top}/${name.split(path.sep).join('/')}`)
-      .filter((name) => name.endsWith('.ts') && !/(^|\/)(node_modules|output|golden)\//.test(name))
+      .filter((name) => /\.tsx?$/.test(name) && !/(^|\/)(node_modules|output|golden)\//.test(name))
       .map((name) => openFile(name, readFileSync(at(name), 'utf8'))),
   );
   const read = (name: string) => (existsSync(at(name)) ? readFileSync(at(name), 'utf8') : undefined);

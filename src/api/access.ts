@@ -1,7 +1,7 @@
 /**
  * Who is calling, and whether the route is theirs: every route names the right it needs, and without one none opens.
  * A caller is a program with a token, or an operator whose browser is signed in. What needs a recent sign-in says so
- * (`elevation`); see docs/decisions/0008-session-and-elevation.md.
+ * (`elevation`); see docs/decisions/0009-session-and-elevation.md.
  */
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { holdRoles, rolesOf } from '#core/operators/operators.ts';

@@ -55,7 +55,7 @@ test('FE-01 every form refuses another site, a missing token and another browser
     (route) => !['GET', 'HEAD', 'OPTIONS'].includes(route.method),
   ))
     assert.ok(
-      ['form', 'bearer', 'protocol'].includes(door.door),
+      ['form', 'api', 'bearer', 'protocol'].includes(door.door),
       `${door.method} ${door.url} is ${door.door}`,
     );
   const fields = await freshForm(olga);

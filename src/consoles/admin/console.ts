@@ -4,13 +4,15 @@
  * and back.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { rolesOf } from '#core/operators/operators.ts';
 import type { Permission } from '#core/operators/permissions.ts';
+import { Problem } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { html } from '#kit/page/html.ts';
 import { consolePage } from '#kit/page/layout.ts';
 import { notice } from '#kit/page/parts.ts';
 import { isLocalPath, sealSignOn } from '#signon/dispatch.ts';
-import { accountSlot, lookOf, type PageNeeds, visit } from '#signon/visit.ts';
+import { accountSlot, lookOf, type PageNeeds, type Visit, visit } from '#signon/visit.ts';
 import { bundleRoutes, consoleBundle } from './bundle.ts';
 import { type Desk, desk, sections } from './operator.ts';
 
@@ -27,6 +29,7 @@ export function consoleRoutes(app: App, needs: PageNeeds): void {
   }
   app.get('/admin/sign-in', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
+    if (here.signedOn) await requireOperator(needs, here, here.signedOn.person.id);
     const to = String((request.query as Record<string, unknown>).to ?? '');
     const returnTo = isLocalPath(to) && /^\/admin(?:[/?]|$)/.test(to) ? to : '/admin';
     const again = here.signedOn && {
@@ -35,6 +38,12 @@ export function consoleRoutes(app: App, needs: PageNeeds): void {
     };
     return reply.redirect(sealSignOn(needs.secrets, here, { front: 'admin', returnTo, ...again }), 303);
   });
+}
+
+/** Nobody else has anything to come back to. */
+async function requireOperator(needs: PageNeeds, here: Visit, person: string): Promise<void> {
+  const grants = await needs.database.read(here.context, (tx) => rolesOf(tx, person));
+  if (grants.length === 0) throw new Problem('operator-forbidden');
 }
 
 function showConsole(here: Desk, reply: FastifyReply): FastifyReply {

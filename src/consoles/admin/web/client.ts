@@ -1,5 +1,5 @@
 /** The one way to the API: typed by what the API says of itself, with the cookie of the session and nothing else. */
-import type { Operations } from './golden/operations.ts';
+import type { Operations } from '#consoles/admin/web/golden/operations.ts';
 
 export type Operation = keyof Operations;
 export type Answer<Name extends Operation> = Operations[Name]['answer'];

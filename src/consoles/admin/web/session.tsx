@@ -1,9 +1,9 @@
 /** Who sits at the console, what they may do, and what happens when their session ends elsewhere. */
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext, useEffect, useRef, useState } from 'preact/hooks';
+import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { type Answer, call, onRefusal, type Refusal } from './client.ts';
 import { useLoad } from './load.ts';
-import { Refused } from './parts/notice.tsx';
 import { words } from './words.ts';
 
 export type Me = Answer<'GET /whoami'>;
