@@ -112,6 +112,17 @@ async function unseal(tx: Tx, secrets: Secrets, application: string): Promise<Re
   return JSON.parse(secrets.open(purpose, sealed, bindOf(application)).toString('utf8'));
 }
 
+/** Whether these are the credentials that are kept, as far as they are given. */
+export async function holdsCredentials(
+  tx: Tx,
+  secrets: Secrets,
+  application: string,
+  given: Readonly<Record<string, string>>,
+): Promise<boolean> {
+  const kept = await unseal(tx, secrets, application);
+  return Object.entries(given).every(([name, value]) => (kept[name] ?? '') === value);
+}
+
 /** Changes the mode alone. */
 export async function setMode(tx: Tx, application: string, mode: Target['mode']): Promise<void> {
   const target = await store.lockTarget(tx, application);
@@ -211,6 +222,7 @@ async function openingOf(needs: ProvisioningNeeds, target: Target, about: About)
     credentials,
     facts: factsOf(target, connector),
     state: target.state,
+    ...(about.jobId !== undefined && { run: String(about.jobId) }),
     call,
   };
 }

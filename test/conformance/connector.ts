@@ -28,7 +28,6 @@ export interface Stage {
   attributes(n: number): Record<string, Value>;
   /** Attributes that cannot be taken away or changed alone at this double. */
   fixed?: readonly string[];
-  /** Reading back is possible though `find` is not: never for receivers. */
   stop(): Promise<void>;
 }
 
@@ -218,12 +217,11 @@ function accountTests({ suite, open, prepared, someone, create, stage, count }: 
     await assert.rejects(open().apply({ do: 'invite', desired: someone() }), isStop('impossible'));
   });
 
-  test('a missing credential is said before anything is sent', () => {
-    const needed = { ...suite.connector };
-    assert.throws(() => {
-      const connection = openFor(needed, stage(), { call: neverCalled, credentials: {} });
-      return connection.prepare;
-    }, isStop('credentials'));
+  test('judging needs no credentials; sending without them is refused before anything goes out', async () => {
+    const connection = openFor(suite.connector, stage(), { call: neverCalled, credentials: {} });
+    const desired = someone();
+    assert.equal(typeof connection.judge(desired, undefined).standing, 'string');
+    await assert.rejects(connection.apply({ do: 'create', desired }), isStop('credentials'));
   });
 }
 

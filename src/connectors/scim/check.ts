@@ -200,10 +200,28 @@ export async function writeChecks(
   } finally {
     await input.exchange.send({ method: 'DELETE', path: ['Users', made.id], take: [404, 405, 410, 501] });
   }
-  const left = await accounts.read(made.id);
-  const meaning = left ? (left.active ? 'still active' : 'inactive') : 'gone';
-  findings.push(finding('deleteMeaning', facts.deleteMeaning, meaning));
+  findings.push(
+    finding('deleteMeaning', facts.deleteMeaning, await meaningOfDelete(input, desired, made.id)),
+  );
   return findings;
+}
+
+/** An id that is not known any more may hide a record that is kept: making the account again tells. */
+async function meaningOfDelete(
+  { accounts, exchange }: CheckInput,
+  desired: Desired,
+  id: string,
+): Promise<string> {
+  const left = await accounts.read(id);
+  if (left) return left.active ? 'still active' : 'inactive';
+  const again = await accounts.apply({ do: 'create', desired }).catch((error: unknown) => {
+    if (error instanceof Stop && error.code === 'clash') return undefined;
+    throw error;
+  });
+  if (!again) return 'inactive';
+  await accounts.apply({ do: 'deactivate', id: again.id, desired });
+  await exchange.send({ method: 'DELETE', path: ['Users', again.id], take: [404, 405, 410, 501] });
+  return again.id === id ? 'inactive' : 'gone';
 }
 
 async function doubleCheck({ accounts, exchange }: CheckInput, desired: Desired): Promise<Finding> {

@@ -26,7 +26,8 @@ export interface Message {
 
 export interface ExchangeInput {
   base: URL;
-  authorization: string;
+  /** The Authorization header; asked for each request, so that opening for judging alone needs no credentials. */
+  authorization(): string;
   contentType: string;
   /** Values that must never be part of a message, whatever a target echoes. */
   secrets: readonly string[];
@@ -40,7 +41,10 @@ const mostDetail = 300;
 
 export function createExchange(input: ExchangeInput): Exchange {
   const send = async (message: Message): Promise<Response> => {
-    const headers: Record<string, string> = { accept: input.contentType, authorization: input.authorization };
+    const headers: Record<string, string> = {
+      accept: input.contentType,
+      authorization: input.authorization(),
+    };
     if (message.body !== undefined) headers['content-type'] = `${input.contentType}; charset=utf-8`;
     if (message.version !== undefined) headers['if-match'] = message.version;
     const { method, body } = message;

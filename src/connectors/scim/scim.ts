@@ -101,12 +101,11 @@ export const slackConnector = scimConnectorFor(
 );
 
 function openScim(opening: Opening<ScimOptions>): Connection {
-  const { authorization, secrets } = authorizationOf(opening);
   const exchange = createExchange({
     base: new URL(opening.options.baseUrl),
-    authorization,
+    authorization: () => authorizationOf(opening),
     contentType: opening.options.contentType ?? 'application/scim+json',
-    secrets,
+    secrets: secretsOf(opening),
     call: opening.call,
   });
   const dialect = dialectOf(userFields, opening.options, opening.facts, storedDescription(opening.state));
@@ -117,15 +116,22 @@ function openScim(opening: Opening<ScimOptions>): Connection {
   });
 }
 
-function authorizationOf({ options: { authentication }, credentials: given }: Opening<ScimOptions>) {
+function authorizationOf({ options: { authentication }, credentials: given }: Opening<ScimOptions>): string {
   if (authentication === 'basic') {
     if (!given.user || !given.password)
       throw new Stop('credentials', 'A user name and a password are needed for this target.');
-    const pair = Buffer.from(`${given.user}:${given.password}`).toString('base64');
-    return { authorization: `Basic ${pair}`, secrets: [given.password, pair] };
+    return `Basic ${basicPair(given)}`;
   }
   if (!given.token) throw new Stop('credentials', 'A token is needed for this target.');
-  return { authorization: `Bearer ${given.token}`, secrets: [given.token] };
+  return `Bearer ${given.token}`;
+}
+
+const basicPair = ({ user = '', password = '' }: Opening['credentials']) =>
+  Buffer.from(`${user}:${password}`).toString('base64');
+
+/** Also in the form they travel in. */
+function secretsOf({ credentials: given }: Opening<ScimOptions>): string[] {
+  return [given.token, given.password, given.password && basicPair(given)].filter((one) => one !== undefined);
 }
 
 export interface ConnectionParts {
@@ -149,7 +155,6 @@ export function scimConnection(exchange: Exchange, dialect: Dialect, parts: Conn
   const groups = createGroups(exchange, dialect);
   return {
     capabilities: {
-      find: dialect.filters.length > 0,
       renameGroup: dialect.renameGroup,
       delete: dialect.deletes,
       membersBatch: dialect.membersBatch,

@@ -88,8 +88,7 @@ export function webhookConnectorWith(clock: Clock): Connector<WebhookOptions> {
 }
 
 function openWebhook(opening: Opening<WebhookOptions>, clock: Clock): Connection {
-  const signers = signersOf(opening.credentials);
-  const send = (message: Message) => deliver(opening, signers, clock, message);
+  const send = (message: Message) => deliver(opening, clock, message);
   return {
     prepare: async () => ({}),
     find: async () => [],
@@ -151,16 +150,13 @@ function unlisted(): AsyncIterable<never> {
   return { [Symbol.asyncIterator]: () => ({ next }) };
 }
 
-async function deliver(
-  opening: Opening<WebhookOptions>,
-  signers: readonly Webhook[],
-  clock: Clock,
-  message: Message,
-): Promise<void> {
+async function deliver(opening: Opening<WebhookOptions>, clock: Clock, message: Message): Promise<void> {
   const now = clock.now();
   const id = messageId(message, opening.run);
   const body = JSON.stringify({ type: message.type, timestamp: now.toISOString(), data: message.data });
-  const signature = signers.map((signer) => signer.sign(id, now, body)).join(' ');
+  const signature = signersOf(opening.credentials)
+    .map((signer) => signer.sign(id, now, body))
+    .join(' ');
   const response = await opening.call({
     method: 'POST',
     url: new URL(opening.options.url),

@@ -90,12 +90,14 @@ export const atlassianConnector: Connector<AtlassianOptions> = {
 function openAtlassian(opening: Opening<AtlassianOptions>): Connection {
   const { options, facts, credentials, state } = opening;
   const key = credentials.directoryKey;
-  if (!key) throw new Stop('credentials', 'The key of the directory is missing.');
   const exchange = createExchange({
     base: directoryAddress(options),
-    authorization: `Bearer ${key}`,
+    authorization: () => {
+      if (!key) throw new Stop('credentials', 'The key of the directory is missing.');
+      return `Bearer ${key}`;
+    },
     contentType: options.contentType ?? 'application/scim+json',
-    secrets: [key],
+    secrets: key ? [key] : [],
     call: opening.call,
   });
   const spelled = fieldsFor(String(facts.extensionKeys));

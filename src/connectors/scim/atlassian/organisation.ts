@@ -35,7 +35,7 @@ export function openOrganisation(opening: Opening<AtlassianOptions>): Organisati
     throw new Stop('impossible', 'This needs the organisation key and the id of the organisation.');
   const exchange = createExchange({
     base: new URL(options.apiUrl),
-    authorization: `Bearer ${key}`,
+    authorization: () => `Bearer ${key}`,
     contentType: 'application/json',
     secrets: [key],
     call: opening.call,
