@@ -12,6 +12,8 @@ import { houseFact, setHouseFact } from '#kit/db/facts.ts';
 import { createLimits, type Limits } from '#kit/limits/limits.ts';
 import { createLog, type Log } from '#kit/log/log.ts';
 import { createNet, type Net } from '#kit/net/net.ts';
+import type { Connector } from '#provisioning/connector.ts';
+import { connectors } from './connectors.ts';
 
 /** Everything with a life that parts are handed. */
 export interface House {
@@ -23,6 +25,7 @@ export interface House {
   hasher: Hasher;
   limits: Limits;
   net: Net;
+  connectors: ReadonlyMap<string, Connector>;
   close(): Promise<void>;
 }
 
@@ -58,7 +61,8 @@ export async function openHouse(config: Config, options: HouseOptions = {}): Pro
     });
     const net = createNet({ allow: config.outboundAllow, log });
     closers.push(() => net.close());
-    return { config, clock, log, database, secrets, hasher, limits: createLimits(database), net, close };
+    const limits = createLimits(database);
+    return { config, clock, log, database, secrets, hasher, limits, net, connectors, close };
   } catch (error) {
     await close();
     throw error;

@@ -29,7 +29,6 @@ import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
 import type { PageNeeds } from '#signon/visit.ts';
-import { connectors } from './connectors.ts';
 import { closeAll, type House, type HouseOptions, openHouse } from './house.ts';
 import { operations, refuseOthers } from './operations.ts';
 import { sweepHistory } from './retention.ts';
@@ -121,7 +120,7 @@ async function startWork(
   });
   closers.push(() => notices.stop());
   settlers.push(() => notices.settle());
-  const provisioning = await startProvisioning({ ...house, connectors });
+  const provisioning = await startProvisioning(house);
   closers.push(() => provisioning.stop());
   settlers.push(() => provisioning.settle());
   const sealing = sealAgain(house, fronts);
@@ -193,7 +192,7 @@ async function startWeb(
   registerSignOn(app, needs, fronts);
   registerAccount(app, needs, fronts);
   registerAdmin(app, needs);
-  registerApi(app, { ...house, connectors });
+  registerApi(app, house);
   for (const front of fronts) await front.register(app);
   await open(app, house, closers, listen);
   return app;

@@ -1,9 +1,15 @@
 /** `gatehouse apply FILE` and `gatehouse export`: the community as one file. */
 import { readFile, stat } from 'node:fs/promises';
-import type { Hasher } from '#kit/crypto/passwords.ts';
-import type { Database } from '#kit/db/database.ts';
+import path from 'node:path';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
-import { type AddCommand, type CommandIo, CommandRefused, commandContext, type Toolbox } from './cli.ts';
+import {
+  type AddCommand,
+  type CommandHouse,
+  type CommandIo,
+  CommandRefused,
+  commandContext,
+  type Toolbox,
+} from './cli.ts';
 import { startProgress } from './progress.ts';
 import { json } from './table.ts';
 
@@ -11,8 +17,14 @@ import { json } from './table.ts';
 export interface DeclaredPart {
   largestFile: number;
   applyDeclared(
-    needs: { database: Database; hasher: Hasher; context: TxContext },
-    input: { text: string; dryRun?: boolean; told?: (done: number, total: number) => void },
+    needs: CommandHouse & { context: TxContext },
+    input: {
+      text: string;
+      dryRun?: boolean;
+      told?: (done: number, total: number) => void;
+      env: CommandIo['env'];
+      folder?: string;
+    },
   ): Promise<{
     changes: string[];
     warnings: string[];
@@ -47,11 +59,17 @@ async function apply(
   const declared = await load();
   const text = await readCommunityFile(tools.io, file, declared.largestFile);
   const progress = startProgress('Checking passwords', tools.io.errors);
-  const applied = await tools.withHouse(({ database, hasher }) =>
+  const applied = await tools.withHouse((house) =>
     declared
       .applyDeclared(
-        { database, hasher, context: commandContext() },
-        { text, dryRun: options.dryRun, told: progress.show },
+        { ...house, context: commandContext() },
+        {
+          text,
+          dryRun: options.dryRun,
+          told: progress.show,
+          env: tools.io.env,
+          folder: file === '-' ? undefined : path.dirname(file),
+        },
       )
       .catch((error: Error) => {
         if (error.name !== 'DeclaredError') throw error;

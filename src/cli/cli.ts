@@ -13,6 +13,8 @@ import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Database } from '#kit/db/database.ts';
 import type { TxContext } from '#kit/db/tx.ts';
 import type { Log } from '#kit/log/log.ts';
+import type { Net } from '#kit/net/net.ts';
+import type { Connector } from '#provisioning/connector.ts';
 
 /** What commands work with once the database and the keys are open. */
 export interface CommandHouse {
@@ -21,6 +23,8 @@ export interface CommandHouse {
   hasher: Hasher;
   clock: Clock;
   log: Log;
+  net: Net;
+  connectors: ReadonlyMap<string, Connector>;
 }
 
 /** The settings commands look at. */

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { before, test } from 'node:test';
+import { connectors } from '#connectors.ts';
 import { checkSecret, listApplications } from '#core/applications/applications.ts';
 import { community } from '#core/community/community.ts';
 import { passwordOf, verifyPassword } from '#core/credentials/credentials.ts';
@@ -9,19 +11,24 @@ import { rolesOf } from '#core/operators/operators.ts';
 import { findByUsername, findByVerifiedAddress, listAddresses } from '#core/people/people.ts';
 import { listSessions, openSession } from '#core/sessions/sessions.ts';
 import { createHasher } from '#kit/crypto/passwords.ts';
+import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type TestDatabase, testDatabase } from '../../test/kit.ts';
 import { applyDeclared, DeclaredError, exportDeclared, parseDeclared } from './declared.ts';
 
+const secrets = createSecrets(randomBytes(32));
 const hasher = createHasher({ memoryKiB: 64, passes: 1 });
 let home: TestDatabase;
 before(async () => {
   home = await testDatabase();
 });
 const during = <T>(work: (tx: Tx) => Promise<T>) => home.database.transact(system('admin'), work);
-const apply = (text: string, dryRun = false) =>
-  applyDeclared({ database: home.database, hasher, context: system('apply') }, { text, dryRun });
+const apply = (text: string, dryRun = false, env: Record<string, string> = {}) =>
+  applyDeclared(
+    { database: home.database, hasher, secrets, connectors, context: system('apply') },
+    { text, dryRun, env },
+  );
 
 function findings(text: string): string[] {
   try {
@@ -153,7 +160,7 @@ test('everything that is wrong is named at once, with its line and what was mean
   assert.deepEqual(
     findings(`community:
   nmae: Harbour
-targets: []
+routes: []
 aplications: []
 applications:
   - id: Wiki
@@ -171,7 +178,7 @@ people:
 `),
     [
       'line 2, community.nmae: "nmae" is not a key known here; did you mean "name"?',
-      'line 3, targets: "targets" is not known in this version',
+      'line 3, routes: "routes" is not known in this version',
       'line 4, aplications: "aplications" is not a key known here; did you mean "applications"?',
       'line 6, applications[0].id: small letters, digits and dashes, 2 to 40',
       'line 9, applications[0].oidc.redirectUris[0]: must be https (or http on loopback), without fragment',

@@ -11,6 +11,7 @@ import { usernameKey } from '#core/people/names.ts';
 import { displayNameOf, listAddresses, listPeople, type Person } from '#core/people/people.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { declaredStates } from './schema.ts';
+import { exportTargets } from './targets.ts';
 
 const pageSize = 1000;
 
@@ -24,6 +25,7 @@ export async function exportDeclared(tx: Tx, options: { people?: boolean } = {})
     community: differing(await readCommunity(tx), communitySettings.parse({})),
     attributes: (await attributeDeclarations(tx)).map(exportAttribute),
     applications: applications.map(exportApplication),
+    targets: await exportTargets(tx, differing),
     groups: (await allGroups(tx)).map(exportGroup),
     people: options.people ? await exportPeople(tx, applications) : [],
   };

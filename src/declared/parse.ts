@@ -93,7 +93,7 @@ function toPlain(document: Document): unknown {
 }
 
 /** Things named twice. */
-function doubles({ attributes, applications, groups, people, places }: Declared): Finding[] {
+function doubles({ attributes, applications, targets, groups, people, places }: Declared): Finding[] {
   const twice = (section: string, field: string, keys: readonly string[]): Finding[] => {
     const seen = new Set<string>();
     return keys.flatMap((key, index) => {
@@ -112,6 +112,11 @@ function doubles({ attributes, applications, groups, people, places }: Declared)
       'applications',
       'id',
       (applications ?? []).map((one) => one.id),
+    ),
+    ...twice(
+      'targets',
+      'application',
+      (targets ?? []).map((one) => one.application),
     ),
     ...twice(
       'groups',

@@ -18,6 +18,7 @@ import type { Declared } from './parse.ts';
 import type { ReadyPasswords } from './passwords.ts';
 import { planPeople } from './people.ts';
 import type { DeclaredApplication, DeclaredGroup } from './schema.ts';
+import { planTargets, type TargetTools } from './targets.ts';
 
 /** One step: what it does, in a sentence, and the step itself. Steps run in order, in the plan's transaction. */
 export interface Change {
@@ -50,7 +51,11 @@ export interface Planning {
  * is then exactly that; of people and groups what the file says. What the file does not name stays.
  * @throws DeclaredError with everything that is named but not there, or taken by someone else
  */
-export async function planDeclared(tx: Tx, declared: Declared, passwords: ReadyPasswords): Promise<Plan> {
+export async function planDeclared(
+  tx: Tx,
+  declared: Declared,
+  ready: TargetTools & { passwords: ReadyPasswords },
+): Promise<Plan> {
   const planning: Planning = {
     declared,
     plan: { changes: [], warnings: [], secrets: [] },
@@ -63,7 +68,8 @@ export async function planDeclared(tx: Tx, declared: Declared, passwords: ReadyP
   for (const [index, group] of (declared.groups ?? []).entries()) planGroup(planning, group, index);
   for (const [index, one] of (declared.applications ?? []).entries())
     await planApplication(tx, planning, one, index);
-  const people = await planPeople(tx, planning, passwords);
+  await planTargets(tx, planning, ready);
+  const people = await planPeople(tx, planning, ready.passwords);
   await planBelonging(tx, planning, people);
   if (planning.findings.length > 0) throw new DeclaredError(planning.findings);
   return planning.plan;

@@ -6,6 +6,7 @@ import { roles } from '#core/operators/permissions.ts';
 import { attributeDeclaration } from '#core/people/attributes.ts';
 import { checkLegacyUsername, cleanLine, parseAddress } from '#core/people/names.ts';
 import { Problem } from '#core/problem.ts';
+import { targetSettings } from '#provisioning/settings.ts';
 import { identifyHash } from '#wire/hashes/hashes.ts';
 
 /** Reads a text with a function of the core; its refusal becomes the finding. */
@@ -109,18 +110,35 @@ export const declaredPerson = z
     message: 'give a password or a hash, not both',
   });
 
+const credential = z.union([
+  z.string().min(1).max(20_000),
+  z.strictObject({ file: z.string().min(1).max(1000).describe('A file that holds it alone.') }),
+]);
+
+export const declaredTarget = targetSettings.extend({
+  application: applicationId,
+  credentials: z
+    .record(z.string(), credential)
+    .optional()
+    .describe(
+      "The connector's, by name: ${NAME} of the environment, a file, or the text. Left out, they stay.",
+    ),
+});
+
 export const declaredHouse = z.strictObject({
   community: communitySettings.optional(),
   attributes: z.array(attributeDeclaration).max(200).optional(),
   applications: z.array(declaredApplication).max(1000).optional(),
+  targets: z.array(declaredTarget).max(1000).optional(),
   groups: z.array(declaredGroup).max(10_000).optional(),
   people: z.array(declaredPerson).max(50_000).optional(),
 });
 
 /** Sections that are planned; refused by name, so that nobody believes they were applied. */
-export const plannedSections = ['targets', 'upstreams', 'routes'];
+export const plannedSections = ['upstreams', 'routes'];
 
 export type DeclaredApplication = z.infer<typeof declaredApplication>;
+export type DeclaredTarget = z.infer<typeof declaredTarget>;
 export type DeclaredGroup = z.infer<typeof declaredGroup>;
 export type DeclaredPerson = z.infer<typeof declaredPerson>;
 export type DeclaredHouse = z.infer<typeof declaredHouse>;
