@@ -20,7 +20,13 @@ import {
 } from './targets.ts';
 import { note, noteAll } from './timeline.ts';
 
-export { blankListed as forgetListed, type ListingState, listedGroups, listingOf } from './listing.store.ts';
+export {
+  blankListed as forgetListed,
+  type ListedGroup,
+  type ListingState,
+  listedGroups,
+  listingOf,
+} from './listing.store.ts';
 
 /** Another listing of the same target began while this one was under way; what this one found is dropped. */
 export class ListingOvertaken extends Error {

@@ -166,8 +166,11 @@ export async function planPeople(
   const situations = await situationsOf(tx, needs, target, application, people);
   const linked = situations.flatMap(({ link }) => (link?.remoteId === undefined ? [] : [link.remoteId]));
   const listed = await links.listedAccounts(tx, target.application, linked);
-  const unlinked = situations.filter(({ link, desired }) => link?.remoteId === undefined && desired);
-  const candidates = await links.listedCandidates(tx, target.application, unlinked.map(wantedOf));
+  // Whose account is gone may have another one there by now, as a push would find out.
+  const unseen = situations.filter(
+    ({ link, desired }) => desired && (link?.remoteId === undefined || !listed.has(link.remoteId)),
+  );
+  const candidates = await links.listedCandidates(tx, target.application, unseen.map(wantedOf));
   const found = [...candidates.values()].flat().map(({ account }) => account);
   const heldBy = await links.holdersOf(
     tx,
