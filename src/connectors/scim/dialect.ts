@@ -22,6 +22,8 @@ export interface Dialect {
   renameGroup: boolean;
   ifMatch: boolean;
   membersTold: boolean;
+  /** Groups are looked for and listed without their members, which can be many thousands. */
+  excludeMembers: boolean;
   deactivateFirst: boolean;
   /** Members of a user resource that are never sent back. */
   drop: readonly string[];
@@ -118,6 +120,7 @@ export function dialectOf(
     renameGroup: facts.renameGroup !== false,
     ifMatch: facts.ifMatch !== false,
     membersTold: facts.membersTold !== false,
+    excludeMembers: facts.excludeMembers !== false,
     deactivateFirst: facts.deactivateFirst === true,
     drop: [],
   };

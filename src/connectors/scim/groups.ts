@@ -14,6 +14,7 @@ export interface Groups {
 
 export function createGroups(exchange: Exchange, dialect: Dialect): Groups {
   const told = dialect.membersTold ? 'told' : 'untold';
+  const brief: Record<string, string> = dialect.excludeMembers ? { excludedAttributes: 'members' } : {};
 
   async function fetchGroup(id: string): Promise<{ json: Json; group: RemoteGroup } | undefined> {
     const response = await exchange.send({ method: 'GET', path: ['Groups', id], take: [404, 410] });
@@ -33,7 +34,7 @@ export function createGroups(exchange: Exchange, dialect: Dialect): Groups {
       const response = await exchange.send({
         method: 'GET',
         path: ['Groups'],
-        query: { filter, excludedAttributes: 'members' },
+        query: { filter, ...brief },
         take: [400, 405, 501],
       });
       if (response.status >= 400) continue;
@@ -60,9 +61,9 @@ export function createGroups(exchange: Exchange, dialect: Dialect): Groups {
   }
 
   async function* listGroups(): AsyncIterable<{ items: RemoteGroup[]; total?: number }> {
-    for await (const { resources, total } of listPages(exchange, 'Groups', dialect)) {
+    for await (const { resources, total } of listPages(exchange, 'Groups', dialect, brief)) {
       const items = resources
-        .map((json) => readGroupResource(json, told))
+        .map((json) => readGroupResource(json, 'untold'))
         .filter((group) => group !== undefined);
       yield { items, ...(total === undefined ? {} : { total }) };
     }

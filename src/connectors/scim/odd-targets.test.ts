@@ -277,6 +277,29 @@ test('a refused batch of members is explained by who is there, and the rest is d
   }
 });
 
+test('a user name and a password are sent as Basic, and neither form of them is ever told', async () => {
+  const pair = Buffer.from('gatehouse:long-password').toString('base64');
+  const sent: Request[] = [];
+  const connection = scimConnector.open({
+    options: scimConnector.options.parse({ baseUrl: 'https://app.example/scim', authentication: 'basic' }),
+    credentials: { user: 'gatehouse', password: 'long-password' },
+    facts: Object.fromEntries(
+      Object.entries(scimConnector.profile.facts).map(([name, { value }]) => [name, value]),
+    ),
+    state: undefined,
+    call: async (request) => {
+      sent.push(request);
+      const json = { detail: `No Basic ${pair} (long-password) here` };
+      return { status: 400, headers: new Headers(), text: JSON.stringify(json), json };
+    },
+  });
+  await assert.rejects(connection.apply({ do: 'create', desired }), (error: Error) => {
+    assert.equal(error.message, 'The target refuses it (400): No Basic [removed] ([removed]) here');
+    return isStop('refused')(error);
+  });
+  assert.equal(sent[0]!.headers?.authorization, `Basic ${pair}`);
+});
+
 test('strict and slow targets have profiles of their own', () => {
   const aws = at(() => ({}), {}, { connector: awsConnector }).connection;
   assert.equal(aws.capabilities?.membersBatch, 100);

@@ -73,6 +73,12 @@ export const genericFacts = {
     choices: [true, false],
     ...rfc,
   },
+  excludeMembers: {
+    text: 'Groups are looked for and listed without their members (excludedAttributes), as Entra does.',
+    value: true,
+    choices: [true, false],
+    ...rfc,
+  },
   membersTold: {
     text: 'Reading a group tells its members; a group without a list has none.',
     value: true,

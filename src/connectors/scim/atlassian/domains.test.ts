@@ -107,10 +107,12 @@ test('a record without an account behind it says so, and a lost one is noticed',
   assert.match(lostAccount('712020:b', standing('ada@id.example'))!, /Another Atlassian account/);
 });
 
-test('what cannot be is said in one sentence: no address, domains unknown, a full directory', () => {
+test('without an address an alias is needed', () => {
+  for (const email of [null, 'no-at-sign']) assert.equal(judge(wanting(email)).standing, 'needs-alias');
+});
+
+test('what cannot be is said in one sentence: no name, domains unknown, a full directory', () => {
   for (const judgement of [
-    judge(wanting(null)),
-    judge(wanting('no-at-sign')),
     judge(wanting('ada@id.example'), undefined, { domains: undefined }),
     judge(wanting('ada@id.example'), undefined, { users: 70_000 }),
     judge({

@@ -55,12 +55,15 @@ export function judgeAccount(input: JudgeInput): Judgement {
   const { desired, remote, domains, facts } = input;
   const domain = domainOf(desired.attributes.email);
   const impossible = (why: string): Judgement => ({ standing: 'impossible', frozen: [], why });
-  if (!domain)
-    return impossible('Atlassian knows accounts by their e-mail address, and the mapping gives none.');
   if (!desired.attributes.userName)
     return impossible('Atlassian needs a user name, and the mapping gives none.');
   if (!desired.attributes.displayName)
     return impossible('Atlassian needs a display name, and the mapping gives none.');
+  if (!domain) {
+    const why =
+      'Atlassian knows accounts by their e-mail address, and this person has none for it. An alias address is needed.';
+    return { standing: 'needs-alias', frozen: [], why };
+  }
   if (!domains) {
     return impossible(
       'It is not known which domains the organisation holds. Give the organisation key, or name the domains in the options.',

@@ -181,6 +181,7 @@ export const atlassianProfile: TargetProfile = {
     ...speaking,
     groupUpdateBy: { ...genericFacts.groupUpdateBy, ...reference },
     membersTold: { ...genericFacts.membersTold, ...clients },
+    excludeMembers: { ...genericFacts.excludeMembers, ...reference },
     deletes: { ...genericFacts.deletes, ...reference },
     ...behaving,
     ...sizes,
