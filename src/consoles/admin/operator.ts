@@ -20,6 +20,7 @@ export const sections = [
   { id: 'people', url: '/admin/people', right: 'people.read' },
   { id: 'groups', url: '/admin/groups', right: 'groups.read' },
   { id: 'applications', url: '/admin/apps', right: 'applications.read' },
+  { id: 'targets', url: '/admin/targets', right: 'targets.read' },
   { id: 'events', url: '/admin/events', right: 'events.read' },
   { id: 'operators', url: '/admin/operators', right: 'operators.read' },
   { id: 'tokens', url: '/admin/tokens', right: 'tokens.read' },
@@ -29,7 +30,7 @@ export const sections = [
 function mayOpen(grants: readonly Grant[], right: Permission): boolean {
   if (may(grants, right)) return true;
   return (
-    right === 'applications.read' &&
+    (right === 'applications.read' || right === 'targets.read') &&
     grants.some((one) => one.application && may(grants, right, one.application))
   );
 }

@@ -18,6 +18,10 @@ import { OverviewPage } from '#consoles/admin/web/pages/overview.tsx';
 import { PeoplePage } from '#consoles/admin/web/pages/people.tsx';
 import { PersonPage } from '#consoles/admin/web/pages/person.tsx';
 import { SessionsEnd, StandingChange } from '#consoles/admin/web/pages/person-changes.tsx';
+import { TargetPage } from '#consoles/admin/web/pages/target.tsx';
+import { BrakeDecision } from '#consoles/admin/web/pages/target-brake.tsx';
+import { TargetRelease } from '#consoles/admin/web/pages/target-queue.tsx';
+import { TargetsPage } from '#consoles/admin/web/pages/targets.tsx';
 import { TokenMaking, TokenRemoval, TokensPage } from '#consoles/admin/web/pages/tokens.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { type Right, useSession, WithSession } from './session.tsx';
@@ -30,6 +34,7 @@ const sections: readonly { href: string; label: string; right: Right }[] = [
   { href: '/admin/people', label: words.people, right: 'people.read' },
   { href: '/admin/groups', label: words.groups, right: 'groups.read' },
   { href: '/admin/apps', label: words.apps, right: 'applications.read' },
+  { href: '/admin/targets', label: words.targets, right: 'targets.read' },
   { href: '/admin/events', label: words.events, right: 'events.read' },
   { href: '/admin/operators', label: words.operators, right: 'operators.read' },
   { href: '/admin/tokens', label: words.tokens, right: 'tokens.read' },
@@ -53,6 +58,10 @@ const pages: Pages = [
   ['/admin/apps/:id', AppPage],
   ['/admin/apps/:id/secret', AppSecret],
   ['/admin/apps/:id/remove', AppRemoval],
+  ['/admin/targets', TargetsPage],
+  ['/admin/targets/:id/release', TargetRelease],
+  ['/admin/targets/:id/decide/:answer', BrakeDecision],
+  ['/admin/targets/:id/:view?/:subject?', TargetPage],
   ['/admin/events', EventsPage],
   ['/admin/operators', OperatorsPage],
   ['/admin/operators/give', OperatorGrant],

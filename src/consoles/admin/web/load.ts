@@ -75,6 +75,16 @@ export function useLoad<Value>(key: string | undefined, load: () => Promise<Valu
   return { data, error, slow, reload: useCallback(() => setTurn((one) => one + 1), []) };
 }
 
+/** Loads again every so many seconds while someone looks at the page. */
+export function useLive(reload: () => void, seconds: number): void {
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (document.visibilityState === 'visible') reload();
+    }, seconds * 1000);
+    return () => clearInterval(timer);
+  }, [reload, seconds]);
+}
+
 export interface Page<Item> {
   items: Item[];
   next?: string;

@@ -55,7 +55,7 @@ export function PeoplePage() {
               </a>
             ),
           },
-          { title: say.address, cell: (one) => one.address, breaks: true },
+          { title: say.address, cell: (one) => one.address, breaks: true, roomy: true },
           { title: say.state, cell: (one) => <StateBadge state={one.state} /> },
           {
             title: say.lastSignIn,

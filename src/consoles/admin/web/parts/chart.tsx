@@ -20,10 +20,10 @@ export function Chart({ label, points, moment = dayOf }: ChartProps) {
   useEffect(() => {
     const element = place.current;
     if (!element) return undefined;
-    let plot = draw(element, label, points);
+    let plot = draw(element, { label, points, moment });
     const again = () => {
       plot.destroy();
-      plot = draw(element, label, points);
+      plot = draw(element, { label, points, moment });
     };
     const sized = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height }));
     sized.observe(element);
@@ -34,7 +34,7 @@ export function Chart({ label, points, moment = dayOf }: ChartProps) {
       sized.disconnect();
       plot.destroy();
     };
-  }, [label, points]);
+  }, [label, points, moment]);
   return (
     <figure class="chart">
       <div ref={place} aria-hidden="true" />
@@ -64,7 +64,7 @@ export function Chart({ label, points, moment = dayOf }: ChartProps) {
   );
 }
 
-function draw(element: HTMLElement, label: string, points: ChartProps['points']): uPlot {
+function draw(element: HTMLElement, { label, points, moment }: Required<ChartProps>): uPlot {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis = {
@@ -82,7 +82,11 @@ function draw(element: HTMLElement, label: string, points: ChartProps['points'])
       cursor: { show: false },
       scales: { y: { range: (_, __, most) => [0, Math.max(4, Math.ceil(most * 1.1))] } },
       axes: [
-        { ...axis, values: (_, marks) => marks.map((mark) => shortDayOf(new Date(mark * 1000))) },
+        {
+          ...axis,
+          values: (_, marks) =>
+            marks.map((mark) => (moment === dayOf ? shortDayOf : moment)(new Date(mark * 1000))),
+        },
         {
           ...axis,
           label,

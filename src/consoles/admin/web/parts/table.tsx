@@ -16,6 +16,8 @@ export interface Column<Row> {
   breaks?: boolean;
   /** Left out where there is little room. */
   wide?: boolean;
+  /** Left out on a phone. */
+  roomy?: boolean;
   /** Holds what one can do with a row. */
   does?: boolean;
 }
@@ -27,8 +29,10 @@ export interface TableProps<Row> {
   keyOf(row: Row): string;
 }
 
-const classOf = <Row,>({ number, breaks, wide, does }: Column<Row>) =>
-  [number && 'number', breaks && 'breaks', wide && 'wide-only', does && 'does'].filter(Boolean).join(' ');
+const classOf = <Row,>({ number, breaks, wide, roomy, does }: Column<Row>) =>
+  [number && 'number', breaks && 'breaks', wide && 'wide-only', roomy && 'roomy-only', does && 'does']
+    .filter(Boolean)
+    .join(' ');
 
 export function Table<Row>({ caption, columns, rows, keyOf }: TableProps<Row>) {
   return (

@@ -24,6 +24,8 @@ export function ago(at: Date, now = new Date()): string {
 }
 
 export const shortDayOf = (at: Date): string => shortDay.format(at);
+const minute = new Intl.DateTimeFormat(language, { timeStyle: 'short' });
+export const minuteOf = (at: Date): string => minute.format(at);
 export const dayOf = (at: Date): string => day.format(at);
 export const count = (value: number): string => number.format(value);
 

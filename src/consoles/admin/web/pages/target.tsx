@@ -1,0 +1,116 @@
+/** `/admin/targets/:id`: what it is, its live queue, its brake, and the timeline of one subject there. */
+import { useMemo } from 'preact/hooks';
+import { type Answer, call } from '#consoles/admin/web/client.ts';
+import { useLive, useLoad } from '#consoles/admin/web/load.ts';
+import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
+import { Chart } from '#consoles/admin/web/parts/chart.tsx';
+import { Facts } from '#consoles/admin/web/parts/facts.tsx';
+import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
+import { Page, Section, Skeleton, Tabs } from '#consoles/admin/web/parts/page.tsx';
+import { count, minuteOf, Time } from '#consoles/admin/web/parts/time.tsx';
+import { useSession } from '#consoles/admin/web/session.tsx';
+import { words } from '#consoles/admin/web/words.ts';
+import { TargetBrake } from './target-brake.tsx';
+import { TargetQueue, TargetTimeline } from './target-queue.tsx';
+import { Health } from './targets.tsx';
+
+const say = words.targetsPage;
+type Target = Answer<'GET /targets/:id'>;
+
+/** Looked at again this often while the page is open. */
+const liveSeconds = 3;
+
+export function TargetPage({ id, view, subject }: { id: string; view?: string; subject?: string }) {
+  const { can } = useSession();
+  const {
+    data: target,
+    error,
+    slow,
+    reload,
+  } = useLoad(`target ${id}`, () => call('GET /targets/:id', { params: { id } }));
+  useLive(reload, liveSeconds);
+  const up = { href: '/admin/targets', label: words.targets };
+  if (!target)
+    return (
+      <Page title={words.targets} up={up}>
+        {error && <Refused error={error} retry={reload} />}
+        {slow && <Skeleton rows={8} />}
+      </Page>
+    );
+  const base = `/admin/targets/${id}`;
+  const tabs = [
+    { href: base, label: say.overview },
+    { href: `${base}/queue`, label: say.queue },
+    { href: `${base}/brake`, label: say.brake },
+  ];
+  return (
+    <Page title={target.title} up={up} badge={<Health target={target} />} lede={target.connector}>
+      {target.quarantine && (
+        <Notice tone="danger" title={say.quarantinedTitle}>
+          <p>
+            {target.quarantine.why} <Time at={target.quarantine.since} />
+          </p>
+          {can('targets.write', id) && (
+            <p class="actions">
+              <LinkButton id="release" label={say.release} href={`${base}/release`} compact />
+            </p>
+          )}
+        </Notice>
+      )}
+      <Tabs label={say.views} items={tabs} current={view && view !== 'people' ? `${base}/${view}` : base} />
+      {view === 'queue' && <TargetQueue id={id} />}
+      {view === 'brake' && <TargetBrake id={id} />}
+      {view === 'people' && subject && <TargetTimeline id={id} subject={subject} />}
+      {view === undefined && <Overview target={target} />}
+    </Page>
+  );
+}
+
+function Overview({ target }: { target: Target }) {
+  const rates = useLoad(`rates ${target.application}`, () =>
+    call('GET /targets/:id/rates', { params: { id: target.application }, query: { minutes: 60 } }),
+  );
+  useLive(rates.reload, 30);
+  const points = useMemo(
+    () => (rates.data?.items ?? []).map(({ at, well }) => ({ at: new Date(at), value: well })),
+    [rates.data],
+  );
+  const refused = (rates.data?.items ?? []).reduce((sum, one) => sum + one.refused + one.failed, 0);
+  const { queue } = target;
+  return (
+    <div class="two">
+      <Section title={say.what}>
+        <Facts
+          facts={[
+            { name: say.app, value: <a href={`/admin/apps/${target.application}`}>{target.title}</a> },
+            { name: say.connector, value: target.connector },
+            { name: say.mode, value: say.modes[target.mode] },
+            {
+              name: say.credentials,
+              value: target.hasCredentials ? say.credentialsSet : say.credentialsNone,
+            },
+            { name: say.listed, value: target.listedAt ? <Time at={target.listedAt} /> : words.never },
+            { name: say.changed, value: <Time at={target.updatedAt} /> },
+          ]}
+        />
+      </Section>
+      <Section title={say.now}>
+        <Facts
+          facts={[
+            { name: say.waiting, value: count(queue.ready) },
+            { name: say.running, value: count(queue.leased) },
+            { name: say.dead, value: count(queue.dead) },
+            { name: say.oldest, value: queue.oldest && <Time at={queue.oldest} /> },
+            { name: say.next, value: queue.next && <Time at={queue.next} /> },
+            { name: say.refusedHour, value: count(refused) },
+          ]}
+        />
+      </Section>
+      {points.some(({ value }) => value > 0) && (
+        <Section title={say.rate}>
+          <Chart label={say.rateLabel} points={points} moment={minuteOf} />
+        </Section>
+      )}
+    </div>
+  );
+}
