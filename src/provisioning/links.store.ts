@@ -115,6 +115,9 @@ export async function issuedExternalIds(
   return new Set(rows.map((row) => row.external_id));
 }
 
+/** For so long attempts one after the other count as one that began with the first. */
+const attemptMs = 600_000;
+
 /** Says, before a creation goes out, that one may have happened. */
 export async function markAttempt(
   tx: Tx,
@@ -123,11 +126,12 @@ export async function markAttempt(
   externalId: string,
 ): Promise<void> {
   await tx.query(
-    `insert into target_links (application, person, state, external_id, attempted_at, updated_at)
+    `insert into target_links as l (application, person, state, external_id, attempted_at, updated_at)
      values ($1, $2, 'unlinked', $3, $4, $4)
      on conflict (application, person) do update set state = 'unlinked', remote_id = null,
-       external_id = excluded.external_id, attempted_at = excluded.attempted_at, updated_at = excluded.updated_at`,
-    [application, person, externalId, tx.now()],
+       external_id = excluded.external_id, updated_at = excluded.updated_at,
+       attempted_at = case when l.attempted_at > $5 then l.attempted_at else excluded.attempted_at end`,
+    [application, person, externalId, tx.now(), new Date(tx.now().getTime() - attemptMs)],
     'target-link-attempt',
   );
 }

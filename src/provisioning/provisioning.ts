@@ -12,14 +12,14 @@ import { Problem } from '#core/problem.ts';
 import { isId } from '#kit/crypto/ids.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { enqueue } from '#kit/queue/queue.ts';
+import { enqueue, hasten } from '#kit/queue/queue.ts';
 import type { GroupPlan } from './group-plan.ts';
 import { provisionGroup } from './groups.ts';
 import { subjectJob } from './intake.ts';
 import { type Link, linksOfPerson } from './links.store.ts';
 import type { Plan } from './plan.ts';
 import { provision } from './provision.ts';
-import { type ProvisioningNeeds, prepareTarget, requireTarget } from './targets.ts';
+import { laneOf, type ProvisioningNeeds, prepareTarget, requireTarget } from './targets.ts';
 import { type PlainState, personTimeline, plainState } from './timeline.ts';
 
 export type { Connector } from './connector.ts';
@@ -56,6 +56,7 @@ export async function pushNow(tx: Tx, application: string, subject: string): Pro
   await requireTarget(tx, application);
   const actor = tx.actor.name ?? tx.actor.kind;
   await enqueue(tx, subjectJob(application, subject, { cause: 'button', actor }));
+  await hasten(tx, { lane: laneOf(application), keys: [subject] });
 }
 
 export interface AccountThere {
