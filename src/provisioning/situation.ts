@@ -2,6 +2,7 @@
  * What is known here about people and their accounts at a target, and the plan that follows from it. Set-based: one
  * person is a list of one. Asks nothing of the target; what is there is handed in, or taken from the last listing.
  */
+import { defaultChoice } from '#core/aliases/account-choices.ts';
 import { type Application, requireApplication } from '#core/applications/applications.ts';
 import { groupKey, groupsOf } from '#core/groups/groups.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
@@ -99,7 +100,10 @@ export async function situationsOf(
     const base = { person, profile, link, externalId, ...standing };
     if (!profile || standing.standing !== 'active') return base;
     const desired = desiredFor(target, connector, profile, { externalId, active: true });
-    return isMappingProblem(desired) ? { ...base, problem: desired.problem } : { ...base, desired };
+    if (isMappingProblem(desired)) return { ...base, problem: desired.problem };
+    // Where the app expects mailboxes, an own account is what the person decided; elsewhere it says nothing.
+    const own = profile.accountChoice === 'own' && defaultChoice(application) === 'mailbox';
+    return { ...base, desired: own ? { ...desired, own } : desired };
   });
 }
 
