@@ -21,7 +21,9 @@ export type Operation =
   | { op: 'apply'; step: Step }
   | { op: 'findGroup'; name: string; externalId: string }
   | { op: 'readGroup'; id: string }
-  | { op: 'applyGroup'; step: GroupStep };
+  | { op: 'applyGroup'; step: GroupStep }
+  /** Pages from 0; answers nothing after the last one. */
+  | { op: 'list' | 'listGroups'; page: number };
 
 type Send = (operation: Operation) => Promise<unknown>;
 
@@ -32,6 +34,10 @@ export interface ModelTarget {
   asked: Operation[];
   /** Steps that were carried out. */
   done: (Step | GroupStep)[];
+  /** Accounts and groups of a page of a listing; default 100. */
+  pageSize: number;
+  /** How many accounts a listing says there are, where that is not the truth. */
+  told?: number;
   /** Called before an operation is carried out; throws to refuse it. */
   before?: (operation: Operation) => unknown;
   /** Called after it was carried out; throws as if the connection had been reset. */
@@ -67,6 +73,7 @@ export function modelTarget(
     groups,
     asked: [],
     done: [],
+    pageSize: 100,
     async send(operation) {
       model.asked.push(operation);
       await model.before?.(operation);
@@ -96,7 +103,15 @@ export function modelTarget(
         return groups.get(operation.id);
       case 'applyGroup':
         return applyGroup(operation.step);
+      case 'list':
+        return pageOf([...accounts.values()], operation.page, model.told);
+      case 'listGroups':
+        return pageOf([...groups.values()], operation.page);
     }
+  }
+  function pageOf<T>(all: T[], page: number, told = all.length): { items: T[]; total: number } | undefined {
+    const items = all.slice(page * model.pageSize, (page + 1) * model.pageSize);
+    return items.length > 0 || page === 0 ? { items, total: told } : undefined;
   }
   function find({ externalId, attributes }: Desired): Candidate[] {
     const found: Candidate[] = [];
@@ -220,16 +235,27 @@ export function modelConnector(
       prepare: async () => ({ prepared: true }),
       find: async (desired) => (await send({ op: 'find', desired })) as Candidate[],
       read: async (id) => (await send({ op: 'read', id })) as RemoteAccount | undefined,
-      async *list() {},
+      list: () => pages<RemoteAccount>(send, 'list'),
       apply: async (step) => (await send({ op: 'apply', step })) as RemoteAccount | undefined,
       judge: options.judge ?? (() => ({ standing: 'managed', frozen: [], why: '' })),
       findGroup: async (name, externalId) =>
         (await send({ op: 'findGroup', name, externalId })) as RemoteGroup | undefined,
       readGroup: async (id) => (await send({ op: 'readGroup', id })) as RemoteGroup | undefined,
-      async *listGroups() {},
+      listGroups: () => pages<RemoteGroup>(send, 'listGroups'),
       applyGroup: async (step) => (await send({ op: 'applyGroup', step })) as RemoteGroup | undefined,
     }),
   };
+}
+
+async function* pages<T>(
+  send: Send,
+  op: 'list' | 'listGroups',
+): AsyncIterable<{ items: T[]; total: number }> {
+  for (let page = 0; ; page += 1) {
+    const found = (await send({ op, page })) as { items: T[]; total: number } | undefined;
+    if (!found) return;
+    yield found;
+  }
 }
 
 async function serve(model: ModelTarget): Promise<{ url: string; close(): Promise<void> }> {
