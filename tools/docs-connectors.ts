@@ -1,18 +1,10 @@
 /** The page of connectors: what each can do, which attributes it knows, and what is known about its targets. */
 import { z } from 'zod';
-import { atlassianConnector } from '../src/connectors/scim/atlassian/atlassian.ts';
-import { awsConnector, scimConnector, slackConnector } from '../src/connectors/scim/scim.ts';
-import { webhookConnector } from '../src/connectors/webhook/webhook.ts';
+import { connectors as known } from '../src/connectors.ts';
 import type { Capabilities, Connector, Fact } from '../src/provisioning/connector.ts';
 
-/** Every connector, in the order of the page. */
-export const connectors: readonly Connector[] = [
-  scimConnector,
-  awsConnector,
-  slackConnector,
-  atlassianConnector,
-  webhookConnector,
-];
+/** Every connector of this version, in the order of the page. */
+export const connectors: readonly Connector[] = [...known.values()];
 
 const abilities: Record<Exclude<keyof Capabilities, 'membersBatch'>, string> = {
   list: 'accounts can be listed',
