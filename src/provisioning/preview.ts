@@ -1,6 +1,7 @@
-/** A mapping tried on one person before it is saved. */
+/** One person at a target, looked at live, and a mapping tried on one person before it is saved. */
 import { requireApplication } from '#core/applications/applications.ts';
 import { groupsOf } from '#core/groups/groups.ts';
+import { requirePerson } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import { system } from '#kit/db/database.ts';
@@ -8,8 +9,23 @@ import { compileExpression, ExpressionError } from '#kit/expressions/expressions
 import type { Judgement, Value } from './connector.ts';
 import { linksOf } from './links.store.ts';
 import { mappingVariables, valuesFor } from './mapping.ts';
+import type { Plan } from './plan.ts';
+import { preview } from './provisioning.ts';
 import { standingOf } from './situation.ts';
 import { connectorOf, openBlind, type ProvisioningNeeds, type Target } from './targets.ts';
+
+/**
+ * The plan for one person from what is there right now; nothing is changed. Refuses with `person-unknown` where neither
+ * the person nor an account of theirs is known.
+ * @throws Retry, Stop of connector.ts
+ */
+export async function planOne(needs: ProvisioningNeeds, target: Target, person: string): Promise<Plan> {
+  await needs.database.read(system(), async (tx) => {
+    const link = (await linksOf(tx, target.application, [person])).get(person);
+    if (!link) await requirePerson(tx, person);
+  });
+  return (await preview(needs, target.application, `person:${person}`)) as Plan;
+}
 
 /** What is wrong with one expression. */
 export interface MappingFault {
