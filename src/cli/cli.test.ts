@@ -76,6 +76,7 @@ const parts: ProgramParts<Config> = {
   serve: () => assert.fail('nothing is served here'),
   demo: () => assert.fail('nothing is shown here'),
   declared: () => import('#declared/declared.ts'),
+  simulators: () => assert.fail('nothing is simulated here'),
 };
 
 /** One command line in this process, with nothing of this process's settings. */

@@ -24,6 +24,12 @@ const parts: ProgramParts<Config> = {
     return startDemo(settings);
   },
   declared: () => import('#declared/declared.ts'),
+  async simulators() {
+    const { startScimSimulator: scim } = await import('#simulators/scim/scim.ts');
+    const { startAtlassianSimulator: atlassian } = await import('#simulators/scim/atlassian/atlassian.ts');
+    const { readRate } = await import('#simulators/scim/rate.ts');
+    return { scim, atlassian, readRate };
+  },
 };
 
 // A reader that has seen enough (`| head`) is no fault.

@@ -18,6 +18,7 @@ import { keysCommand } from './keys.ts';
 import { peopleCommand } from './people.ts';
 import { restoreCommand } from './restore.ts';
 import { demoCommand, type Running, serveCommand } from './serve.ts';
+import { type Simulators, simulateCommand } from './simulate.ts';
 import { plainLine } from './table.ts';
 import { tokenCommand } from './token.ts';
 
@@ -35,6 +36,7 @@ export interface ProgramParts<Settings extends CommandSettings> {
   serve(settings: Settings): Promise<Running>;
   demo(settings: Settings): Promise<Running & { banner: string }>;
   declared(): Promise<DeclaredPart>;
+  simulators(): Promise<Simulators>;
 }
 
 /**
@@ -87,15 +89,16 @@ function build<Settings extends CommandSettings>(io: CommandIo, parts: ProgramPa
       getErrHasColors: () => io.errors.isTTY ?? false,
     })
     .exitOverride()
-    // What runs until it is stopped reads the settings with options of its own.
+    // What runs until it is stopped reads the settings with options of its own; simulators have none.
     .hook('preAction', async (_program, command) => {
-      if (!['serve', 'demo'].includes(command.name())) settings = await readSettings();
+      if (!['serve', 'demo', 'scim', 'atlassian'].includes(command.name())) settings = await readSettings();
     });
   /** Every command, by the heading it stands under in the help. */
   const commands: Record<string, AddCommand[]> = {
     'Run it:': [
       serveCommand(async (given) => parts.serve(await readSettings(given))),
       demoCommand(async (given) => parts.demo(await readSettings(given, true))),
+      simulateCommand(parts.simulators),
     ],
     'The community as a file:': [applyCommand(parts.declared), exportCommand(parts.declared)],
     'People of an older system:': [importCommand],

@@ -7,6 +7,7 @@ import { createIndexes } from './lookup.ts';
 import { applyPatch } from './patch.ts';
 import { Refusal } from './refusal.ts';
 import { type Body, type ResourceSchema, takeBody } from './schema.ts';
+import { createSights } from './sights.ts';
 
 export type Kind = 'User' | 'Group';
 
@@ -59,12 +60,6 @@ export interface DirectoryRules {
   hooks?: Hooks;
 }
 
-interface Past extends Snapshot {
-  /** The moment this stopped being so. */
-  until: number;
-  existed: boolean;
-}
-
 export interface StoredResource extends Omit<Resource, 'members'> {
   members: string[];
   hidden?: boolean;
@@ -77,9 +72,10 @@ export function createDirectory(rules: DirectoryRules) {
   const hidden = new Set<string>();
   const groupsOf = new Map<string, Set<string>>();
   const indexes = createIndexes();
-  // What lists still see otherwise than it is, with what they see.
-  const past = new Map<Resource, Past[]>();
+  const sights = createSights(rules);
+  const { remember } = sights;
   const hooks = rules.hooks ?? {};
+  const clashes = { rules, indexes, groups: all.Group };
   const schemaOf = (kind: Kind) => (kind === 'User' ? rules.userSchema : rules.groupSchema);
   const now = () => rules.clock.now();
 
@@ -91,13 +87,6 @@ export function createDirectory(rules: DirectoryRules) {
     if (!found) throw new Refusal(404, `Resource ${id.slice(0, 80)} not found.`);
     return found;
   }
-  function remember(resource: Resource, existed: boolean): void {
-    if (rules.lagMs <= 0) return;
-    const { version, modified, body, members } = resource;
-    const entry = { version, modified, body, members, existed, until: now().getTime() };
-    past.set(resource, [...(past.get(resource) ?? []), entry]);
-  }
-
   function create(kind: Kind, given: unknown): { resource: Resource; change: Change } {
     const taken = takeBody(schemaOf(kind), given);
     const members = kind === 'Group' ? takeMembers(taken, undefined) : new Set<string>();
@@ -107,7 +96,7 @@ export function createDirectory(rules: DirectoryRules) {
     const fresh: Resource = { id: newId(), kind, version: 0, created: at, modified: at, body: {}, members };
     const resource = returning ?? fresh;
     if (kind === 'User') hooks.beforeUser?.(returning, taken);
-    refuseClash(kind, returning?.id, taken);
+    refuseClash({ ...clashes, kind, id: returning?.id, body: taken });
     if (!returning && all[kind].size >= (kind === 'User' ? rules.most.users : rules.most.groups))
       throw new Refusal(400, `The directory is full: it holds no more ${kind}s.`, 'tooMany');
     remember(resource, false);
@@ -134,12 +123,12 @@ export function createDirectory(rules: DirectoryRules) {
     const resource = read(kind, id);
     checkVersion(resource, input.ifMatch);
     const body =
-      input.what === 'replace' ? replaced(resource, input.request) : patched(resource, input.request);
+      input.what === 'replace' ? takeBody(schemaOf(kind), input.request) : patched(resource, input.request);
     const members = kind === 'Group' ? takeMembers(body, resource) : resource.members;
     if (kind === 'User') body.active ??= true;
     else if (!rules.renameGroups) body.displayName = resource.body.displayName!;
     if (kind === 'User') hooks.beforeUser?.(resource, body);
-    refuseClash(kind, id, body);
+    refuseClash({ ...clashes, kind, id, body });
     delete body.password;
     if (isDeepStrictEqual(body, resource.body) && sameSet(members, resource.members)) return { resource };
     const before = resource.version;
@@ -148,9 +137,6 @@ export function createDirectory(rules: DirectoryRules) {
     return { resource, change: { kind, id, what: input.what, before, after: resource.version } };
   }
 
-  function replaced(resource: Resource, request: unknown): Body {
-    return takeBody(schemaOf(resource.kind), request);
-  }
   function patched(resource: Resource, request: unknown): Body {
     const body = structuredClone(resource.body);
     if (resource.members.size > 0) body.members = [...resource.members].map((value) => ({ value }));
@@ -172,23 +158,6 @@ export function createDirectory(rules: DirectoryRules) {
     if (members.size > rules.most.members)
       throw new Refusal(400, `A group holds no more than ${rules.most.members} members.`, 'tooMany');
     return members;
-  }
-
-  function refuseClash(kind: Kind, id: string | undefined, body: Body): void {
-    const clash = (other: string | undefined) => other !== undefined && other !== id;
-    if (kind === 'User') {
-      if (clash(indexes.byUserName(String(body.userName))))
-        throw new Refusal(409, `userName ${String(body.userName)} is taken.`, 'uniqueness');
-      const sharing = body.externalId ? indexes.byExternalId(String(body.externalId)) : [];
-      if (rules.uniqueExternalId && [...sharing].some(clash))
-        throw new Refusal(409, `externalId ${String(body.externalId)} is taken.`, 'uniqueness');
-    } else if (rules.uniqueGroupName) {
-      const wanted = String(body.displayName).toLowerCase();
-      for (const other of all.Group.values()) {
-        if (other.id !== id && String(other.body.displayName).toLowerCase() === wanted)
-          throw new Refusal(409, `A group named ${String(body.displayName)} already exists.`, 'uniqueness');
-      }
-    }
   }
 
   function keep(
@@ -245,26 +214,15 @@ export function createDirectory(rules: DirectoryRules) {
     groupsOf.delete(id);
   }
 
-  /** What a list sees of a resource: the state of `lagMs` ago. */
-  function seen(resource: Resource): Resource | undefined {
-    const entries = past.get(resource);
-    if (!entries) return find(resource.kind, resource.id);
-    const moment = now().getTime() - rules.lagMs;
-    const left = entries.filter((entry) => entry.until > moment);
-    if (left.length > 0) past.set(resource, left);
-    else past.delete(resource);
-    const [then] = left;
-    if (!then) return find(resource.kind, resource.id);
-    return then.existed ? { ...resource, ...then } : undefined;
-  }
-
   /** The ones a list shows, in the order they came; `toBody` makes what the filter looks at. */
   function list(kind: Kind, filter: Filter | undefined, toBody: (resource: Resource) => Body): Resource[] {
     const known = kind === 'User' && filter ? indexes.candidates(filter) : undefined;
     const pool = known ? [...known].flatMap((id) => all[kind].get(id) ?? []) : [...all[kind].values()];
-    const others = [...past.keys()].filter((one) => one.kind === kind);
-    const sights = [...new Set([...pool, ...others])].flatMap((one) => seen(one) ?? []);
-    const inOrder = others.length > 0 ? sights.sort((one, two) => (one.id < two.id ? -1 : 1)) : sights;
+    const others = sights.changed().filter((one) => one.kind === kind);
+    const shown = [...new Set([...pool, ...others])].flatMap(
+      (one) => sights.seen(one, () => find(kind, one.id)) ?? [],
+    );
+    const inOrder = others.length > 0 ? shown.sort((one, two) => (one.id < two.id ? -1 : 1)) : shown;
     return filter ? inOrder.filter((one) => matches(filter, toBody(one))) : inOrder;
   }
 
@@ -276,7 +234,7 @@ export function createDirectory(rules: DirectoryRules) {
     }));
   }
   function clear(): void {
-    for (const each of [all.User, all.Group, hidden, groupsOf, past]) each.clear();
+    for (const each of [all.User, all.Group, hidden, groupsOf, sights]) each.clear();
     indexes.clear();
   }
   function load(stored: readonly StoredResource[]): void {
@@ -308,6 +266,31 @@ export function createDirectory(rules: DirectoryRules) {
     idByUserName: indexes.byUserName,
     idsByEmail: indexes.byEmail,
   };
+}
+
+function refuseClash(input: {
+  rules: DirectoryRules;
+  indexes: ReturnType<typeof createIndexes>;
+  groups: ReadonlyMap<string, Resource>;
+  kind: Kind;
+  id: string | undefined;
+  body: Body;
+}): void {
+  const { rules, indexes, id, body } = input;
+  const clash = (other: string | undefined) => other !== undefined && other !== id;
+  if (input.kind === 'User') {
+    if (clash(indexes.byUserName(String(body.userName))))
+      throw new Refusal(409, `userName ${String(body.userName)} is taken.`, 'uniqueness');
+    const sharing = body.externalId ? indexes.byExternalId(String(body.externalId)) : [];
+    if (rules.uniqueExternalId && [...sharing].some(clash))
+      throw new Refusal(409, `externalId ${String(body.externalId)} is taken.`, 'uniqueness');
+  } else if (rules.uniqueGroupName) {
+    const wanted = String(body.displayName).toLowerCase();
+    for (const other of input.groups.values()) {
+      if (other.id !== id && String(other.body.displayName).toLowerCase() === wanted)
+        throw new Refusal(409, `A group named ${String(body.displayName)} already exists.`, 'uniqueness');
+    }
+  }
 }
 
 /** `W/"3"`: weak, because the same state may be written in several ways. */

@@ -91,17 +91,7 @@ export async function startScimSimulator(options: ScimSimulatorOptions): Promise
   const { log, clock = systemClock, token = randomToken(), seed = randomInt(2 ** 31) } = options;
   const pageCap = options.pageCap ?? 100;
   let url = '';
-  const directory = createDirectory({
-    userSchema,
-    groupSchema,
-    clock,
-    lagMs: options.lagMs ?? 0,
-    uniqueExternalId: options.uniqueExternalId ?? false,
-    uniqueGroupName: options.uniqueGroupName ?? false,
-    renameGroups: true,
-    nestedGroups: true,
-    most: { users: anyNumber, groups: anyNumber, members: anyNumber },
-  });
+  const directory = openDirectory(options, clock);
   const base = () => url;
   const handle = createEndpoints({ directory, userSchema, groupSchema, pageCap, etag: true, base });
   const faults = createFaults({ faults: options.faults, chance: seededChance(seed) });
@@ -177,6 +167,20 @@ export async function startScimSimulator(options: ScimSimulatorOptions): Promise
       await file.close();
     },
   };
+}
+
+function openDirectory(options: ScimSimulatorOptions, clock: Clock): Directory {
+  return createDirectory({
+    userSchema,
+    groupSchema,
+    clock,
+    lagMs: options.lagMs ?? 0,
+    uniqueExternalId: options.uniqueExternalId ?? false,
+    uniqueGroupName: options.uniqueGroupName ?? false,
+    renameGroups: true,
+    nestedGroups: true,
+    most: { users: anyNumber, groups: anyNumber, members: anyNumber },
+  });
 }
 
 export const simulated = ({ id, version, body, members }: Resource): SimulatedResource => ({

@@ -10,47 +10,23 @@ import { newId, randomToken } from '#kit/crypto/ids.ts';
 import type { Log } from '#kit/log/log.ts';
 import type { Look } from '#kit/page/page.ts';
 import { createControl } from '#simulators/scim/control.ts';
-import { createEndpoints } from '#simulators/scim/endpoints.ts';
-import { type Answer, type Exchange, jsonAnswer } from '#simulators/scim/exchange.ts';
+import type { Exchange } from '#simulators/scim/exchange.ts';
 import { createFaults, type Fault, type Faults, seededChance } from '#simulators/scim/faults.ts';
-import type { Filter } from '#simulators/scim/filter.ts';
 import { createLedger, type Ledger } from '#simulators/scim/ledger.ts';
-import { type Api, startListener } from '#simulators/scim/listener.ts';
+import { startListener } from '#simulators/scim/listener.ts';
 import type { Limits } from '#simulators/scim/rate.ts';
-import { Refusal } from '#simulators/scim/refusal.ts';
-import {
-  createDirectory,
-  type Directory,
-  type Kind,
-  type StoredResource,
-} from '#simulators/scim/resources.ts';
-import { groupSchema } from '#simulators/scim/schema.ts';
-import {
-  bears,
-  createPace,
-  ofDirectory,
-  refusalAnswer,
-  type SimulatedResource,
-  simulated,
-  unauthorised,
-} from '#simulators/scim/scim.ts';
+import type { Directory } from '#simulators/scim/resources.ts';
+import { createPace, type SimulatedResource, simulated } from '#simulators/scim/scim.ts';
 import { openStateFile } from '#simulators/scim/state-file.ts';
-import { subjectOf } from '#simulators/scim/subject.ts';
-import {
-  type Account,
-  createAccounts,
-  type DomainState,
-  domainStates,
-  type Invitation,
-  productsOf,
-  type StoredAccounts,
-} from './accounts.ts';
+import { type Account, type DomainState, type Invitation, productsOf } from './accounts.ts';
+import { createApi } from './api.ts';
 import { controlAccounts } from './control-accounts.ts';
-import { documentedLimits, facts, pageCap } from './facts.ts';
-import { createLinking, type StoredLinks, type Switches } from './linking.ts';
-import { answerOrganisation, type Organisation, organisationError } from './organisation.ts';
+import { type documentedLimits, facts } from './facts.ts';
+import type { Switches } from './linking.ts';
+import type { Organisation } from './organisation.ts';
 import { accountsPage } from './pages.ts';
-import { atlassianUserSchema, type ExtensionVersion, extensionUrn } from './user-schema.ts';
+import type { ExtensionVersion } from './user-schema.ts';
+import { openWorld, type Stored, stateOf } from './world.ts';
 
 export interface AtlassianSimulatorOptions extends Partial<Switches> {
   log: Log;
@@ -120,67 +96,7 @@ export interface AtlassianSimulator {
   stop(): Promise<void>;
 }
 
-interface Stored extends StoredAccounts, StoredLinks {
-  of: string;
-  resources: StoredResource[];
-}
-
-const stateOf = 'gatehouse simulate atlassian';
 const plainLook: Look = { communityName: 'Jira', links: [] };
-
-/** The three layers, and what empties, keeps and brings them back. */
-function openWorld(options: AtlassianSimulatorOptions, clock: Clock) {
-  const switches: Switches = {
-    deleteMeaning: options.deleteMeaning ?? 'remove',
-    foreignDomains: options.foreignDomains ?? 'accept',
-  };
-  const accounts = createAccounts(clock);
-  const linking = createLinking({ accounts, switches, directory: () => directory });
-  const userSchema = atlassianUserSchema(options.extension ?? '1.0');
-  const directory: Directory = createDirectory({
-    userSchema,
-    groupSchema,
-    clock,
-    lagMs: options.lagMs ?? 0,
-    uniqueExternalId: false,
-    uniqueGroupName: true,
-    renameGroups: false,
-    nestedGroups: false,
-    most: { ...documentedLimits, ...options.most },
-    hooks: linking.hooks,
-  });
-  function begin(): void {
-    directory.clear();
-    linking.load({ links: [], orphans: [] });
-    const domains = Object.entries(options.domains ?? {}).map(
-      ([name, state]) => [name.toLowerCase(), state] as [string, DomainState],
-    );
-    const wrong = domains.find(([, state]) => !domainStates.includes(state));
-    if (wrong) throw new RangeError(`The domain ${wrong[0]} is ${domainStates.join(', ')}, not ${wrong[1]}.`);
-    accounts.load({ accounts: [], invitations: [], domains });
-    for (const one of options.accounts ?? []) accounts.add({ ...one, by: 'before' });
-  }
-  begin();
-  return {
-    switches,
-    accounts,
-    linking,
-    userSchema,
-    directory,
-    begin,
-    dump: (): Stored => ({
-      of: stateOf,
-      resources: directory.dump(),
-      ...accounts.dump(),
-      ...linking.dump(),
-    }),
-    load(stored: Stored): void {
-      directory.load(stored.resources);
-      accounts.load(stored);
-      linking.load(stored);
-    },
-  };
-}
 
 /**
  * Starts it. Throws RangeError for a host that is not loopback or a fault that cannot be meant, Error for a state file of
@@ -193,7 +109,6 @@ export async function startAtlassianSimulator(
   const { organisationKey = randomToken(), directoryId = newId(), organisationId = newId() } = options;
   let origin = '';
   const world = openWorld(options, clock);
-  const { directory, accounts, linking, switches } = world;
   const chance = seededChance(seed);
   const faults = createFaults({ faults: options.faults, chance });
   const { ledger, note } = createLedger();
@@ -207,47 +122,21 @@ export async function startAtlassianSimulator(
     file.changed();
   };
   const url = () => `${origin}/scim/directory/${directoryId}`;
+  const changed = file.changed;
+  const ids = { directoryId, organisationId };
   const now = () => clock.now();
-  const organisation: Organisation = {
-    organisationId,
-    directoryId,
-    accounts,
-    linking,
-    directory,
-    now,
-    origin: () => origin,
-    changed: file.changed,
-  };
-  const api = createApi({
-    options,
-    world,
-    organisation,
-    keys: { directoryKey, organisationKey },
-    chance,
-    url,
-  });
+  const organisation: Organisation = { ...world, ...ids, now, origin: () => origin, changed };
+  const keys = { directoryKey, organisationKey };
+  const api = createApi({ options, world, organisation, keys, chance, url });
   const state = () => ({
     simulator: 'atlassian',
     url: url(),
-    directoryId,
-    organisationId,
     seed,
-    users: directory.users().length,
-    groups: directory.groups().length,
-    accounts: accounts.list().length,
-    invitations: accounts.invitations().length,
-    switches,
-    domains: accounts.domains(),
-    facts,
+    ...overview(organisation, world.switches),
     ...pace.state(),
   });
-  const seen = (account: Account): SimulatedAccount => ({
-    ...structuredClone(account),
-    products: productsOf(account),
-    groupNames: account.groups.map((id) => String(directory.find('Group', id)?.body.displayName)),
-  });
   const more = (exchange: Exchange, name: string) =>
-    controlAccounts({ exchange, name, accounts, linking, switches, seen, changed: file.changed });
+    controlAccounts({ exchange, name, ...world, changed, seen: (one) => seenAccount(one, world.directory) });
   const listener = await startListener({
     ...options,
     clock,
@@ -259,39 +148,17 @@ export async function startAtlassianSimulator(
     rate: pace.rate,
     reset: 'iso',
     latencyMs: pace.latencyMs,
-    page: (frame) =>
-      accountsPage({
-        ...frame,
-        accounts: accounts.list().map(seen),
-        invitations: accounts.invitations(),
-        ledger,
-        look: options.look ?? plainLook,
-      }),
+    page: (frame) => peoplePage({ ...frame, organisation, ledger, look: options.look ?? plainLook }),
   });
   origin = listener.origin;
   return {
     url: url(),
     origin,
-    directoryKey,
-    organisationKey,
-    directoryId,
-    organisationId,
+    ...keys,
+    ...ids,
     seed,
-    state: {
-      users: () => directory.users().map(simulated),
-      groups: () => directory.groups().map(simulated),
-      accounts: () => accounts.list().map(seen),
-      account(email) {
-        const account = accounts.byEmail(email);
-        return account && seen(account);
-      },
-      invitations: () => structuredClone(accounts.invitations()),
-      addAccount: (input) => void accounts.add({ ...input, by: 'before' }),
-      signUp: (email, name = email) => void linking.signUp(email, name),
-      setDomain: linking.setDomain,
-      reset,
-    },
-    switches,
+    state: stateFor(organisation, reset),
+    switches: world.switches,
     ledger,
     faults,
     limit: (limits) => pace.set({ limit: limits }),
@@ -302,80 +169,60 @@ export async function startAtlassianSimulator(
   };
 }
 
-function createApi(input: {
-  options: AtlassianSimulatorOptions;
-  world: ReturnType<typeof openWorld>;
-  organisation: Organisation;
-  keys: { directoryKey: string; organisationKey: string };
-  chance: () => number;
-  url: () => string;
-}): Api {
-  const { options, world, organisation, keys } = input;
-  const { directory, linking } = world;
-  const urn = extensionUrn(options.extension ?? '1.0');
-  const handle = createEndpoints({
-    directory,
-    userSchema: world.userSchema,
-    groupSchema,
-    pageCap: options.pageCap ?? pageCap,
-    etag: false,
-    base: input.url,
-    checkFilter,
-    extra(user) {
-      const account = linking.accountOf(user.id);
-      return account ? { [urn]: { atlassianAccountId: account.aaid } } : {};
-    },
-  });
-  const isScim = (exchange: Exchange) => exchange.segments[0] === 'scim';
-  const ours = (exchange: Exchange) =>
-    exchange.segments[1] === 'directory' && exchange.segments[2] === organisation.directoryId;
+function peoplePage(
+  input: Omit<Parameters<typeof accountsPage>[0], 'accounts' | 'invitations'> & {
+    organisation: Organisation;
+  },
+) {
+  const { accounts, directory } = input.organisation;
+  const seen = accounts.list().map((one) => seenAccount(one, directory));
+  return accountsPage({ ...input, accounts: seen, invitations: accounts.invitations() });
+}
+
+const seenAccount = (account: Account, directory: Directory): SimulatedAccount => ({
+  ...structuredClone(account),
+  products: productsOf(account),
+  groupNames: account.groups.map((id) => String(directory.find('Group', id)?.body.displayName)),
+});
+
+/** What the control address tells first; no key among it. */
+function overview({ directory, accounts, directoryId, organisationId }: Organisation, switches: Switches) {
   return {
-    authenticate(exchange) {
-      if (isScim(exchange)) return bears(exchange, keys.directoryKey) ? undefined : unauthorised();
-      const refusal = new Refusal(401, 'The organisation API key is missing or another one.');
-      return bears(exchange, keys.organisationKey) ? undefined : organisationError(refusal);
-    },
-    subject: (exchange) =>
-      isScim(exchange) ? subjectOf(exchange, exchange.segments.slice(3), directory) : {},
-    handle(exchange) {
-      if (!isScim(exchange)) return answerOrganisation(organisation, exchange);
-      if (!ours(exchange)) throw new Refusal(404, 'There is no such directory.');
-      return handle(exchange, exchange.segments.slice(3));
-    },
-    refuse(refusal, exchange) {
-      const share = options.foreignErrors ?? 0;
-      if (share > 0 && input.chance() < share) return foreignError(refusal, exchange);
-      return isScim(exchange) ? refusalAnswer(refusal) : organisationError(refusal);
-    },
-    ...ofDirectory(directory),
-    forget(change) {
-      ofDirectory(directory).forget(change);
-      linking.forget(change.id);
-    },
-    changed: organisation.changed,
+    directoryId,
+    organisationId,
+    users: directory.users().length,
+    groups: directory.groups().length,
+    accounts: accounts.list().length,
+    invitations: accounts.invitations().length,
+    switches,
+    domains: accounts.domains(),
+    facts,
   };
 }
 
-/** facts.filters. */
-function checkFilter(filter: Filter, kind: Kind): void {
-  const names = kind === 'User' ? ['userName', 'externalId'] : ['displayName'];
-  const fits =
-    filter.is === 'compare' &&
-    filter.operator === 'eq' &&
-    !filter.place.sub &&
-    !filter.place.extension &&
-    names.includes(filter.place.attribute.name);
-  if (!fits) throw new Refusal(400, `Only one eq on ${names.join(' or ')} is supported.`, 'invalidFilter');
-}
-
-/** A body as a web framework writes it (facts.errors; form assumed). */
-function foreignError(refusal: Refusal, exchange: Exchange): Answer {
-  return jsonAnswer(refusal.status, {
-    code: refusal.status,
-    message: refusal.message,
-    localizedMessage: refusal.message,
-    path: exchange.path,
-    suppressed: [],
-    stackTrace: [],
-  });
+function stateFor(organisation: Organisation, reset: () => void): AtlassianSimulator['state'] {
+  const { directory, accounts, linking, changed } = organisation;
+  return {
+    users: () => directory.users().map(simulated),
+    groups: () => directory.groups().map(simulated),
+    accounts: () => accounts.list().map((one) => seenAccount(one, directory)),
+    account(email) {
+      const account = accounts.byEmail(email);
+      return account && seenAccount(account, directory);
+    },
+    invitations: () => structuredClone(accounts.invitations()),
+    addAccount(input) {
+      accounts.add({ ...input, by: 'before' });
+      changed();
+    },
+    signUp(email, name = email) {
+      linking.signUp(email, name);
+      changed();
+    },
+    setDomain(name, state) {
+      linking.setDomain(name, state);
+      changed();
+    },
+    reset,
+  };
 }
