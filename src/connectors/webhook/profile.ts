@@ -21,6 +21,20 @@ export const webhookProfile: TargetProfile = {
       value: 'v1',
       ...specification,
     },
+    messages: {
+      text: 'account.created, account.updated and account.deactivated carry the whole state: id, externalId, active, attributes. account.deleted: id. group.created and group.renamed: id, name. group.deleted: id. membership.added and membership.removed: group, accounts.',
+      value: 'type, timestamp, data',
+      source: 'this program, src/connectors/webhook/messages.ts',
+      date: '2026',
+      trust: 'documented',
+    },
+    order: {
+      text: 'Messages about one account, and about one group, arrive in order; a newer timestamp wins where a receiver works in parallel.',
+      value: 'per account and per group',
+      source: 'this program, one job at a time for each person and group',
+      date: '2026',
+      trust: 'documented',
+    },
     delivery: {
       text: 'Each message arrives at least once; the same webhook-id is the same message.',
       value: 'at least once',

@@ -166,6 +166,30 @@ test('the double cuts the link where the profile says it does, and the loss is n
   });
 });
 
+test('ACCESS-2172 an address on a domain nobody claimed yet is external until it is claimed', async () => {
+  await story({ domains: { 'new.example': 'VERIFIED_UNCLAIMED' } }, async ({ simulator, open }) => {
+    const desired = wanting('eve', 'eve@new.example');
+    const before = (await open()).judge(desired, undefined);
+    assert.equal(before.standing, 'external');
+    assert.match(before.why, /Claim one account there/);
+    simulator.state.setDomain('new.example', 'VERIFIED');
+    assert.equal((await open()).judge(desired, undefined).standing, 'managed');
+  });
+});
+
+test('an answer that was lost on the way leaves one record: it is looked for, then adopted', async () => {
+  await story({}, async ({ simulator, open }) => {
+    const connection = await open();
+    const desired = wanting('kay', 'kay@id.example');
+    simulator.faults.add({ kind: 'reset', method: 'POST' });
+    await assert.rejects(connection.apply({ do: 'create', desired }));
+    simulator.faults.clear();
+    const [found] = await connection.find(desired);
+    assert.equal(found?.by, 'externalId');
+    assert.equal(simulator.state.users().length, 1);
+  });
+});
+
 test('an outsider is invited once and stays the owner of the account', async () => {
   await story({}, async ({ simulator, open }) => {
     const products = [{ resource: 'ari:cloud:jira-software::site/1', role: 'atlassian/user' }];
