@@ -30,6 +30,8 @@ import { overviewRoutes } from './overview.ts';
 import { type Cursors, createCursors } from './paging.ts';
 import { peopleRoutes } from './people.ts';
 import { personRecordRoutes } from './person-records.ts';
+import { targetPeopleRoutes } from './target-people.ts';
+import { targetPlanRoutes } from './target-plan.ts';
 import { targetQueueRoutes } from './target-queue.ts';
 import { targetRoutes } from './targets.ts';
 import { tokenRoutes } from './tokens.ts';
@@ -103,6 +105,8 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       groupRoutes(api);
       applicationRoutes(api);
       targetRoutes(api);
+      targetPlanRoutes(api);
+      targetPeopleRoutes(api);
       targetQueueRoutes(api);
       communityRoutes(api);
       eventRoutes(api);
