@@ -206,6 +206,7 @@ test('F-17 three renames and a lock race over two workers: the last name and swi
   for (let round = 0; round < 5; round += 1) {
     const name = `racer${round}`;
     const person = await s.person(name);
+    await eventually(() => s.model.byUserName(name)[0]);
     for (const displayName of ['One', 'Two', 'Three']) {
       await s.during((tx) => changeNames(tx, person, { displayName }));
       await sleep(Math.random() * 60);

@@ -60,16 +60,17 @@ export async function provision(
   let clashed = false;
   for (let pass = 1; ; pass += 1) {
     const situation = await situationOf(work, person);
-    const view = await look(work, situation, clashed);
-    const plan = planFor(target, connector, connection, situation, view, needs.clock.now());
-    if (options.dryRun) return { plan, did: 'looked' };
-    if (view.gone) await forgetGone(work, situation);
+    let creates = false;
     try {
+      const view = await look(work, situation, clashed);
+      const plan = planFor(target, connector, connection, situation, view, needs.clock.now());
+      if (options.dryRun) return { plan, did: 'looked' };
+      creates = plan.steps[0]?.do === 'create' || plan.steps[0]?.do === 'invite';
+      if (view.gone) await forgetGone(work, situation);
       return await carryOut(work, situation, view, plan);
     } catch (error) {
-      if (!(error instanceof Stop) || pass >= mostPasses) throw error;
+      if (options.dryRun || !(error instanceof Stop) || pass >= mostPasses) throw error;
       // Somebody was faster, or what we held is gone: look again, and the plan is another one.
-      const creates = plan.steps[0]?.do === 'create' || plan.steps[0]?.do === 'invite';
       if (error.code === 'clash' && creates && !clashed) clashed = true;
       else if (error.code === 'clash') return refuse(work, situation, error.message);
       else if (error.code !== 'gone') throw error;
