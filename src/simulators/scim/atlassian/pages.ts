@@ -58,7 +58,7 @@ function accountRow(account: Shown): PersonRow {
 
 function invitationRow({ email, at }: Invitation): PersonRow {
   return {
-    name: email,
+    name: 'Not signed up yet',
     address: email,
     states: [
       { tone: 'warning', label: 'External' },
