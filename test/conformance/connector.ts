@@ -5,8 +5,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { z } from 'zod';
-import { createLog } from '../../src/kit/log/log.ts';
-import { createNet } from '../../src/kit/net/net.ts';
 import {
   type Call,
   type Connection,
@@ -18,6 +16,7 @@ import {
   type Value,
 } from '../../src/provisioning/connector.ts';
 import { hostileAnswers, operations, responseOf } from './hostile-answers.ts';
+import { createTestCall } from './test-call.ts';
 
 /** A double that runs, and how the connector is opened towards it. */
 export interface Stage {
@@ -394,23 +393,3 @@ export const isStop = (code: Stop['code']) => (error: unknown) => {
   assert.equal(error.code, code, error.message);
   return true;
 };
-
-/** The way out as the contract promises it, without pace: for tests against doubles on loopback. */
-export function createTestCall(): { call: Call; count(): number; close(): Promise<void> } {
-  const log = createLog({ level: 'silent' });
-  const net = createNet({ allow: ['127.0.0.0/8', '::1/128'], log });
-  let sent = 0;
-  const call: Call = async ({ method, url, headers, body }) => {
-    sent += 1;
-    const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
-    const init = { method, headers: { ...headers }, redirects: 0, allowPrivate: true };
-    const fetched = await net.fetch(url, text === undefined ? init : { ...init, body: text });
-    const response = responseOf(fetched.status, fetched.text(), Object.fromEntries(fetched.headers));
-    if (response.status === 429) throw new Retry('The target asks for patience (429).', { kind: 'rate' });
-    if (response.status >= 500 && response.status !== 501)
-      throw new Retry(`The target failed (${response.status}).`);
-    if (response.status === 401 || response.status === 403) throw new Stop('credentials', 'Refused.');
-    return response;
-  };
-  return { call, count: () => sent, close: () => net.close() };
-}

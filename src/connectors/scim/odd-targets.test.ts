@@ -11,7 +11,8 @@ import {
   Retry,
 } from '#provisioning/connector.ts';
 import { startScimSimulator } from '#simulators/scim/scim.ts';
-import { createTestCall, isStop } from '../../../test/conformance/connector.ts';
+import { isStop } from '../../../test/conformance/connector.ts';
+import { createTestCall } from '../../../test/conformance/test-call.ts';
 import { awsConnector, type ScimOptions, scimConnector, slackConnector } from './scim.ts';
 
 const desired: Desired = {

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { Webhook } from 'standardwebhooks';
 import type { Call, Desired, Stop } from '#provisioning/connector.ts';
-import { connectorSuite, createTestCall, isStop, type Stage } from '../../../test/conformance/connector.ts';
+import { connectorSuite, isStop, type Stage } from '../../../test/conformance/connector.ts';
+import { createTestCall } from '../../../test/conformance/test-call.ts';
 import { webhookConnector } from './webhook.ts';
 
 const secretOf = (fill: number) => `whsec_${Buffer.alloc(32, fill).toString('base64')}`;

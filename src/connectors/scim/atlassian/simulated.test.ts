@@ -8,12 +8,8 @@ import {
   type AtlassianSimulatorOptions,
   startAtlassianSimulator,
 } from '#simulators/scim/atlassian/atlassian.ts';
-import {
-  connectorSuite,
-  createTestCall,
-  isStop,
-  type Stage,
-} from '../../../../test/conformance/connector.ts';
+import { connectorSuite, isStop, type Stage } from '../../../../test/conformance/connector.ts';
+import { createTestCall } from '../../../../test/conformance/test-call.ts';
 import { atlassianConnector } from './atlassian.ts';
 import { lostAccount } from './domains.ts';
 import type { AtlassianOptions } from './options.ts';
