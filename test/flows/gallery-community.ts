@@ -79,6 +79,8 @@ groups:
   - { name: clinicians, title: Clinicians, description: People who treat patients }
   - { name: staff, title: Staff }
   - { name: board, title: Board of the association }
+targets:
+  - { application: wiki, connector: scim, options: { baseUrl: 'http://127.0.0.1:9/scim/v2' }, credentials: { token: a-token-nobody-listens-to }, mode: automatic, scope: { groups: [clinicians] } }
 people:
   - username: ada
     names: { givenName: Ada, familyName: Okonkwo-Lindqvist }

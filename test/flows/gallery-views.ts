@@ -48,6 +48,11 @@ const ofAda = (view: string) => async (page: Page, gallery: Gallery) => {
   await inConsole(`/admin/people/${ada?.id}${view}`)(page, gallery);
 };
 
+const ofAdaAtWiki = async (page: Page, gallery: Gallery) => {
+  const [ada] = await gallery.database.query<{ id: string }>(`select id from people where username = 'ada'`);
+  await inConsole(`/admin/targets/wiki/people/person:${ada?.id}`)(page, gallery);
+};
+
 const ofGroup = (view: string) => async (page: Page, gallery: Gallery) => {
   const [group] = await gallery.database.query<{ id: string }>(
     `select id from groups where name = 'clinicians'`,
@@ -298,6 +303,11 @@ const operators: View[] = [
   { name: 'admin-app', who: 'root', open: inConsole('/admin/apps/issues') },
   { name: 'admin-app-plain-http', who: 'root', open: inConsole('/admin/apps/intranet') },
   { name: 'admin-app-secret', who: 'root', open: inConsole('/admin/apps/issues/secret') },
+  { name: 'admin-targets', who: 'root', open: inConsole('/admin/targets') },
+  { name: 'admin-target', who: 'root', open: inConsole('/admin/targets/wiki') },
+  { name: 'admin-target-queue', who: 'root', open: inConsole('/admin/targets/wiki/queue') },
+  { name: 'admin-target-brake', who: 'root', open: inConsole('/admin/targets/wiki/brake') },
+  { name: 'admin-target-person', who: 'root', open: ofAdaAtWiki },
   { name: 'admin-events', who: 'root', open: inConsole('/admin/events') },
   { name: 'admin-operators', who: 'root', open: inConsole('/admin/operators') },
   { name: 'admin-operator-give', who: 'root', open: inConsole('/admin/operators/give') },

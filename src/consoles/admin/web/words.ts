@@ -360,7 +360,7 @@ export const words = {
     attempts: 'Tries',
     reason: 'Last answer',
     jobs: { ready: 'waiting', leased: 'being sent', dead: 'given up' },
-    timelineOf: 'What happened there',
+    timelineOf: (name: string) => `What happened there: ${name}`,
     nothingHappened: 'Nothing has happened there yet',
     exchange: 'Request and answer',
     engaged: 'The brake is on',

@@ -133,7 +133,11 @@ export function TargetTimeline({ id, subject }: { id: string; subject: string })
     pages.reload();
   });
   const { items, error, slow, hasMore, busy, more } = pages;
-  const [kind, person] = subject.split(':');
+  const [kind, thing] = subject.split(':');
+  const person = kind === 'person' ? thing : undefined;
+  const known = useLoad(person && can('people.read') ? `person ${person}` : undefined, () =>
+    call('GET /people/:id', { params: { id: person ?? '' } }),
+  );
   const moments = (items ?? []).map((one) => ({
     key: one.id,
     at: one.at,
@@ -143,10 +147,10 @@ export function TargetTimeline({ id, subject }: { id: string; subject: string })
   }));
   return (
     <Section
-      title={say.timelineOf}
+      title={say.timelineOf(known.data?.displayName ?? thing ?? subject)}
       action={
         <div class="actions">
-          {kind === 'person' && person && <a href={`/admin/people/${person}`}>{words.personPage.who}</a>}
+          {person && <a href={`/admin/people/${person}`}>{words.personPage.profile}</a>}
           {can('targets.write', id) && (
             <Button
               id="replay"
