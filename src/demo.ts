@@ -1,23 +1,27 @@
 /**
  * The demo: one command that starts the house with a community in it. Two apps on another site than ours, a mail
- * catcher, a few people whose passwords everyone may know, and a legacy directory of 2,000 accounts to import. It
+ * catcher, a double of Jira that accounts arrive in, a few people whose passwords everyone may know, and a legacy
+ * directory of 2,000 accounts to import. It
  * listens on loopback only. The community is a community file, applied the way an operator would (`gatehouse apply`).
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import type { Config } from '#config/config.ts';
 import { openSetup, setupToken } from '#core/operators/setup.ts';
 import { applyDeclared } from '#declared/declared.ts';
+import { randomToken } from '#kit/crypto/ids.ts';
 import { system } from '#kit/db/database.ts';
 import { houseFact, setHouseFact } from '#kit/db/facts.ts';
-import { createLog } from '#kit/log/log.ts';
+import { createLog, type Log } from '#kit/log/log.ts';
 import { createMailer } from '#kit/smtp/smtp.ts';
 import { demoAppAddresses, startDemoApp } from '#simulators/demo-app/demo-app.ts';
 import { knownAccounts, makeLegacyLdif } from '#simulators/legacy-directory/legacy-directory.ts';
 import { startMailCatcher } from '#simulators/mail-catcher/mail-catcher.ts';
+import { type AtlassianSimulator, startAtlassianSimulator } from '#simulators/scim/atlassian/atlassian.ts';
+import { type ScimSimulator, startScimSimulator } from '#simulators/scim/scim.ts';
 import { type RunningHouse, serve } from './main.ts';
 
 /** The people of the demo; their passwords are printed on the terminal. */
@@ -51,11 +55,21 @@ export const demoPeople = [
 
 const communityName = 'Harbour';
 
+/** The domain of the demo's alias mailboxes, which its Jira takes for the community's own. */
+const aliasDomain = 'people.harbour.test';
+
+/** The doubles accounts arrive in. */
+interface Doubles {
+  jira: Pick<AtlassianSimulator, 'url' | 'origin' | 'organisationId' | 'directoryKey' | 'organisationKey'>;
+  commons: Pick<ScimSimulator, 'url' | 'token'>;
+}
+
 /** The community file of the demo. */
 export function demoCommunityFile(input: {
   publicUrl: URL;
   secret(app: string): string;
   apps: { tracker: URL; commons: URL };
+  doubles: Doubles;
 }): string {
   const app = (id: 'tracker' | 'commons', rest: Record<string, unknown>) => {
     const addresses = demoAppAddresses(input.apps[id].origin);
@@ -79,6 +93,7 @@ export function demoCommunityFile(input: {
       links: [
         { title: 'Tracker', url: new URL('/go/tracker', input.publicUrl).href },
         { title: 'Commons', url: new URL('/go/commons', input.publicUrl).href },
+        { title: 'Jira', url: new URL('/go/jira', input.publicUrl).href },
       ],
       help: new URL('/apps', input.publicUrl).href,
     },
@@ -119,7 +134,16 @@ export function demoCommunityFile(input: {
         consent: 'ask',
         release: { claims: ['name', 'username', 'email', 'groups'], groups: ['moderators', 'translators'] },
       }),
+      {
+        id: 'jira',
+        title: 'Jira (simulated)',
+        description: 'Keeps accounts of its own: yours arrives there by itself.',
+        url: `${input.doubles.jira.origin}/`,
+        // It knows everyone by their alias mailbox, whatever address they signed up with.
+        alias: { address: 'mailbox' },
+      },
     ],
+    targets: demoTargets(input.doubles),
     people: demoPeople.map((person) => ({
       username: person.username,
       names: { givenName: person.givenName, familyName: person.familyName },
@@ -131,9 +155,30 @@ export function demoCommunityFile(input: {
   });
 }
 
+/** Jira gets everyone at once; what Commons would get waits for somebody to approve it. */
+function demoTargets({ jira, commons }: Doubles): object[] {
+  return [
+    {
+      application: 'jira',
+      connector: 'atlassian',
+      mode: 'automatic',
+      options: { baseUrl: jira.url, apiUrl: jira.origin, orgId: jira.organisationId },
+      credentials: { directoryKey: jira.directoryKey, organisationKey: jira.organisationKey },
+      groups: ['developers', 'moderators'],
+    },
+    {
+      application: 'commons',
+      connector: 'scim',
+      mode: 'plan',
+      options: { baseUrl: commons.url },
+      credentials: { token: commons.token },
+    },
+  ];
+}
+
 /** Ports of the demo, counted from the main one. */
 export function demoPorts(port: number) {
-  return { tracker: port + 1, commons: port + 2, mail: port + 3 };
+  return { tracker: port + 1, commons: port + 2, mail: port + 3, jira: port + 4, accounts: port + 5 };
 }
 
 export interface RunningDemo {
@@ -160,14 +205,23 @@ export async function startDemo(config: Config): Promise<RunningDemo> {
     closers.push(() => catcher.stop());
     const mailer = createMailer({ url: catcher.smtpUrl, from: config.mailFrom, log });
     closers.push(() => mailer.close());
+    const { jira, accounts, doubles } = await startDoubles(config, ports, log);
+    closers.push(
+      () => jira.stop(),
+      () => accounts.stop(),
+    );
     const near = Object.values(ports).map((port) => `127.0.0.1:${port}`);
     const house = await serve(
-      { ...config, outboundAllow: [...config.outboundAllow, ...near] },
+      {
+        ...config,
+        aliasDomain: config.aliasDomain ?? aliasDomain,
+        outboundAllow: [...config.outboundAllow, ...near],
+      },
       { log, mailer },
     );
     closers.push(() => house.stop());
     const secret = (app: string) => house.secrets.mac('demo-app', app).toString('base64url');
-    await settleCommunity(house, secret);
+    await settleCommunity(house, secret, doubles);
     for (const product of ['tracker', 'commons'] as const) {
       const app = await startDemoApp({
         product,
@@ -189,8 +243,48 @@ export async function startDemo(config: Config): Promise<RunningDemo> {
   }
 }
 
+/** Starts the doubles of Jira and of another app's accounts; they keep what they have in the data folder. */
+async function startDoubles(config: Config, ports: ReturnType<typeof demoPorts>, log: Log) {
+  const domain = config.aliasDomain ?? aliasDomain;
+  const keys = await demoKeys(config.data);
+  const jira = await startAtlassianSimulator({
+    ...keys,
+    log,
+    port: ports.jira,
+    directoryId: 'harbour',
+    organisationId: 'harbour',
+    domains: { [domain]: 'VERIFIED' },
+    state: path.join(config.data, 'demo-jira.json'),
+    look: { communityName: 'Jira (simulated)', links: [] },
+  });
+  const accounts = await startScimSimulator({
+    log,
+    port: ports.accounts,
+    token: keys.token,
+    state: path.join(config.data, 'demo-commons.json'),
+    look: { communityName: 'Accounts of Commons (simulated)', links: [] },
+  });
+  return { jira, accounts, doubles: { jira, commons: accounts } satisfies Doubles };
+}
+
+/** What the doubles ask for: made once, and the same at every start. */
+async function demoKeys(
+  folder: string,
+): Promise<{ directoryKey: string; organisationKey: string; token: string }> {
+  const file = path.join(folder, 'demo-keys.json');
+  if (!existsSync(file)) {
+    const keys = { directoryKey: randomToken(), organisationKey: randomToken(), token: randomToken() };
+    await writeFile(file, JSON.stringify(keys), { mode: 0o600 });
+  }
+  return JSON.parse(await readFile(file, 'utf8'));
+}
+
 /** Applies the community file when it is new or other than last time; an operator's own changes stay otherwise. */
-async function settleCommunity(house: RunningHouse, secret: (app: string) => string): Promise<void> {
+async function settleCommunity(
+  house: RunningHouse,
+  secret: (app: string) => string,
+  doubles: Doubles,
+): Promise<void> {
   const ports = demoPorts(house.config.port);
   const text = demoCommunityFile({
     publicUrl: new URL(house.config.publicUrl),
@@ -199,6 +293,7 @@ async function settleCommunity(house: RunningHouse, secret: (app: string) => str
       tracker: new URL(`http://127.0.0.1:${ports.tracker}`),
       commons: new URL(`http://127.0.0.1:${ports.commons}`),
     },
+    doubles,
   });
   const fingerprint = createHash('sha256').update(text).digest('base64url');
   if ((await house.database.read(system(), (tx) => houseFact(tx, 'demo'))) === fingerprint) return;
@@ -229,6 +324,8 @@ async function drawBanner(house: RunningHouse, facts: { ldif: string; seconds: n
     `  Tracker       http://127.0.0.1:${ports.tracker}/      an app that trusts it`,
     `  Commons       http://127.0.0.1:${ports.commons}/      an app that asks first`,
     `  Mail          http://127.0.0.1:${ports.mail}/      every mail that was sent`,
+    `  Jira          http://127.0.0.1:${ports.jira}/      a double of it: who signs up arrives there by themselves`,
+    `  More accounts http://127.0.0.1:${ports.accounts}/      those of Commons, which wait to be approved`,
     '',
     '  Accounts      user name and password',
     ...demoPeople.map((person) => `                ${person.username.padEnd(10)} ${person.password}`),

@@ -24,7 +24,7 @@ describe('one account, two apps', { skip: chromiumPath() ? false : 'Chromium is 
 
   before(async () => {
     data = await mkdtemp(path.join(tmpdir(), 'gatehouse-demo-'));
-    const port = await freePorts(4);
+    const port = await freePorts(6);
     demo = await startDemo(
       loadConfig({ env: { GATEHOUSE_DATA: data, GATEHOUSE_PORT: String(port) }, demo: true }),
     );
