@@ -27,7 +27,7 @@ export async function decideProposals(
   decision: { state: 'approved' | 'refused'; by: string; limit: number },
 ): Promise<Decided[]> {
   return tx.query<Decided>(
-    `with some as (
+    `with chosen as (
        select subject from target_plans
        where application = $1 and state = 'proposed'
          and ($2::text[] is null or subject = any($2)) and ($3::text[] is null or verdict = any($3))
@@ -35,7 +35,7 @@ export async function decideProposals(
          and ($5::jsonb is null or not $5::jsonb ? subject or $5::jsonb ->> subject = encode(digest, 'hex'))
        order by subject limit $6 for update)
      update target_plans p set state = $7, decided_by = $8, decided_at = $9
-     from some where p.application = $1 and p.subject = some.subject
+     from chosen where p.application = $1 and p.subject = chosen.subject
      returning p.subject, encode(p.digest, 'hex') as digest`,
     [
       application,

@@ -89,7 +89,7 @@ export async function gathered(tx: Tx, application: string, began: Date): Promis
        (count(*) filter (where not exists (select 1 from target_pages p
          where p.application = $1 and p.remote_id = l.remote_id)))::integer as missing
      from target_links l
-     where l.application = $1 and l.state = 'linked' and l.remote_id is not null and l.updated_at <= $2`,
+     where l.application = $1 and l.state = 'linked' and l.remote_id is not null and l.updated_at < $2`,
     [application, began],
   );
   return row as Gathered;
@@ -175,7 +175,7 @@ export async function refreshLinks(
     `with lost as (
        select l.person, l.account_id from target_links l
        join target_accounts a on a.application = l.application and a.remote_id = l.remote_id
-       where l.application = $1 and l.state = 'linked' and l.updated_at <= $2 and l.account_id is not null
+       where l.application = $1 and l.state = 'linked' and l.updated_at < $2 and l.account_id is not null
          and a.account_id is distinct from l.account_id
        for update of l)
      update target_links l set problem = 'The account behind the record (' || l.account_id
@@ -192,7 +192,7 @@ export async function refreshLinks(
        inactive_since = case when a.active then null else coalesce(l.inactive_since, $2) end
      from target_accounts a
      where l.application = $1 and a.application = $1 and a.remote_id = l.remote_id and l.state = 'linked'
-       and l.updated_at <= $2
+       and l.updated_at < $2
        and (l.remote is distinct from a.attributes or l.remote_active is distinct from a.active
          or (a.account_id is not null and l.account_id is distinct from a.account_id))`,
     [application, began],

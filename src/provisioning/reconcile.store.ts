@@ -57,7 +57,7 @@ export async function markEqual(
        problem = case when exists (select 1 from target_accounts a
          where a.application = l.application and a.remote_id = l.remote_id
            and a.account_id is distinct from l.account_id and l.account_id is not null) then l.problem end
-     where l.application = $1 and l.person = any($2::uuid[]) and l.updated_at <= $3`,
+     where l.application = $1 and l.person = any($2::uuid[]) and l.updated_at < $3`,
     [application, people, at],
     'target-links-equal',
   );

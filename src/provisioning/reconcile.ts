@@ -199,7 +199,7 @@ async function planBatch(
     if (keeps) await store.holdLinks(tx, application, ids);
     const all = await planPeople(tx, needs, target, ids);
     const mine = await predictClashes(tx, needs, target, all.filter(concerns));
-    const rows = await store.plansOf(tx, application, mine.map(subjectOf));
+    const rows = await store.plansOf(tx, application, all.map(subjectOf));
     const planned = mine.map((one): Judged => {
       const silent = isSilent(one, people.get(one.situation.person));
       return { planned: one, outlook: outlookOf(target, one, rows.get(subjectOf(one)), silent) };
@@ -257,12 +257,10 @@ async function keepPlans(
   });
   const kept = writes.map(({ planned: one }): NewPlan => toPlan(one));
   await writePlans(tx, application, kept);
-  const over = planned.filter(({ planned: one, outlook }) => outlook === 'none' && rows.has(subjectOf(one)));
-  await deletePlans(
-    tx,
-    application,
-    over.map(({ planned: one }) => subjectOf(one)),
-  );
+  const open = planned.filter(({ outlook }) => outlook !== 'none').map(({ planned: one }) => subjectOf(one));
+  const stays = new Set(open);
+  const over = [...rows.keys()].filter((subject) => !stays.has(subject));
+  await deletePlans(tx, application, over);
   const fresh = kept.filter(({ subject, digest }) => !rows.get(subject)?.digest.equals(digest));
   await noteAll(
     tx,

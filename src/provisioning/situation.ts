@@ -202,7 +202,7 @@ function wantedOf({ person, externalId, desired }: Situation) {
 function listedView(target: Target, { link }: Situation, listed: ReadonlyMap<string, RemoteAccount>): View {
   if (link?.remoteId === undefined) return {};
   const seen = listed.get(link.remoteId);
-  const newer = target.listedAt === undefined || link.updatedAt > target.listedAt;
+  const newer = target.listedAt === undefined || link.updatedAt >= target.listedAt;
   if (newer && link.remote) return { remote: rememberedAccount(link) };
   return seen ? { remote: seen } : { gone: true };
 }
