@@ -1,6 +1,6 @@
 /** The brake of a target: what it holds, why, and the decision, which asks for a recent sign-in. */
 import { useLocation } from 'preact-iso';
-import { call } from '#consoles/admin/web/client.ts';
+import { type Answer, call } from '#consoles/admin/web/client.ts';
 import { useLoad } from '#consoles/admin/web/load.ts';
 import { Badge } from '#consoles/admin/web/parts/badge.tsx';
 import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
@@ -12,9 +12,11 @@ import { Table } from '#consoles/admin/web/parts/table.tsx';
 import { count, Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { targetWords } from '#consoles/admin/web/words-targets.ts';
 import { Subject } from './target-queue.tsx';
 
-const say = words.targetsPage;
+const say = targetWords;
+type Brake = Answer<'GET /targets/:id/brake'>;
 const useBrake = (id: string) =>
   useLoad(`brake ${id}`, () => call('GET /targets/:id/brake', { params: { id } }));
 
@@ -77,18 +79,24 @@ export function TargetBrake({ id }: { id: string }) {
           />
         )}
       </Section>
-      <Section title={say.limits}>
-        <Facts
-          facts={[
-            { name: say.limitCount, value: count(limits.count) },
-            { name: say.limitShare, value: `${Math.round(limits.share * 100)} %` },
-            { name: say.limitWindow, value: say.minutes(count(limits.windowMinutes)) },
-            { name: say.accounts, value: count(limits.accounts) },
-            { name: say.removed, value: count(removals.length) },
-          ]}
-        />
-      </Section>
+      <Limits limits={limits} removed={removals.length} />
     </>
+  );
+}
+
+function Limits({ limits, removed }: { limits: Brake['limits']; removed: number }) {
+  return (
+    <Section title={say.limits}>
+      <Facts
+        facts={[
+          { name: say.limitCount, value: count(limits.count) },
+          { name: say.limitShare, value: `${Math.round(limits.share * 100)} %` },
+          { name: say.limitWindow, value: say.minutes(count(limits.windowMinutes)) },
+          { name: say.accounts, value: count(limits.accounts) },
+          { name: say.removed, value: count(removed) },
+        ]}
+      />
+    </Section>
   );
 }
 

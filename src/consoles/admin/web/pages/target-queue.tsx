@@ -1,7 +1,7 @@
 /** What waits for a target, runs and was given up; and what happened to one subject there, request and answer. */
 import { useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
-import { call, Refusal } from '#consoles/admin/web/client.ts';
+import { type Answer, call, Refusal } from '#consoles/admin/web/client.ts';
 import { useLive, useLoad, usePages } from '#consoles/admin/web/load.ts';
 import { Badge } from '#consoles/admin/web/parts/badge.tsx';
 import { Button } from '#consoles/admin/web/parts/button.tsx';
@@ -14,8 +14,10 @@ import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { Timeline } from '#consoles/admin/web/parts/timeline.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { targetWords } from '#consoles/admin/web/words-targets.ts';
 
-const say = words.targetsPage;
+const say = targetWords;
+type Queue = Answer<'GET /targets/:id/queue'>;
 const tones: Record<'ready' | 'leased' | 'dead', Tone> = { ready: 'neutral', leased: 'info', dead: 'danger' };
 
 /** A person, group or stranger at a target, by name where there is one, as a link to what happened there. */
@@ -90,28 +92,34 @@ export function TargetQueue({ id }: { id: string }) {
         {items.length === 0 ? (
           <Empty title={say.nothingWaits} />
         ) : (
-          <Table
-            caption={say.queue}
-            rows={items}
-            keyOf={(one) => String(one.id)}
-            columns={[
-              {
-                title: say.subject,
-                cell: (one) => <Subject target={id} subject={one.subject} names={names} />,
-              },
-              {
-                title: say.state,
-                cell: (one) => <Badge tone={tones[one.state]} label={say.jobs[one.state]} />,
-              },
-              { title: say.since, cell: (one) => <Time at={one.createdAt} /> },
-              { title: say.attempts, cell: (one) => one.attempts, number: true, roomy: true },
-              { title: say.next, cell: (one) => <Time at={one.runAt} />, wide: true },
-              { title: say.reason, cell: (one) => one.reason, breaks: true, wide: true },
-            ]}
-          />
+          <Jobs target={id} items={items} names={names} />
         )}
       </Section>
     </>
+  );
+}
+
+function Jobs({ target, items, names }: Pick<Queue, 'items' | 'names'> & { target: string }) {
+  return (
+    <Table
+      caption={say.queue}
+      rows={items}
+      keyOf={(one) => String(one.id)}
+      columns={[
+        {
+          title: say.subject,
+          cell: (one) => <Subject target={target} subject={one.subject} names={names} />,
+        },
+        {
+          title: say.state,
+          cell: (one) => <Badge tone={tones[one.state]} label={say.jobs[one.state]} />,
+        },
+        { title: say.since, cell: (one) => <Time at={one.createdAt} /> },
+        { title: say.attempts, cell: (one) => one.attempts, number: true, roomy: true },
+        { title: say.next, cell: (one) => <Time at={one.runAt} />, wide: true },
+        { title: say.reason, cell: (one) => one.reason, breaks: true, wide: true },
+      ]}
+    />
   );
 }
 

@@ -10,11 +10,12 @@ import { Page, Section, Skeleton, Tabs } from '#consoles/admin/web/parts/page.ts
 import { count, minuteOf, Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { targetWords } from '#consoles/admin/web/words-targets.ts';
 import { TargetBrake } from './target-brake.tsx';
 import { TargetQueue, TargetTimeline } from './target-queue.tsx';
 import { Health } from './targets.tsx';
 
-const say = words.targetsPage;
+const say = targetWords;
 type Target = Answer<'GET /targets/:id'>;
 
 /** Looked at again this often while the page is open. */

@@ -6,8 +6,9 @@ import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { PagedTable } from '#consoles/admin/web/parts/table.tsx';
 import { count, Time } from '#consoles/admin/web/parts/time.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { targetWords } from '#consoles/admin/web/words-targets.ts';
 
-const say = words.targetsPage;
+const say = targetWords;
 type Target = Answer<'GET /targets'>['items'][number];
 
 /** How it goes: what stops everything comes first. */
