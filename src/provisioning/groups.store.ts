@@ -80,6 +80,9 @@ export async function groupHolder(
   return rows[0]?.group;
 }
 
+/** For so long attempts one after the other count as one that began with the first. */
+const attemptMs = 600_000;
+
 /** Says, before a creation goes out, that one may have happened. */
 export async function markGroupAttempt(
   tx: Tx,
@@ -88,9 +91,11 @@ export async function markGroupAttempt(
   name: string,
 ): Promise<void> {
   await tx.query(
-    `insert into target_groups (application, "group", name, attempted_at, updated_at) values ($1, $2, $3, $4, $4)
-     on conflict (application, "group") do update set name = $3, remote_id = null, attempted_at = $4, updated_at = $4`,
-    [application, group, name, tx.now()],
+    `insert into target_groups as g (application, "group", name, attempted_at, updated_at)
+     values ($1, $2, $3, $4, $4)
+     on conflict (application, "group") do update set name = $3, remote_id = null, updated_at = $4,
+       attempted_at = case when g.attempted_at > $5 then g.attempted_at else $4 end`,
+    [application, group, name, tx.now(), new Date(tx.now().getTime() - attemptMs)],
   );
 }
 

@@ -12,6 +12,7 @@ import { LeaseLost } from '#kit/queue/queue.ts';
 import type { Lease } from '#kit/queue/worker.ts';
 import { askBrake } from './brake.ts';
 import { type GroupStep, type RemoteGroup, Retry, Stop } from './connector.ts';
+import { isFresh, tooSoon } from './freshness.ts';
 import { type GroupPlan, planGroup } from './group-plan.ts';
 import * as store from './groups.store.ts';
 import { keep } from './keep.ts';
@@ -78,6 +79,7 @@ export async function provisionGroup(
       if (error.code === 'gone')
         await fenced(work, (tx) => store.forgetGroupRemote(tx, target.application, group));
       else if (error.code !== 'clash') throw error;
+      else if (pass > 1 && isFresh(work, situation.link?.attemptedAt)) throw tooSoon();
       else if (pass > 1) return refuse(work, situation, error.message);
     }
   }

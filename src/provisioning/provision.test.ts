@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assignAliases } from '#core/aliases/aliases.ts';
@@ -202,14 +203,14 @@ test('F-17 three renames and a lock race over two workers: the last name and swi
   const s = await stage(t, { brake: { count: 1000, share: 1 } });
   await s.start();
   const second = await s.start();
-  s.model.before = () => sleep(Math.random() * 15);
+  s.model.before = () => sleep(randomInt(15));
   for (let round = 0; round < 5; round += 1) {
     const name = `racer${round}`;
     const person = await s.person(name);
     await eventually(() => s.model.byUserName(name)[0]);
     for (const displayName of ['One', 'Two', 'Three']) {
       await s.during((tx) => changeNames(tx, person, { displayName }));
-      await sleep(Math.random() * 60);
+      await sleep(randomInt(60));
     }
     await s.during((tx) => leave(tx, person, 'locked'));
     await eventually(() => s.model.byUserName(name)[0]?.active === false);

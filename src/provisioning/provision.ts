@@ -7,7 +7,8 @@ import { requireApplication } from '#core/applications/applications.ts';
 import type { Lease } from '#kit/queue/worker.ts';
 import { applyStep } from './apply.ts';
 import type { Candidate, Desired, RemoteAccount } from './connector.ts';
-import { Retry, Stop } from './connector.ts';
+import { Stop } from './connector.ts';
+import { eventual, isFresh, tooSoon } from './freshness.ts';
 import { forgetMember } from './groups.store.ts';
 import { keep } from './keep.ts';
 import * as links from './links.store.ts';
@@ -25,7 +26,7 @@ import {
   situationsOf,
   type View,
 } from './situation.ts';
-import { connectorOf, factsOf, openTarget, type ProvisioningNeeds, type Target } from './targets.ts';
+import { connectorOf, openTarget, type ProvisioningNeeds, type Target } from './targets.ts';
 import { note } from './timeline.ts';
 
 /** What became of it. */
@@ -34,9 +35,6 @@ export interface Outcome {
   did: 'sent' | 'nothing' | 'proposed' | 'left' | 'held' | 'looked';
 }
 
-/** Accounts that were just made may not be seen yet; so long nothing is concluded from not seeing them. */
-const usualGraceMs = 5_000;
-const eventualGraceMs = 60_000;
 const mostPasses = 4;
 
 /**
@@ -142,20 +140,6 @@ function holders(work: Work, candidates: readonly Candidate[]): Promise<View> {
     ),
     issued: await links.issuedExternalIds(tx, application, carried),
   }));
-}
-
-const eventual = ({ target, connector }: Work) => factsOf(target, connector).eventualConsistency === true;
-
-function isFresh(work: Work, since: Date | undefined): boolean {
-  const grace = eventual(work) ? eventualGraceMs : usualGraceMs;
-  return since !== undefined && work.needs.clock.now().getTime() - since.getTime() < grace;
-}
-
-function tooSoon(): Retry {
-  return new Retry('What was sent a moment ago cannot be seen there yet.', {
-    kind: 'later',
-    afterSeconds: 5,
-  });
 }
 
 /** A linked account that is not there any more: its id is worth nothing. */
