@@ -11,7 +11,6 @@ import { Empty, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Table } from '#consoles/admin/web/parts/table.tsx';
 import { count, Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
-import { words } from '#consoles/admin/web/words.ts';
 import { targetWords } from '#consoles/admin/web/words-targets.ts';
 import { Subject } from './target-queue.tsx';
 
