@@ -18,6 +18,9 @@ async function stage(
   t.after(() => s.close());
   const sweeps = startSweeps(s.needs);
   t.after(() => sweeps.stop());
+  // The first one is due at once; what a test does comes after it.
+  await sweeps.settle();
+  s.clock.advance(24 * 3_600_000);
   return { s, sweeps };
 }
 
