@@ -82,7 +82,8 @@ export async function openRequest(
   browser: string | undefined,
   id: string | undefined,
 ): Promise<SignOnRequest | undefined> {
-  if (!browser || !id) return undefined;
+  // An address may name it twice; then it is a list, whatever its type says.
+  if (!browser || typeof id !== 'string' || !id) return undefined;
   return id.startsWith(sealed.mark) ? openSealed(tx, secrets, browser, id) : store.requestOf(tx, browser, id);
 }
 
