@@ -64,6 +64,31 @@ interface Doubles {
   commons: Pick<ScimSimulator, 'url' | 'token'>;
 }
 
+const demoGroups = [
+  { name: 'developers', title: 'Developers' },
+  { name: 'moderators', title: 'Moderators' },
+  { name: 'translators', title: 'Translators' },
+];
+
+const demoAttributes = [
+  {
+    name: 'organisation',
+    type: 'text',
+    title: 'Organisation',
+    help: 'Where you work or study.',
+    signUp: true,
+    visible: 'everyone',
+    releasedTo: ['commons'],
+  },
+  {
+    name: 'skills',
+    type: 'choice',
+    title: 'What you like to do',
+    choices: ['Code', 'Translate', 'Test', 'Write', 'Organise'],
+    signUp: true,
+  },
+];
+
 /** The community file of the demo. */
 export function demoCommunityFile(input: {
   publicUrl: URL;
@@ -97,29 +122,8 @@ export function demoCommunityFile(input: {
       ],
       help: new URL('/apps', input.publicUrl).href,
     },
-    attributes: [
-      {
-        name: 'organisation',
-        type: 'text',
-        title: 'Organisation',
-        help: 'Where you work or study.',
-        signUp: true,
-        visible: 'everyone',
-        releasedTo: ['commons'],
-      },
-      {
-        name: 'skills',
-        type: 'choice',
-        title: 'What you like to do',
-        choices: ['Code', 'Translate', 'Test', 'Write', 'Organise'],
-        signUp: true,
-      },
-    ],
-    groups: [
-      { name: 'developers', title: 'Developers' },
-      { name: 'moderators', title: 'Moderators' },
-      { name: 'translators', title: 'Translators' },
-    ],
+    attributes: demoAttributes,
+    groups: demoGroups,
     applications: [
       app('tracker', {
         title: 'Tracker',

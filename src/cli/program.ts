@@ -16,10 +16,13 @@ import { type OpenHouse, withHouse } from './house.ts';
 import { importCommand } from './import.ts';
 import { keysCommand } from './keys.ts';
 import { peopleCommand } from './people.ts';
+import { planCommand } from './plan.ts';
+import { profileCommand } from './profile.ts';
 import { restoreCommand } from './restore.ts';
 import { demoCommand, type Running, serveCommand } from './serve.ts';
 import { type Simulators, simulateCommand } from './simulate.ts';
 import { plainLine } from './table.ts';
+import { targetCommand } from './target.ts';
 import { tokenCommand } from './token.ts';
 
 /** What stands right of the commands; each is loaded when a command needs it. */
@@ -110,6 +113,7 @@ function build<Settings extends CommandSettings>(io: CommandIo, parts: ProgramPa
       tokenCommand,
       keysCommand,
     ],
+    'Accounts at other apps:': [targetCommand, planCommand, profileCommand],
     'Keep it safe:': [backupCommand, restoreCommand],
   };
   for (const [heading, list] of Object.entries(commands)) {
