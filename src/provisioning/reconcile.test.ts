@@ -277,7 +277,11 @@ test('planning while everything is being pushed: nobody twice, and nothing stays
   await s.listed();
   await planAll(s);
   await s.during((tx) => approve(tx, s.app, { all: true }));
-  s.model.after = async () => void (await new Promise((resolve) => setTimeout(resolve, Math.random() * 8)));
+  let turn = 0;
+  s.model.after = async () => {
+    turn += 1;
+    await new Promise((resolve) => setTimeout(resolve, turn % 8));
+  };
   const running = await s.start();
   let pushing = true;
   const pushed = running.settle().then(() => {
