@@ -9,7 +9,7 @@ import type { Target } from './targets.ts';
 export const silentCauses: ReadonlySet<string> = new Set(['import', 'sync', 'merge', 'demo']);
 
 /** Regular work, which leaves alone what waits for a person. */
-const regular: ReadonlySet<string> = new Set(['schedule', 'sweep']);
+const regular: ReadonlySet<string> = new Set(['schedule', 'sweep', 'members']);
 /** A person pressed a button about this very subject. */
 const deliberate: ReadonlySet<string> = new Set(['button', 'admin']);
 

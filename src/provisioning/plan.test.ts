@@ -274,6 +274,8 @@ test('what may be sent: by mode, cause and decision', () => {
   assert.equal(may('automatic', 'import', row('approved')), 'send');
   assert.equal(may('automatic', 'schedule'), 'send');
   assert.equal(may('automatic', 'schedule', row('proposed')), 'propose', 'what an import brought waits on');
+  assert.equal(may('automatic', 'members', row('proposed')), 'propose');
+  assert.equal(may('automatic', 'members'), 'send');
   assert.equal(may('automatic', 'request', row('proposed')), 'send');
   assert.equal(may('automatic', 'request', row('refused')), 'leave');
   assert.equal(may('automatic', 'button', row('refused')), 'send');

@@ -33,6 +33,7 @@ export async function startProvisioning(options: ProvisioningOptions): Promise<R
   await readOnce(database, reader);
   const reading = startReader({ database, reader, log });
   const workers = new Map<string, { mark: string; worker: Worker }>();
+  const ending = new Set<Promise<void>>();
   let stopped = false;
   let turn: Promise<void> = Promise.resolve();
 
@@ -45,7 +46,9 @@ export async function startProvisioning(options: ProvisioningOptions): Promise<R
       const target = wanted.get(application);
       if (target && markOf(options, target) === mark) continue;
       workers.delete(application);
-      await worker.stop();
+      // Its last jobs may take a while; what comes next for others does not wait for them.
+      const end: Promise<void> = worker.stop().finally(() => ending.delete(end));
+      ending.add(end);
     }
     for (const [application, target] of wanted) {
       if (stopped || workers.has(application)) continue;
@@ -84,7 +87,7 @@ export async function startProvisioning(options: ProvisioningOptions): Promise<R
       await forget();
       await reading.stop();
       await turn;
-      await Promise.all([...workers.values()].map(({ worker }) => worker.stop()));
+      await Promise.all([...ending, ...[...workers.values()].map(({ worker }) => worker.stop())]);
     },
   };
 }
