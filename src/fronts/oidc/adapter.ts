@@ -4,7 +4,7 @@
  * whoever comes second takes everything down that the first was given (RFC 6749 §4.1.2, RFC 9700 §4.14.2).
  * What one request gives out is written by one statement at its end: all of it or nothing.
  */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors, Provider } from 'oidc-provider';
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
@@ -79,7 +79,7 @@ function adapterFor(
 }
 
 function hashId(kind: string, id: string): Buffer {
-  return createHash('sha256').update(`${kind}\0${id}`).digest();
+  return digest('sha256', `${kind}\0${id}`, 'buffer');
 }
 
 export function placeOfPayload(kind: string, hash: Buffer): string {
