@@ -85,6 +85,18 @@ export const genericFacts = {
     choices: [true, false],
     ...rfc,
   },
+  joinBy: {
+    text: 'What the app recognises a provisioned person by when they sign in.',
+    value: 'userName',
+    choices: ['userName', 'email', 'externalId'],
+    ...assumed,
+  },
+  uniqueAddress: {
+    text: 'Two accounts cannot have one address. The standard asks for this of user names alone.',
+    value: false,
+    choices: [false, true],
+    ...rfc,
+  },
 } as const satisfies Record<string, Fact>;
 
 export const genericProfile: TargetProfile = { name: 'scim', title: 'SCIM 2.0', facts: genericFacts };
