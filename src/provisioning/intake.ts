@@ -9,6 +9,7 @@ import { newId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { enqueueAll, hasten, type NewJob } from '#kit/queue/queue.ts';
 import type { Connector } from './connector.ts';
+import { forgetListed } from './listing.ts';
 import { silentCauses } from './permission.ts';
 import { deletePlansOf } from './plans.store.ts';
 import { laneOf, listTargets, type Target } from './targets.ts';
@@ -74,6 +75,7 @@ export function provisioningReader(connectors: ReadonlyMap<string, Connector>): 
       for (const person of erasedIn(events)) {
         await deletePlansOf(tx, `person:${person}`);
         await forgetSubject(tx, `person:${person}`);
+        await forgetListed(tx, person);
       }
       const touching = events.filter(({ type }) => Object.hasOwn(touches, type));
       if (touching.length === 0) return;

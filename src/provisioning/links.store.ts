@@ -236,6 +236,13 @@ export async function blankErased(tx: Tx, application: string, person: string): 
      where application = $1 and person = $2 and remote_active is not true`,
     [application, person],
   );
+  // A listing may have seen the account since.
+  await tx.query(
+    `update target_accounts a set attributes = '{}', user_name_key = null, email_key = null
+     from target_links l where l.application = $1 and l.person = $2 and l.remote is null
+       and a.application = l.application and a.remote_id = l.remote_id`,
+    [application, person],
+  );
 }
 
 /**

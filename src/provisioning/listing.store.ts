@@ -112,6 +112,13 @@ export async function takeOver(tx: Tx, application: string, began: Date): Promis
        account_id = excluded.account_id, attributes = excluded.attributes, seen_at = excluded.seen_at`,
     [application, began],
   );
+  // A link that remembers nothing is an erased person's: the target still knows what is to be forgotten here.
+  await tx.query(
+    `update target_accounts a set attributes = '{}', user_name_key = null, email_key = null
+     from target_links l where l.application = $1 and l.state = 'linked' and l.remote is null
+       and a.application = $1 and a.remote_id = l.remote_id`,
+    [application],
+  );
   await tx.query('delete from target_pages where application = $1', [application]);
   await tx.query('update targets set listed_at = $2 where application = $1', [application, began]);
 }
@@ -192,7 +199,7 @@ export async function refreshLinks(
        inactive_since = case when a.active then null else coalesce(l.inactive_since, $2) end
      from target_accounts a
      where l.application = $1 and a.application = $1 and a.remote_id = l.remote_id and l.state = 'linked'
-       and l.updated_at < $2
+       and l.updated_at < $2 and l.remote is not null
        and (l.remote is distinct from a.attributes or l.remote_active is distinct from a.active
          or (a.account_id is not null and l.account_id is distinct from a.account_id))`,
     [application, began],

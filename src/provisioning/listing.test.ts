@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { leave } from '#core/lifecycle/leave.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import { type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
 import { type Connector, Retry, Stop } from './connector.ts';
@@ -28,8 +29,8 @@ function fill(s: ProvisioningStage, count: number, from = 0): void {
 async function link(s: ProvisioningStage, count: number): Promise<string[]> {
   const people = Array.from({ length: count }, () => newId());
   await s.database.query(
-    `insert into target_links (application, person, state, remote_id, account_id, external_id, updated_at)
-     select $1, person, 'linked', 'r' || (place - 1), 'aa' || (place - 1), 'e' || (place - 1), $3
+    `insert into target_links (application, person, state, remote_id, account_id, external_id, remote, updated_at)
+     select $1, person, 'linked', 'r' || (place - 1), 'aa' || (place - 1), 'e' || (place - 1), '{}', $3
      from unnest($2::uuid[]) with ordinality as u (person, place)`,
     [s.app, people, new Date(s.clock.now().getTime() - 3_600_000)],
   );
@@ -186,11 +187,34 @@ test('a link learns what was seen; an account behind the record that is lost is 
   const second = await s.link(two);
   assert.deepEqual([second?.accountId, second?.remoteActive], ['other', false]);
   assert.deepEqual(second?.inactiveSince, s.clock.now());
-  assert.equal((await s.link(three))?.remote, undefined, 'what was pushed since is newer than the listing');
+  assert.deepEqual((await s.link(three))?.remote, {}, 'what was pushed since is newer than the listing');
   for (const person of [one, two]) {
     const told = (await s.timeline(`person:${person}`)).filter(({ kind }) => kind === 'problem');
     assert.equal(told.length, 1);
   }
+});
+
+test('of an erased person nothing comes back with the next listing', async (t) => {
+  const s = await stage(t);
+  const running = await s.start();
+  await s.save({ mode: 'automatic' });
+  const ada = await s.person('ada');
+  await running.settle();
+  s.clock.advance(60_000);
+  await list(s);
+  assert.equal((await rows(s))[0]?.user_name_key, 'ada');
+  await s.during((tx) => leave(tx, ada, 'erased'));
+  await running.settle();
+  s.clock.advance(60_000);
+  assert.equal((await list(s)).accounts, 1, 'the account there is only switched off');
+  const kept = JSON.stringify([
+    await s.database.query('select * from target_accounts'),
+    await s.database.query('select * from target_links'),
+    await s.database.query('select * from target_plans'),
+    await s.database.query('select * from target_pages'),
+  ]);
+  assert.doesNotMatch(kept, /ada/i);
+  assert.equal([...s.model.accounts.values()][0]?.active, false);
 });
 
 test('text no database keeps does no harm', async (t) => {
