@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { before, test } from 'node:test';
+import type { Config } from '#config/config.ts';
+import { aliasDomain, eventually, startWithJira } from '#test/jira.ts';
+import { duration } from './plan.ts';
+import { type ProgramParts, runCli } from './program.ts';
+import { readCredentials } from './target.ts';
+
+type Stage = Awaited<ReturnType<typeof startWithJira>>;
+let jira: Stage['jira'];
+let platform: Stage['platform'];
+
+before(async () => {
+  ({ jira, platform } = await startWithJira(
+    'plan',
+    `
+people:
+  - { username: ada, names: { givenName: Ada }, addresses: [ada@example.org], groups: [developers] }
+  - { username: grace, names: { givenName: Grace }, addresses: [grace@example.org] }
+  - { username: mallory, addresses: [m@example.org], state: spam }
+`,
+  ));
+});
+
+async function run(args: readonly string[], input?: string) {
+  const parts: ProgramParts<Config> = {
+    readSettings: async () => platform.config,
+    // Beside the running house, as a command of another terminal.
+    openHouse: async () => ({ ...platform, close: async () => undefined }),
+    serve: () => assert.fail('nothing is served here'),
+    demo: () => assert.fail('nothing is shown here'),
+    declared: () => import('#declared/declared.ts'),
+    simulators: () => assert.fail('nothing is simulated here'),
+  };
+  const result = { out: '', err: '' };
+  const stream = (name: 'out' | 'err') =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        result[name] += chunk;
+        done();
+      },
+    });
+  const io = {
+    env: {},
+    input: Readable.from(input === undefined ? [] : [Buffer.from(input)]),
+    output: stream('out'),
+    errors: stream('err'),
+  };
+  const status = await runCli(args, io, parts);
+  return { status, ...result };
+}
+
+async function good(args: readonly string[], input?: string) {
+  const result = await run(args, input);
+  assert.equal(result.status, 0, `${args.join(' ')}: ${result.err}`);
+  return result;
+}
+
+test('plan says for every person what would be done and why, and how long it takes', async () => {
+  const { out, err } = await good(['plan', 'jira']);
+  assert.match(out, /ada +create +waits +There is no account there yet/);
+  assert.match(out, /grace +create/);
+  assert.doesNotMatch(out, /mallory/, 'spam is never anywhere');
+  assert.match(out, /developers +developers +create/);
+  assert.match(err, /2 people: 2 create\. 1 others have no account there\./);
+  assert.match(
+    err,
+    /Sending 2 changes \(\d+ calls\) takes .* at the rate of the target; listing 0 accounts took/,
+  );
+  const json = JSON.parse((await good(['plan', 'jira', '--json'])).out);
+  assert.equal(json.entries.length, 2);
+  assert.equal(json.totals.create, 2);
+  assert.deepEqual(jira.state.users(), [], 'nothing was sent');
+});
+
+test('approved, sent, told: the timeline answers whether a user was pushed', async () => {
+  assert.match((await good(['target', 'refuse', 'jira', 'grace'])).err, /1 refused/);
+  assert.match((await good(['target', 'approve', 'jira', 'ada'])).err, /1 approved/);
+  await eventually(
+    () => jira.state.users().length,
+    (count) => count === 1,
+  );
+  assert.ok(jira.state.account(`ada@${aliasDomain}`));
+  await platform.settle();
+  const { out } = await good(['target', 'timeline', 'jira', 'ada']);
+  assert.match(out, /POST \/scim\/directory\/.*Users → 201/);
+  assert.match(out, /settled/);
+  assert.ok(!out.includes(jira.directoryKey));
+  const json = JSON.parse((await good(['target', 'timeline', 'jira', 'ada', '--json'])).out);
+  assert.ok(json.length > 3);
+  assert.match((await good(['target', 'replay', 'jira', 'ada'])).err, /1 put to work again/);
+  await platform.settle();
+  assert.equal(jira.state.users().length, 1);
+  assert.match((await good(['target', 'timeline', 'jira', 'grace'])).out, /said no/);
+});
+
+test('targets are listed, shown, set, put into a mode and given credentials that are never printed', async () => {
+  assert.match((await good(['target', 'list'])).out, /jira +atlassian +plan/);
+  const [one] = JSON.parse((await good(['target', 'list', '--json'])).out);
+  assert.equal(one.application, 'jira');
+  assert.match((await good(['target', 'show', 'jira'])).out, /Credentials +set/);
+  assert.match((await good(['target', 'connectors'])).out, /atlassian +Atlassian Cloud.* directoryKey/);
+  await good(['target', 'mode', 'jira', 'observe']);
+  assert.match((await good(['target', 'list'])).out, /observe/);
+  await good(['target', 'mode', 'jira', 'plan']);
+  const file = path.join(platform.config.data, 'target.yaml');
+  await writeFile(
+    file,
+    `connector: scim\noptions: { baseUrl: "${jira.origin}" }\nmapping: { shoe: username }\n`,
+  );
+  const wrong = await run(['target', 'set', 'jira', file]);
+  assert.equal(wrong.status, 1);
+  assert.match(wrong.err, /Nothing was changed[\s\S]*mapping\.shoe/);
+  await writeFile(
+    file,
+    `connector: atlassian
+mode: plan
+options: { baseUrl: "${jira.url}", apiUrl: "${jira.origin}", orgId: "${jira.organisationId}" }
+groups: [developers]
+`,
+  );
+  await good(['target', 'set', 'jira', file]);
+  await good(
+    ['target', 'credentials', 'jira', '--from-stdin'],
+    `directoryKey: ${jira.directoryKey}\norganisationKey: ${jira.organisationKey}\n`,
+  );
+  assert.ok(!(await good(['target', 'show', 'jira', '--json'])).out.includes(jira.directoryKey));
+  await rm(file);
+  const unknown = await run(['target', 'show', 'wiki']);
+  assert.equal(unknown.status, 1);
+  assert.match(unknown.err, /"wiki" is no target\. Targets are: jira\./);
+  assert.equal((await run(['target', 'mode', 'jira', 'sideways'])).status, 2);
+  assert.equal((await run(['target', 'approve', 'jira'])).status, 2);
+  assert.equal((await run(['target', 'replay', 'jira'])).status, 2);
+});
+
+test('strangers, the brake, the join check and the profile are a command each', async () => {
+  jira.state.addAccount({ email: 'old@elsewhere.test', name: 'Old' });
+  await good(['plan', 'jira', '--fresh']);
+  const strangers = JSON.parse((await good(['target', 'strangers', 'jira', '--json'])).out);
+  assert.ok(Array.isArray(strangers));
+  const shown = await good(['target', 'brake', 'jira']);
+  assert.match(shown.err, /The brake is off/);
+  assert.match(shown.out, /Nothing is held/);
+  assert.deepEqual(JSON.parse((await good(['target', 'brake', 'jira', '--json'])).out).held, []);
+  assert.match(
+    (await good(['target', 'join-check', 'jira'])).err,
+    /of \d+ people will be recognised by their email/,
+  );
+  const findings = JSON.parse((await good(['profile', 'check', 'jira', '--json'])).out);
+  assert.ok(findings.length > 3);
+  assert.ok(findings.every((one: { fact: string }) => one.fact !== ''));
+  assert.equal((await run(['profile', 'check', 'jira', '--write'])).status, 2);
+  assert.equal((await run(['target', 'remove', 'jira'])).status, 2);
+  await good(['target', 'remove', 'jira', '--yes']);
+  assert.match((await good(['target', 'list'])).out, /There are no targets/);
+  assert.equal(jira.state.users().length, 1, 'accounts there stay');
+});
+
+test('credentials are read by name, or alone where there is one', () => {
+  const two = { credentials: [credential('directoryKey', true), credential('organisationKey', false)] };
+  assert.deepEqual(readCredentials('directoryKey: a:b\n organisationKey : c \n', two), {
+    directoryKey: 'a:b',
+    organisationKey: 'c',
+  });
+  assert.deepEqual(readCredentials('secret\n', two), { directoryKey: 'secret' });
+  assert.deepEqual(readCredentials('a: b', { credentials: [credential('token', false)] }), { token: 'a: b' });
+  assert.throws(() => readCredentials('x: y\nz: w', two), /Names are: directoryKey, organisationKey/);
+});
+
+const credential = (name: string, required: boolean) => ({ name, text: name, required });
+
+test('lengths of time are said as people say them', () => {
+  assert.deepEqual([0, 5, 600, 7200].map(duration), [
+    'less than a second',
+    'about 5 seconds',
+    'about 10 minutes',
+    'about 2 hours',
+  ]);
+});
