@@ -216,8 +216,8 @@ const subjectOf = ({ situation }: PersonPlan) => `person:${situation.person}`;
 /** Whether there is anything to say: in scope, or an account of theirs is or was known. */
 const concerns = ({ situation }: PersonPlan) => situation.standing !== 'out' || situation.link !== undefined;
 
-/** Ways in that are a person's own doing, or an operator's about this person. */
-const singleOrigins: ReadonlySet<string> = new Set(['sign-up', 'apply', 'admin', 'setup']);
+/** Ways in that are a person's own doing, or an operator's about this person or group. */
+export const singleOrigins: ReadonlySet<string> = new Set(['sign-up', 'apply', 'admin', 'setup']);
 
 /** Brought here with many others and never let into this target: nothing is done about them by itself. */
 function isSilent({ situation }: PersonPlan, origin: string | undefined): boolean {

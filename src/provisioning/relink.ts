@@ -2,12 +2,14 @@
 import { fixSubject } from '#core/aliases/aliases.ts';
 import { requireApplication } from '#core/applications/applications.ts';
 import { record } from '#core/events/events.ts';
+import { groupsOf } from '#core/groups/groups.ts';
 import { requirePerson } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { profilesFor } from '#core/profile/profile.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { enqueueAll } from '#kit/queue/queue.ts';
 import { forgetMember } from './groups.store.ts';
+import { isWanted } from './groups.ts';
 import { subjectJob } from './intake.ts';
 import { linksOf, writeLink } from './links.store.ts';
 import { deletePlans } from './plans.store.ts';
@@ -26,7 +28,7 @@ export async function relink(
   person: string,
   remoteId: string,
 ): Promise<void> {
-  await requireTarget(tx, application);
+  const target = await requireTarget(tx, application);
   await requirePerson(tx, person);
   const account = await store.lockListed(tx, application, remoteId);
   if (!account) throw new Problem('not-found');
@@ -48,7 +50,7 @@ export async function relink(
     if ((error as { code?: unknown }).code === '23505') throw taken();
     throw error;
   }
-  // Memberships belong to the account, not to the person.
+  // Memberships belong to the account: the new one is put into its groups, the old one stays where it is.
   await forgetMember(tx, application, person);
   await store.writeDecision(tx, application, remoteId, undefined);
   const subject = `person:${person}`;
@@ -61,7 +63,12 @@ export async function relink(
   const by = tx.actor.name ?? tx.actor.kind;
   const text = `${by} said that the account ${remoteId} is this person's.`;
   await note(tx, { application, subject, kind: 'queued', text, actor: by });
-  await enqueueAll(tx, [subjectJob(application, subject, { cause: 'button', actor: by })]);
+  const groups = (await groupsOf(tx, [person])).get(person) ?? [];
+  const wanted = groups.filter(({ name }) => isWanted(target, name));
+  await enqueueAll(tx, [
+    subjectJob(application, subject, { cause: 'button', actor: by }),
+    ...wanted.map(({ id }) => subjectJob(application, `group:${id}`, { cause: 'members', actor: by })),
+  ]);
 }
 
 function taken(): Problem {

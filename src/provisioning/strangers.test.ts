@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { addGroup, addMembers } from '#core/groups/groups.ts';
 import { Problem } from '#core/problem.ts';
 import { type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
 import { approve } from './approval.ts';
@@ -124,7 +125,17 @@ test('an account is given to one person, whoever else tries at the same time; wh
   const plan = await s.plan(`person:${winner}`);
   assert.deepEqual([plan?.verdict, plan?.state], ['update', 'proposed']);
   assert.deepEqual(await shown(s), ['b', 'c']);
+  await s.during(async (tx) => {
+    const made = await addGroup(tx, { name: 'Editors', origin: 'admin' });
+    await addMembers(tx, made.id, [winner]);
+  });
+  await running.settle();
+  await s.save({ mode: 'automatic', groups: 'all' });
   await s.during((tx) => relink(tx, s.needs, s.app, winner, 'b'));
   assert.deepEqual(await shown(s), ['a', 'c'], 'the one before is nobody’s now');
   assert.equal((await s.link(winner))?.externalId, link?.externalId, 'the external id stays');
+  await running.settle();
+  assert.equal(s.model.accounts.get('b')?.attributes.userName, `p${people.indexOf(winner)}`);
+  const [there] = [...s.model.groups.values()];
+  assert.deepEqual([there?.name, there?.members], ['Editors', ['b']]);
 });

@@ -60,12 +60,14 @@ test('on schedule and when asked: in automatic mode what differs goes to work, g
   const { s, sweeps } = await stage(t, { groups: 'all' });
   const ada = await signUp(s, 'ada');
   await signUp(s, 'imported', 'old-directory');
-  const group = await s.during((tx) => addGroup(tx, { name: 'Editors', origin: 'test' }));
+  const group = await s.during((tx) => addGroup(tx, { name: 'Editors', origin: 'admin' }));
+  const old = await s.during((tx) => addGroup(tx, { name: 'Old', origin: 'old-directory' }), 'import');
   await sweeps.settle();
   assert.deepEqual(
     (await jobs(s, 'target:wiki')).map(({ key, payload }) => [key, payload.cause]),
     [
       [`group:${group.id}`, 'sweep'],
+      [`group:${old.id}`, 'import'],
       [`person:${ada}`, 'sweep'],
     ],
   );
@@ -75,7 +77,11 @@ test('on schedule and when asked: in automatic mode what differs goes to work, g
     [...s.model.accounts.values()].map(({ attributes }) => attributes.userName),
     ['ada'],
   );
-  assert.equal(s.model.groups.size, 1);
+  assert.deepEqual(
+    [...s.model.groups.values()].map(({ name }) => name),
+    ['Editors'],
+  );
+  assert.equal((await s.plan(`group:${old.id}`))?.state, 'proposed');
   const before = listings(s);
   await sweeps.settle();
   assert.equal(listings(s), before, 'not before its hours are over');

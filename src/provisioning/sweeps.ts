@@ -4,14 +4,15 @@
  */
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { enqueue, enqueueAll, type Job } from '#kit/queue/queue.ts';
+import { enqueue, enqueueAll, type Job, type NewJob } from '#kit/queue/queue.ts';
 import { type Lease, Retry as RetryJob, startWorker } from '#kit/queue/worker.ts';
 import { Retry, Stop } from './connector.ts';
 import { wantedGroups } from './group-verdicts.ts';
+import { groupLinks } from './groups.store.ts';
 import { subjectJob } from './intake.ts';
 import * as listings from './listing.store.ts';
 import { ListingOvertaken, type ListingState, listTarget } from './listing.ts';
-import { planTarget } from './reconcile.ts';
+import { planTarget, singleOrigins } from './reconcile.ts';
 import { capabilitiesOf } from './situation.ts';
 import {
   connectorOf,
@@ -155,14 +156,20 @@ async function act(needs: ProvisioningNeeds, target: Target, lease: Lease): Prom
   const plan = await planTarget(needs, target, { send: true, signal: lease.signal });
   await needs.database.transact(system(), async (tx) => {
     await lease.confirm(tx);
-    const groups = await wantedGroups(tx, target);
-    await enqueueAll(
-      tx,
-      groups.map(({ id }) => subjectJob(application, `group:${id}`, { cause: 'sweep' })),
-    );
+    await enqueueAll(tx, await groupJobs(tx, target));
     const differ = plan.people - plan.totals.unchanged;
     const text = `Looked at everybody: ${plan.totals.unchanged} as they should be, ${differ} not, ${plan.sent} put to work.`;
     await note(tx, { application, subject: 'target', kind: 'settled', text, cause: 'sweep' });
     await lease.finish(tx);
+  });
+}
+
+/** Groups are compared when they are pushed. One that was brought here with many others is proposed the first time. */
+async function groupJobs(tx: Tx, target: Target): Promise<NewJob[]> {
+  const links = await groupLinks(tx, target.application);
+  const settled = new Set(links.flatMap(({ group, settledAt }) => (settledAt ? [group] : [])));
+  return (await wantedGroups(tx, target)).map(({ id, origin }) => {
+    const cause = settled.has(id) || singleOrigins.has(origin) ? 'sweep' : 'import';
+    return subjectJob(target.application, `group:${id}`, { cause });
   });
 }
