@@ -22,6 +22,7 @@ import { knownAccounts, makeLegacyLdif } from '#simulators/legacy-directory/lega
 import { startMailCatcher } from '#simulators/mail-catcher/mail-catcher.ts';
 import { type AtlassianSimulator, startAtlassianSimulator } from '#simulators/scim/atlassian/atlassian.ts';
 import { type ScimSimulator, startScimSimulator } from '#simulators/scim/scim.ts';
+import { rememberNeighbours } from './house.ts';
 import { type RunningHouse, serve } from './main.ts';
 
 /** The people of the demo; their passwords are printed on the terminal. */
@@ -224,6 +225,7 @@ export async function startDemo(config: Config): Promise<RunningDemo> {
       { log, mailer },
     );
     closers.push(() => house.stop());
+    await house.database.transact(system('demo'), (tx) => rememberNeighbours(tx, near));
     const secret = (app: string) => house.secrets.mac('demo-app', app).toString('base64url');
     await settleCommunity(house, secret, doubles);
     for (const product of ['tracker', 'commons'] as const) {

@@ -9,6 +9,7 @@ import { createSecrets, loadMasterKey, parseMasterKey, type Secrets } from '#kit
 import { type Connection, type Database, openDatabase, system } from '#kit/db/database.ts';
 import { attachEmbedded, startEmbedded } from '#kit/db/embedded.ts';
 import { houseFact, setHouseFact } from '#kit/db/facts.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import { createLimits, type Limits } from '#kit/limits/limits.ts';
 import { createLog, type Log } from '#kit/log/log.ts';
 import { createNet, type Net } from '#kit/net/net.ts';
@@ -59,7 +60,8 @@ export async function openHouse(config: Config, options: HouseOptions = {}): Pro
       lanes: config.argon2Lanes,
       concurrency: config.argon2Concurrency,
     });
-    const net = createNet({ allow: config.outboundAllow, log });
+    const near = options.embedded === 'attach' ? await demoNeighbours(database) : [];
+    const net = createNet({ allow: [...config.outboundAllow, ...near], log });
     closers.push(() => net.close());
     const limits = createLimits(database);
     return { config, clock, log, database, secrets, hasher, limits, net, connectors, close };
@@ -67,6 +69,19 @@ export async function openHouse(config: Config, options: HouseOptions = {}): Pro
     await close();
     throw error;
   }
+}
+
+/** Where the doubles of the demo listen: its settings are not those a command beside it reads. */
+const neighboursFact = 'demo-neighbours';
+
+/** Keeps where the doubles of the demo listen, for commands beside it. */
+export function rememberNeighbours(tx: Tx, near: readonly string[]): Promise<void> {
+  return setHouseFact(tx, neighboursFact, near);
+}
+
+async function demoNeighbours(database: Database): Promise<string[]> {
+  const known = await database.read(system(), (tx) => houseFact(tx, neighboursFact));
+  return Array.isArray(known) ? known.filter((one) => typeof one === 'string') : [];
 }
 
 async function connectionOf(

@@ -131,6 +131,7 @@ function summary(made: TargetPlan): string[] {
 /** Seconds as people say them. */
 export function duration(seconds: number): string {
   if (seconds < 1) return 'less than a second';
+  if (seconds <= 1) return 'about a second';
   if (seconds < 90) return `about ${Math.ceil(seconds)} seconds`;
   if (seconds < 5400) return `about ${Math.ceil(seconds / 60)} minutes`;
   return `about ${Math.round(seconds / 360) / 10} hours`;
