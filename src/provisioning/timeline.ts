@@ -115,8 +115,11 @@ export const forgetSubject = store.blankSubject;
 /** What a person reads about themselves at an app. */
 export interface PlainState {
   application: string;
-  /** `there`: all as it should be. `waiting`: on its way. `stuck`: an administrator has to look. `none`: not meant to be there. */
-  state: 'there' | 'waiting' | 'stuck' | 'none';
+  /**
+   * `there`: all as it should be. `waiting`: on its way. `asked`: an administrator has to agree first. `stuck`: an
+   * administrator has to look. `none`: not meant to be there.
+   */
+  state: 'there' | 'waiting' | 'asked' | 'stuck' | 'none';
   since: Date;
 }
 
@@ -132,6 +135,9 @@ export function plainState(last: Pick<Entry, 'application' | 'kind' | 'at'>): Pl
     case 'dead':
     case 'rejected':
       return { application, state: 'stuck', since };
+    case 'proposed':
+    case 'held':
+      return { application, state: 'asked', since };
     case 'forgotten':
       return { application, state: 'none', since };
     default:

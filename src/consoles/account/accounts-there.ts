@@ -8,7 +8,7 @@ import type { Home } from './guest.ts';
 
 export interface MyAccount {
   title: string;
-  state: 'ready' | 'off' | 'waiting' | 'stuck';
+  state: 'ready' | 'off' | 'waiting' | 'asked' | 'stuck';
   /** When it was last looked at or changed. */
   since: Date;
   /** The address it stands on there. */
@@ -46,6 +46,8 @@ export function accountsSection(here: Home, accounts: readonly MyAccount[]): Htm
   const items = accounts.map(({ title: app, state, since, address }) => {
     if (state === 'off') return { what: tell('off', { app }) };
     if (state === 'waiting') return { what: tell('waiting', { app }), more: tell('waitingMore') };
+    if (state === 'asked')
+      return { what: tell('asked', { app }), more: tell('askedMore', { community: here.community.name }) };
     if (state === 'stuck')
       return { what: tell('stuck', { app }), more: tell('stuckMore', { community: here.community.name }) };
     const on = address && tell.html('readyOn', { address: html`<strong dir="auto">${address}</strong>` });

@@ -9,6 +9,9 @@ export const words = defineWords('accountsThere', {
   off: 'Your account at {app} is switched off.',
   waiting: 'Your account at {app} is on its way.',
   waitingMore: 'That usually takes a few seconds; when the app is slow, a little longer.',
+  asked: 'Your account at {app} waits for an administrator.',
+  askedMore:
+    'Someone at {community} looks at it before it is made or changed there. You do not have to do anything.',
   stuck: 'Your account at {app} is not as it should be yet.',
   stuckMore: 'An administrator of {community} has to look at it. You do not have to do anything.',
 });
