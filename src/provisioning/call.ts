@@ -55,7 +55,7 @@ function given<T extends object>(values: T): T {
 /** The same with everything said. */
 export function createCallAt(needs: CallNeeds, context: CallContext): Call {
   return async (request) => {
-    await awaitTurn(needs.database, context.application, context.pace, context);
+    const { probe } = await awaitTurn(needs.database, context.application, context.pace, context);
     const began = performance.now();
     const sent = { method: request.method, url: shownUrl(request.url), body: request.body };
     const trace = (answer: { status?: number; failure?: string; body?: unknown; headers?: Headers }) =>
@@ -66,13 +66,13 @@ export function createCallAt(needs: CallNeeds, context: CallContext): Call {
         await trace({ failure: error.message });
         throw new Stop('refused', error.message);
       }
-      const pause = await noteOutage(needs.database, context.application);
+      const pause = await noteOutage(needs.database, context.application, probe);
       await trace({ failure: error.message });
       throw new Retry(error.message, pause > 0 ? { afterSeconds: spread(pause) } : {});
     });
     const response = readResponse(fetched);
     await trace({ status: response.status, body: response.json ?? response.text, headers: response.headers });
-    await judge(needs, context, response);
+    await judge(needs, context, response, probe);
     return response;
   };
 }
@@ -105,7 +105,12 @@ function readResponse(fetched: Fetched): Response {
 }
 
 /** What the status alone decides; the rest is the connector's to judge. */
-async function judge(needs: CallNeeds, context: CallContext, { status, headers }: Response): Promise<void> {
+async function judge(
+  needs: CallNeeds,
+  context: CallContext,
+  { status, headers }: Response,
+  probe: boolean,
+): Promise<void> {
   const { database, clock } = needs;
   const { application } = context;
   const asked = retryAfterSeconds(headers, clock.now());
@@ -117,7 +122,7 @@ async function judge(needs: CallNeeds, context: CallContext, { status, headers }
     });
   }
   if (status >= 500 && status !== 501) {
-    const pause = await noteOutage(database, application);
+    const pause = await noteOutage(database, application, probe);
     throw new Retry(`The target failed (${status}).`, pause > 0 ? { afterSeconds: spread(pause) } : {});
   }
   await noteAnswer(database, application);

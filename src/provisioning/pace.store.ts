@@ -70,7 +70,10 @@ export async function noteAnswer(database: Asker, application: string): Promise<
   );
 }
 
-/** One more failure in a row; from `threshold` on the breaker is open for a time that doubles up to `mostSeconds`. */
+/**
+ * One more failure in a row; from `threshold` on the breaker is open for a time that doubles up to `mostSeconds`. While
+ * it is open only the probe counts: calls that were under way when it opened say nothing new.
+ */
 export async function noteFailure(
   database: Asker,
   input: {
@@ -79,15 +82,18 @@ export async function noteFailure(
     firstSeconds: number;
     mostSeconds: number;
     jitter: number;
+    probe: boolean;
   },
 ): Promise<{ failures: number; openSeconds: number }> {
   const [row] = (await database.query(
-    `update target_paces set failures = least(failures + 1, 1000),
-       open_until = case when failures + 1 >= $2 then clock_timestamp() + make_interval(secs =>
+    `update target_paces set
+       failures = case when open_until is null or $6 then least(failures + 1, 1000) else failures end,
+       open_until = case when open_until is not null and not $6 then open_until
+         when failures + 1 >= $2 then clock_timestamp() + make_interval(secs =>
          least($4::double precision, $3::double precision * 2 ^ least(failures + 1 - $2, 20)) * $5::double precision) end
      where application = $1 and kind = 'all'
      returning failures, greatest(0, extract(epoch from open_until - clock_timestamp()))::double precision as open`,
-    [input.application, input.threshold, input.firstSeconds, input.mostSeconds, input.jitter],
+    [input.application, input.threshold, input.firstSeconds, input.mostSeconds, input.jitter, input.probe],
   )) as { failures: number; open: number | null }[];
   return { failures: row?.failures ?? 1, openSeconds: row?.open ?? 0 };
 }

@@ -171,6 +171,17 @@ test('while the breaker is half open, one call at a time may try', async () => {
   assert.equal(calls, 1);
 });
 
+test('many calls under way when a target falls silent open the breaker once, for the first and shortest time', async () => {
+  const app = await aTarget('pace-together');
+  const url = await listening(() => undefined);
+  const call = callAt(app, 0.2);
+  await Promise.allSettled(Array.from({ length: 16 }, () => call({ method: 'GET', url })));
+  const { failures, openUntil } = await paceOf(database, app);
+  assert.equal(failures, 5);
+  const seconds = (openUntil!.getTime() - Date.now()) / 1000;
+  assert.ok(seconds < 5 * 1.25, `open for ${seconds} s`);
+});
+
 test('what the status alone decides', async () => {
   const app = await aTarget('pace-status');
   let status = 200;

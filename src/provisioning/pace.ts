@@ -24,13 +24,15 @@ const breaker = { threshold: 5, firstSeconds: 5, mostSeconds: 300 };
 /** What a target may ask for at most. */
 export const longestHoldSeconds = 3600;
 
-/** Waits for a turn. Throws Retry where the target asked for a pause, does not answer, or the turn is too far away. */
+/**
+ * Waits for a turn; `probe` when this is the one call that may find out whether a silent target is back. Throws Retry where the target asked for a pause, does not answer, or the turn is too far away.
+ */
 export async function awaitTurn(
   database: Asker,
   application: string,
   pace: Pace,
   options: { timeoutSeconds: number; signal?: AbortSignal },
-): Promise<void> {
+): Promise<{ probe: boolean }> {
   const turn = await store.takeTurn(database, {
     application,
     perMinute: pace.perMinute * margin,
@@ -51,6 +53,7 @@ export async function awaitTurn(
     });
   }
   if (turn.waitMs && turn.waitMs > 0) await sleep(turn.waitMs, undefined, { signal: options.signal });
+  return { probe: turn.probe ?? false };
 }
 
 /** A little later than told, so that all who were told the same do not come at once. */
@@ -72,9 +75,14 @@ export async function noteRateLimit(
 export const noteAnswer = store.noteAnswer;
 
 /** No answer, or one of 5xx. Returns how long nobody asks; 0 while the breaker is closed. */
-export async function noteOutage(database: Asker, application: string): Promise<number> {
+export async function noteOutage(database: Asker, application: string, probe = false): Promise<number> {
   const jitter = 0.75 + randomInt(501) / 1000;
-  const { openSeconds } = await store.noteFailure(database, { application, ...breaker, jitter });
+  const { openSeconds } = await store.noteFailure(database, {
+    application,
+    ...breaker,
+    jitter,
+    probe,
+  });
   return openSeconds;
 }
 
