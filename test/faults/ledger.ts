@@ -79,7 +79,8 @@ export function createDriverLedger(): DriverLedger {
         verdict[kind] += 1;
         verdict.findings.push(`${kind} ${text}`);
       };
-      for (const [person, list] of byPerson) checkPerson(person, list, target.users, found);
+      const made = new Set(target.entries.flatMap(({ change }) => change?.state?.userName ?? []));
+      for (const [person, list] of byPerson) checkPerson(person, list, target, made, found);
       for (const { name, ids } of target.doubled)
         found('DOUBLED', `${name} was made as ${ids.join(' and ')}`);
       checkHistories(byPerson, target.entries, found);
@@ -97,7 +98,8 @@ type Found = (kind: keyof Omit<Verdict, 'findings'>, text: string) => void;
 function checkPerson(
   person: string,
   operations: readonly Operation[],
-  users: readonly SimulatedResource[],
+  { users }: TargetView,
+  made: ReadonlySet<string>,
   found: Found,
 ): void {
   const theirs = users.filter(({ body }) => body.userName === person);
@@ -107,8 +109,9 @@ function checkPerson(
   // What was sent and not acknowledged may have happened or not.
   const open = operations.filter(({ op, acknowledged }) => op > last.op && !acknowledged);
   const allowed = [last, ...open].map(({ wanted }) => wanted);
-  const everActive = operations.some(({ wanted }) => wanted.active);
-  if (theirs.length === 0 && everActive) found('LOST', `${person} has no account`);
+  // Who was locked before anything was sent has no account, and needs none.
+  const needed = allowed.every(({ active }) => active) || made.has(person);
+  if (theirs.length === 0 && needed) found('LOST', `${person} has no account`);
   for (const { body } of theirs) {
     const is = `${body.displayName}, ${body.active === false ? 'off' : 'on'}`;
     const equal = (one: Wanted) =>
@@ -129,7 +132,7 @@ function checkHistories(
   const identities = new Map<string, string>();
   const courses = new Map<string, boolean[]>();
   for (const { change, seq } of entries) {
-    if (!change || change.kind !== 'User' || !change.state) continue;
+    if (change?.kind !== 'User' || !change.state) continue;
     const { userName = '', displayName = '', externalId = '' } = change.state;
     const owner = owners.get(change.id) ?? userName;
     owners.set(change.id, owner);
