@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { applicationSettings, saveApplication } from '#core/applications/applications.ts';
 import { join } from '#core/lifecycle/join.ts';
 import {
   joinApplication,
@@ -83,4 +84,39 @@ test('lines of imports go 90 days after their end; those of a run that may go on
   assert.deepEqual(new Set(rows.map((one) => one.run)), new Set([young, stopped]));
   const [kept] = await database.query('select counts from import_runs where id = $1', [old]);
   assert.deepEqual(kept, { counts: { in: 1 } });
+});
+
+test('what happened at targets goes after 90 days but for the last of each person; the window of the brake after eight', async () => {
+  const { database, clock, ...home } = await testDatabase();
+  await database.transact(system(), (tx) =>
+    saveApplication(tx, 'wiki', applicationSettings.parse({ title: 'Wiki' })),
+  );
+  await database.query(
+    `insert into targets (application, connector, settings, mode, created_at, updated_at)
+     values ('wiki', 'scim', '{}', 'off', now(), now())`,
+  );
+  const entries = (subject: string, count: number, days: number) =>
+    database.query(
+      `insert into target_entries (application, subject, at, kind, text)
+       select 'wiki', $1, now() - make_interval(days => $3) + make_interval(secs => n), 'settled', 'x'
+       from generate_series(1, $2::integer) n`,
+      [subject, count, days],
+    );
+  await entries('person:old', 50, 100);
+  await entries('person:busy', 30, 100);
+  await entries('person:busy', 20, 1);
+  await database.query(
+    `insert into target_removals (application, subject, kind, at) values
+       ('wiki', 'person:old', 'deactivate', now() - interval '9 days'), ('wiki', 'person:busy', 'delete', now())`,
+  );
+  await sweep({ ...home, database, clock });
+  const left = await database.query<{ subject: string; count: number }>(
+    'select subject, count(*)::integer as count from target_entries group by subject order by subject',
+  );
+  assert.deepEqual(left, [
+    { subject: 'person:busy', count: 20 },
+    { subject: 'person:old', count: 20 },
+  ]);
+  const removals = await database.query('select subject from target_removals');
+  assert.deepEqual(removals, [{ subject: 'person:busy' }]);
 });

@@ -6,9 +6,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { loadConfig } from '#config/config.ts';
+import { applicationSettings, saveApplication } from '#core/applications/applications.ts';
+import { system } from '#kit/db/database.ts';
 import { createLog } from '#kit/log/log.ts';
 import { createMailer } from '#kit/smtp/smtp.ts';
 import { serve } from '#main.ts';
+import { holdsCredentials, saveTarget } from '#provisioning/targets.ts';
 import { freePort, testDatabase } from '#test/kit.ts';
 
 const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-keys-'));
@@ -28,6 +31,12 @@ test('KE-05 a wrong or missing master key stops the start and changes nothing; a
   const second = path.join(folder, 'second.key');
   const house = await open({ connection }, { GATEHOUSE_MASTER_KEY_FILE: first });
   const before = await (await fetch(new URL('/oidc/jwks', house.url))).text();
+  const credentials = { token: 'for the wiki' };
+  await house.database.transact(system(), async (tx) => {
+    await saveApplication(tx, 'wiki', applicationSettings.parse({ title: 'Wiki' }));
+    const settings = { connector: 'scim', mode: 'off', options: { baseUrl: 'https://scim.example.org' } };
+    await saveTarget(tx, house.secrets, house.connectors, 'wiki', settings, credentials);
+  });
   await house.stop();
   const sealed = async () =>
     JSON.stringify(await database.query('select kid, sealed, state from oidc_keys order by kid'));
@@ -59,6 +68,10 @@ test('KE-05 a wrong or missing master key stops the start and changes nothing; a
 
   const moved = await open({ connection }, { GATEHOUSE_MASTER_KEY_FILE: second });
   assert.equal(await (await fetch(new URL('/oidc/jwks', moved.url))).text(), before);
+  assert.ok(
+    await moved.database.read(system(), (tx) => holdsCredentials(tx, moved.secrets, 'wiki', credentials)),
+    'credentials of targets are sealed under the new key',
+  );
   await moved.stop();
   await assert.rejects(open({ connection }, { GATEHOUSE_MASTER_KEY_FILE: first }), {
     name: 'WrongMasterKey',
