@@ -3,7 +3,7 @@
  * answers. A connector formats requests and reads answers; when, how often and whether at all is not its matter:
  * pace, time limits, retries, the brake and the timeline stand around `Call`, which it is handed.
  *
- * A new connector is a folder below `connectors/`, a line in `main.ts` and passing `test/conformance/connector.ts`.
+ * A new connector is a folder below `connectors/`, a line in `connectors.ts` and passing `test/conformance/connector.ts`.
  */
 import type { z } from 'zod';
 
