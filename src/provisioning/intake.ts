@@ -7,11 +7,12 @@ import type { LogReader } from '#core/events/reader.ts';
 import { membersOf } from '#core/groups/groups.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { enqueueAll, hasten, type NewJob } from '#kit/queue/queue.ts';
+import { enqueue, enqueueAll, hasten, type NewJob } from '#kit/queue/queue.ts';
 import type { Connector } from './connector.ts';
 import { forgetListed } from './listing.ts';
 import { silentCauses } from './permission.ts';
 import { deletePlansOf } from './plans.store.ts';
+import { sweepJob } from './sweep-job.ts';
 import { laneOf, listTargets, type Target } from './targets.ts';
 import { forgetSubject, noteAll } from './timeline.ts';
 
@@ -64,6 +65,17 @@ const touches: Touches = {
   'account-choice.changed': self,
 };
 
+/** Settings of an app that change what its target should hold. */
+const tellingFields = new Set(['enabled', 'access', 'release', 'groupNames', 'roles', 'alias', 'subject']);
+
+/** Facts after which a target as a whole is looked at anew: what is wanted of everyone there may differ now. */
+function asksForSweep({ type, data }: LoggedEvent): boolean {
+  if (type === 'attribute.declared' || type === 'attribute.withdrawn') return true;
+  if (type === 'target.added' || type === 'target.changed' || type === 'target.released') return true;
+  const { fields } = data as { fields?: string[] };
+  return type === 'application.changed' && (fields ?? []).some((field) => tellingFields.has(field));
+}
+
 const batch = 500;
 
 /** The reader that turns events into jobs of the targets. */
@@ -78,9 +90,12 @@ export function provisioningReader(connectors: ReadonlyMap<string, Connector>): 
         await forgetListed(tx, person);
       }
       const touching = events.filter(({ type }) => Object.hasOwn(touches, type));
-      if (touching.length === 0) return;
+      const sweeping = events.filter(asksForSweep);
+      if (touching.length === 0 && sweeping.length === 0) return;
       for (const target of await listTargets(tx)) {
         if (target.mode === 'off') continue;
+        if (sweeping.some(({ application }) => !application || application === target.application))
+          await enqueue(tx, sweepJob(target.application, { cause: 'settings' }));
         const own = touching.filter(({ application }) => !application || application === target.application);
         await takeIn(tx, target, connectors.get(target.connector), own);
       }

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { applicationSettings, saveApplication } from '#core/applications/applications.ts';
+import { readOnce } from '#core/events/reader.ts';
 import { addGroup } from '#core/groups/groups.ts';
 import { join } from '#core/lifecycle/join.ts';
 import { modelTarget } from '#test/model-target.ts';
 import { type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
 import { type Connector, Retry, Stop } from './connector.ts';
+import { provisioningReader } from './intake.ts';
+import { sweepLane } from './sweep-job.ts';
 import { isDue, type RunningSweeps, requestSweep, startSweeps } from './sweeps.ts';
 import { findTarget, saveTarget } from './targets.ts';
 
@@ -159,4 +162,25 @@ test('targets that hang or ask to wait delay no other', async (t) => {
   }
   held.resolve();
   await sweeps.settle();
+});
+
+test('what is wanted of everyone may differ after a change of settings: the target is looked at anew, once', async (t) => {
+  const { s } = await stage(t);
+  const reader = provisioningReader(s.needs.connectors);
+  const readAll = async () => {
+    while ((await readOnce(s.database, reader)) > 0);
+  };
+  await readAll();
+  await s.database.query('delete from queue_jobs');
+  const settings = applicationSettings.parse({ title: 'Wiki', alias: { address: 'own' } });
+  await s.during((tx) => saveApplication(tx, s.app, { ...settings, description: 'words alone' }));
+  await readAll();
+  assert.deepEqual(await jobs(s, sweepLane), [], 'words change nothing there');
+  await s.during((tx) => saveApplication(tx, s.app, { ...settings, roles: { editors: ['writer'] } }));
+  await s.save({ mapping: { displayName: 'username' } });
+  await readAll();
+  assert.deepEqual(
+    (await jobs(s, sweepLane)).map(({ key, payload }) => [key, payload.cause]),
+    [[s.app, 'settings']],
+  );
 });

@@ -14,6 +14,7 @@ import * as listings from './listing.store.ts';
 import { ListingOvertaken, type ListingState, listTarget } from './listing.ts';
 import { planTarget, singleOrigins } from './reconcile.ts';
 import { capabilitiesOf } from './situation.ts';
+import { type SweepJob, sweepJob, sweepLane } from './sweep-job.ts';
 import {
   connectorOf,
   findTarget,
@@ -25,13 +26,6 @@ import {
   type Target,
 } from './targets.ts';
 import { note } from './timeline.ts';
-
-export const sweepLane = 'target-sweeps';
-
-interface SweepJob {
-  cause: 'schedule' | 'button';
-  actor?: string;
-}
 
 export interface RunningSweeps {
   /** Starts what is due and waits for it; what waits for another attempt stays. */
@@ -52,10 +46,6 @@ export async function requestSweep(tx: Tx, application: string): Promise<void> {
   await enqueue(tx, sweepJob(application, { cause: 'button', actor: by }));
   const text = `${by} asked for the whole app to be looked at.`;
   await note(tx, { application, subject: 'target', kind: 'queued', text, actor: by });
-}
-
-function sweepJob(application: string, payload: SweepJob) {
-  return { lane: sweepLane, key: application, payload, dedupe: `sweep:${application}` };
 }
 
 /** Starts sweeping: on schedule, and when asked. */

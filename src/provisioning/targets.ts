@@ -14,6 +14,7 @@ import { dropJobs } from '#kit/queue/queue.ts';
 import { createCall } from './call.ts';
 import type { Call, Connection, Connector } from './connector.ts';
 import { requireSettings, type TargetSettings, type targetModes } from './settings.ts';
+import { sweepLane } from './sweep-job.ts';
 import * as store from './targets.store.ts';
 
 export interface ProvisioningNeeds {
@@ -136,6 +137,7 @@ export async function setMode(tx: Tx, application: string, mode: Target['mode'])
 export async function removeTarget(tx: Tx, application: string): Promise<void> {
   if (!(await store.deleteTarget(tx, application))) throw new Problem('not-found');
   await dropJobs(tx, { lane: laneOf(application) });
+  await dropJobs(tx, { lane: sweepLane, key: application });
   await record(tx, 'target.removed', { application, data: {} });
 }
 
