@@ -33,6 +33,8 @@ function wantedOf(
   { situation, plan }: PersonPlan,
   uniqueAddress: boolean,
 ): { person: string; own: string; userName?: string; email?: string }[] {
+  // Whoever is switched off is, whatever they are called.
+  if (situation.standing !== 'active') return [];
   return plan.steps.flatMap((step) => {
     if (step.do !== 'create' && step.do !== 'update' && step.do !== 'invite') return [];
     const sends = (name: string) => step.do !== 'update' || step.fields.includes(name);

@@ -85,6 +85,31 @@ test('the table of verdicts', () => {
       ['update'],
     ],
     ['inactive, on', { standing: 'inactive', remote: there }, 'deactivate', ['deactivate']],
+    [
+      'inactive, on, renamed since the last push',
+      {
+        standing: 'inactive',
+        remote: { ...there, attributes: { ...there.attributes, displayName: 'Before' } },
+      },
+      'deactivate',
+      ['deactivate', 'update'],
+    ],
+    [
+      'inactive, off, renamed since',
+      { standing: 'inactive', remote: { ...off, attributes: { ...off.attributes, displayName: 'Before' } } },
+      'update',
+      ['update'],
+    ],
+    [
+      'inactive, on, renamed, and not ours to change there',
+      {
+        standing: 'inactive',
+        ...judged('external', ['displayName']),
+        remote: { ...there, attributes: { ...there.attributes, displayName: 'Before' } },
+      },
+      'deactivate',
+      ['deactivate'],
+    ],
     ['inactive, off', { standing: 'inactive', remote: off }, 'unchanged', []],
     [
       'inactive is never deleted',

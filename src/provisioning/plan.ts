@@ -160,7 +160,8 @@ function planLeaver(input: PlanInput): Plan {
   };
   const steps: Step[] = remote.active ? [{ do: 'deactivate', id: remote.id, desired: off }] : [];
   const fields: FieldChange[] = remote.active ? [{ name: 'active', was: true, will: false }] : [];
-  const deletes = input.standing === 'out' && leaver.rule === 'delete' && input.capabilities.delete;
+  if (input.standing === 'inactive') return planInactive(input, remote, { because, steps, fields });
+  const deletes = leaver.rule === 'delete' && input.capabilities.delete;
   if (deletes) {
     const since = remote.active ? now : (input.inactiveSince ?? now);
     const due = new Date(since.getTime() + (leaver.deleteAfterDays ?? 0) * 86_400_000);
@@ -172,9 +173,44 @@ function planLeaver(input: PlanInput): Plan {
     if (steps.length === 0) return { ...nothing('unchanged', `${because} ${until}`), next: due };
     return { verdict: 'deactivate', why: `${because} ${until}`, steps, fields, next: due };
   }
+  return switchedOff(because, steps, fields);
+}
+
+function switchedOff(because: string, steps: Step[], fields: FieldChange[]): Plan {
   if (steps.length === 0)
     return nothing('unchanged', `${because} The account there is switched off already.`);
   return { verdict: 'deactivate', why: because, steps, fields };
+}
+
+/** Who keeps the account, switched off, keeps it as they are now: the last name, not the one of the last push. */
+function planInactive(
+  input: PlanInput,
+  remote: RemoteAccount,
+  off: { because: string; steps: Step[]; fields: FieldChange[] },
+): Plan {
+  const { desired, judgement } = input;
+  const takes = judgement?.standing === 'managed' || judgement?.standing === 'external';
+  if (!desired || !takes) return switchedOff(off.because, off.steps, off.fields);
+  const inactive = { ...desired, active: false };
+  const sent = changesOf(input, inactive, { ...remote, active: false }).sent.filter(
+    ({ name }) => name !== 'externalId',
+  );
+  if (sent.length === 0) return switchedOff(off.because, off.steps, off.fields);
+  // After another step the account has another version.
+  const version = off.steps.length === 0 && remote.version !== undefined ? { version: remote.version } : {};
+  const step: Step = {
+    do: 'update',
+    id: remote.id,
+    fields: sent.map(({ name }) => name),
+    desired: inactive,
+    ...version,
+  };
+  return {
+    verdict: off.steps.length > 0 ? 'deactivate' : 'update',
+    why: `${off.because} ${names(sent)} differ${s(sent)}.`,
+    steps: [...off.steps, step],
+    fields: [...off.fields, ...sent],
+  };
 }
 
 /** What differs: what is sent, and what the target would not take over. */

@@ -70,7 +70,8 @@ export async function provision(
       if (options.dryRun || !(error instanceof Stop) || pass >= mostPasses) throw error;
       // Somebody was faster, or what we held is gone: look again, and the plan is another one.
       if (error.code === 'clash' && creates && !clashed) clashed = true;
-      else if (error.code === 'clash') return refuse(work, situation, error.message);
+      else if (error.code === 'clash' && situation.standing === 'active')
+        return refuse(work, situation, error.message);
       else if (error.code !== 'gone') throw error;
     }
   }

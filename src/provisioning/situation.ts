@@ -22,7 +22,7 @@ export interface Situation {
   standing: Standing;
   standingWhy?: string;
   externalId: string;
-  /** What the account should be; undefined where the person should have none, or `problem` says why not. */
+  /** What the account should be, also switched off; undefined where there should be none, or `problem` says why not. */
   desired?: Desired;
   problem?: string;
   link?: Link;
@@ -98,9 +98,11 @@ export async function situationsOf(
     const given = link?.remoteId !== undefined || link?.attemptedAt !== undefined;
     const externalId = given || !profile ? (link?.externalId ?? '') : profile.subject;
     const base = { person, profile, link, externalId, ...standing };
-    if (!profile || standing.standing !== 'active') return base;
-    const desired = desiredFor(target, connector, profile, { externalId, active: true });
-    if (isMappingProblem(desired)) return { ...base, problem: desired.problem };
+    if (!profile || standing.standing === 'out') return base;
+    const active = standing.standing === 'active';
+    const desired = desiredFor(target, connector, profile, { externalId, active });
+    // Switching off must not wait for a mapping.
+    if (isMappingProblem(desired)) return active ? { ...base, problem: desired.problem } : base;
     // Where the app expects mailboxes, an own account is what the person decided; elsewhere it says nothing.
     const own = profile.accountChoice === 'own' && defaultChoice(application) === 'mailbox';
     return { ...base, desired: own ? { ...desired, own } : desired };
@@ -172,7 +174,7 @@ export async function planPeople(
   const listed = await links.listedAccounts(tx, target.application, linked);
   // Whose account is gone may have another one there by now, as a push would find out.
   const unseen = situations.filter(
-    ({ link, desired }) => desired && (link?.remoteId === undefined || !listed.has(link.remoteId)),
+    ({ link, desired }) => desired?.active && (link?.remoteId === undefined || !listed.has(link.remoteId)),
   );
   const candidates = await links.listedCandidates(tx, target.application, unseen.map(wantedOf));
   const found = [...candidates.values()].flat().map(({ account }) => account);
