@@ -44,11 +44,14 @@ test('whoever is provisioned as they sign in will be recognised; those who are n
   }
 });
 
-test('an account on the alias mailbox and a sign-in that tells the own address do not meet', async (t) => {
+test('an account on the alias mailbox and a sign-in that tells the own address do not meet; at an app that expects mailboxes both tell it', async (t) => {
   const s = await stage(t);
   await s.during((tx) => rememberAliasDomain(tx, 'members.example.org'));
   const ada = await s.person('ada');
   await change(s, { alias: { address: 'mailbox' } });
+  assert.deepEqual((await check(s)).findings, []);
+  await change(s, { alias: { address: 'own' } });
+  await s.save({ mapping: { email: 'mailbox' } });
   const [finding] = (await check(s)).findings;
   assert.deepEqual(
     [finding?.person, finding?.record, finding?.login],

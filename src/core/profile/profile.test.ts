@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
+import { chooseAccount } from '#core/aliases/account-choices.ts';
 import { assignAliases, fixSubject } from '#core/aliases/aliases.ts';
+import { completeMailboxes, rememberAliasDomain } from '#core/aliases/mailboxes.ts';
 import {
   type Application,
   applicationSettings,
@@ -10,6 +12,7 @@ import {
 import { addGroup, addMembers } from '#core/groups/groups.ts';
 import { join } from '#core/lifecycle/join.ts';
 import { attributeDeclaration, declareAttributes, setAttributes } from '#core/people/attributes.ts';
+import { listAddresses } from '#core/people/people.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
@@ -181,4 +184,32 @@ test('people come in the order asked, the unknown are left out, nobody costs not
     [bob, ada],
   );
   assert.deepEqual(await see(app), []);
+});
+
+test('the address an app is told is the one its account stands on: where that is the mailbox, never the own one', async () => {
+  const box = { alias: { address: 'mailbox' }, release: { claims: ['email'] } };
+  const told = async (app: string) => {
+    const [profile] = await see(await application(app, box), ada);
+    return [profile!.released.email, profile!.released.emailVerified];
+  };
+  assert.deepEqual(
+    await told('boxed'),
+    [undefined, undefined],
+    'without a mailbox nothing, rather than their own',
+  );
+  await during((tx) => rememberAliasDomain(tx, 'members.example.org'));
+  await completeMailboxes(home.database);
+  assert.deepEqual(await told('boxed'), ['ada.b@members.example.org', true]);
+  const [usual] = await see(await application('usual'), ada);
+  assert.equal(usual!.released.email, 'Ada@example.org');
+  await during(async (tx) => {
+    const other = (await listAddresses(tx, [ada])).find((one) => one.address === 'other@example.org');
+    const boxed = await requireApplication(tx, 'boxed');
+    await chooseAccount(tx, boxed, { person: ada, choice: 'own', address: other!.id });
+  });
+  assert.deepEqual(
+    await told('boxed'),
+    ['other@example.org', true],
+    'who keeps an account of their own there',
+  );
 });

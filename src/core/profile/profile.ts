@@ -82,6 +82,7 @@ function toProfile(
 ): Profile {
   const address = row.address ?? undefined;
   const username = row.alias ?? ruleAlias(application, { username: row.username, address });
+  const account = accountOf(application, row);
   return {
     person: row.id,
     state: row.state,
@@ -90,9 +91,19 @@ function toProfile(
     subject: row.subject ?? derivedSubject(secrets, application, { id: row.id, alias: username }),
     subjectFixed: row.subject !== null,
     username,
-    ...accountOf(application, row),
-    released: release(application, row, username, attributes),
+    ...account,
+    released: release(application, row, { username, ...addressFor(row, account) }, attributes),
   };
+}
+
+/** What the app is told as the address: the one their account there stands on, in every protocol the same. */
+function addressFor(
+  row: store.ProfileRow,
+  { accountChoice, accountAddress }: Pick<Profile, 'accountChoice' | 'accountAddress'>,
+): Pick<ReleasedProfile, 'email' | 'emailVerified'> {
+  if (accountChoice === 'own' && row.own_address === null)
+    return row.address === null ? {} : { email: row.address, emailVerified: row.address_verified };
+  return accountAddress === undefined ? {} : { email: accountAddress, emailVerified: true };
 }
 
 /** Fails closed: who should be known by a mailbox and has none is not known by their own address instead. */
@@ -116,7 +127,7 @@ export function mayEnter(application: Application, groups: readonly string[]): b
 function release(
   application: Application,
   row: store.ProfileRow,
-  username: string,
+  { username, email, emailVerified }: Pick<ReleasedProfile, 'username' | 'email' | 'emailVerified'>,
   attributes: readonly AttributeDeclaration[],
 ): ReleasedProfile {
   const { claims } = application.settings.release;
@@ -132,7 +143,7 @@ function release(
       familyName: row.family_name || undefined,
     }),
     ...(gets('username') && { username }),
-    ...(gets('email') && row.address !== null && { email: row.address, emailVerified: row.address_verified }),
+    ...(gets('email') && email !== undefined && { email, emailVerified }),
     ...(gets('locale') && row.locale !== null && { locale: row.locale }),
     ...(gets('updated_at') && { updatedAt: Math.floor(row.updated_at.getTime() / 1000) }),
     ...(gets('groups') && { groups: releasedGroups(application, row) }),
