@@ -5,7 +5,7 @@
  */
 
 import type { Application } from '#core/applications/applications.ts';
-import { community } from '#core/community/community.ts';
+import { type Community, community } from '#core/community/community.ts';
 import {
   type AttemptSubject,
   confirmPassword,
@@ -208,13 +208,17 @@ async function findCandidate(needs: GateNeeds, attempt: PasswordAttempt): Promis
   const network = await needs.limits.take(networkLimitKey(attempt), networkAttempts);
   if (!network.allowed) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
   const { verdicts, ...found } = await needs.database.transact(attempt.context, async (tx) => {
-    const person = await findByIdentifier(tx, attempt.identifier);
-    const device = await knownDevice(tx, attempt.deviceToken);
+    const [person, device] = await Promise.all([
+      findByIdentifier(tx, attempt.identifier),
+      knownDevice(tx, attempt.deviceToken),
+    ]);
     const identifierKey = usernameKey(attempt.identifier.slice(0, 320));
     const typed = typedName(identifierKey, person, device);
     const subject = subjectOf(identifierKey, person, device);
-    const verdicts = await reserveTypedAttempt(tx, typed, subject);
-    const stored = await passwordOf(tx, person?.id ?? nobody);
+    const [verdicts, stored] = await Promise.all([
+      reserveTypedAttempt(tx, typed, subject),
+      passwordOf(tx, person?.id ?? nobody),
+    ]);
     return { person, stored, typed, subject, verdicts };
   });
   const { typed, subject } = verdicts;
@@ -311,15 +315,23 @@ async function admitPerson(
     actor: { kind: 'person', id: candidate.person.id, name: candidate.person.username },
   };
   const outcome = await needs.database.transact(context, async (tx) => {
-    const person = await holdPerson(tx, candidate.person.id);
+    const [person, stale, { sessions }] = await Promise.all([
+      holdPerson(tx, candidate.person.id),
+      // A hash that is to be replaced waits for the standing.
+      fresh === undefined ? staleProblem(tx, candidate.stored, fresh) : undefined,
+      community(tx),
+    ]);
     if (!person) return { refused: 'sign-in-failed' as const };
-    const refused = standingProblem(person.state) ?? (await staleProblem(tx, candidate.stored, fresh));
+    const refused =
+      standingProblem(person.state) ??
+      stale ??
+      (fresh === undefined ? undefined : await staleProblem(tx, candidate.stored, fresh));
     if (refused) {
       await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: refused });
       return { refused };
     }
     const [signedIn] = await Promise.all([
-      openFor(tx, { ...attempt, amr: ['pwd'] }, person),
+      open(tx, { ...attempt, amr: ['pwd'] }, person, sessions),
       forgiveAttempts(tx, candidate.subject, candidate.typed),
       needs.limits.giveBack(networkLimitKey(attempt), tx),
     ]);
@@ -343,6 +355,15 @@ export async function openFor(
   person: Person,
 ): Promise<SignedInNow> {
   const { sessions } = await community(tx);
+  return open(tx, attempt, person, sessions);
+}
+
+async function open(
+  tx: Tx,
+  attempt: Place & { amr: string[] },
+  person: Person,
+  sessions: Community['sessions'],
+): Promise<SignedInNow> {
   const persistent = attempt.persistent && sessions.rememberDays > 0;
   const opened = openSession(tx, {
     person: person.id,
