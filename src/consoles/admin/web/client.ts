@@ -80,7 +80,16 @@ export async function call<Name extends Operation>(
   }
 }
 
-async function send(method: string, url: string, body: unknown): Promise<unknown> {
+/**
+ * Calls an operation that answers with a file, and hands the file over.
+ * @throws Refusal
+ */
+export async function fetchFile(url: string): Promise<Blob> {
+  const answer = await send('POST', `/api/v1${url}`, {}, true);
+  return answer as Blob;
+}
+
+async function send(method: string, url: string, body: unknown, asFile = false): Promise<unknown> {
   const headers: Record<string, string> = { accept: 'application/json', 'x-gatehouse-console': '1' };
   if (body !== undefined) headers['content-type'] = 'application/json';
   let response: Response;
@@ -95,6 +104,7 @@ async function send(method: string, url: string, body: unknown): Promise<unknown
   } catch {
     throw new Refusal({ title: unreachable, code: 'unreachable', status: 0 });
   }
+  if (asFile && response.ok) return response.blob();
   const text = await response.text();
   const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
   const answer: unknown = isJson && text !== '' ? JSON.parse(text) : undefined;

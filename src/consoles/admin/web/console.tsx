@@ -17,15 +17,21 @@ import { OperatorsPage } from '#consoles/admin/web/pages/operators.tsx';
 import { OverviewPage } from '#consoles/admin/web/pages/overview.tsx';
 import { PeoplePage } from '#consoles/admin/web/pages/people.tsx';
 import { PersonPage } from '#consoles/admin/web/pages/person.tsx';
-import { SessionsEnd, StandingChange } from '#consoles/admin/web/pages/person-changes.tsx';
+import { PersonErasure, SessionsEnd, StandingChange } from '#consoles/admin/web/pages/person-changes.tsx';
 import { TargetPage } from '#consoles/admin/web/pages/target.tsx';
+import { TargetAdd } from '#consoles/admin/web/pages/target-add.tsx';
 import { BrakeDecision } from '#consoles/admin/web/pages/target-brake.tsx';
+import { PlanApproval, PlanRefusal } from '#consoles/admin/web/pages/target-plan-decide.tsx';
 import { TargetRelease } from '#consoles/admin/web/pages/target-queue.tsx';
+import { TargetRemoval } from '#consoles/admin/web/pages/target-settings.tsx';
+import { StrangerPage } from '#consoles/admin/web/pages/target-strangers.tsx';
+import { SubjectLook, SubjectRelink } from '#consoles/admin/web/pages/target-subject-acts.tsx';
 import { TargetsPage } from '#consoles/admin/web/pages/targets.tsx';
 import { TokenMaking, TokenRemoval, TokensPage } from '#consoles/admin/web/pages/tokens.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { type Right, useSession, WithSession } from './session.tsx';
 import './style.css';
+import './style-targets.css';
 import { words } from './words.ts';
 
 /** The navigation: an entry stands there for whoever may see its section. The server knows the same list. */
@@ -49,6 +55,7 @@ const pages: Pages = [
   ['/admin/people', PeoplePage],
   ['/admin/people/:id/standing/:state', StandingChange],
   ['/admin/people/:id/sessions/end', SessionsEnd],
+  ['/admin/people/:id/erase', PersonErasure],
   ['/admin/people/:id/:view?', PersonPage],
   ['/admin/groups', GroupsPage],
   ['/admin/groups/add', GroupAddition],
@@ -59,7 +66,14 @@ const pages: Pages = [
   ['/admin/apps/:id/secret', AppSecret],
   ['/admin/apps/:id/remove', AppRemoval],
   ['/admin/targets', TargetsPage],
+  ['/admin/targets/add/:step?', TargetAdd],
   ['/admin/targets/:id/release', TargetRelease],
+  ['/admin/targets/:id/remove', TargetRemoval],
+  ['/admin/targets/:id/plan/approve', PlanApproval],
+  ['/admin/targets/:id/plan/refuse', PlanRefusal],
+  ['/admin/targets/:id/people/:subject/look', SubjectLook],
+  ['/admin/targets/:id/people/:subject/relink', SubjectRelink],
+  ['/admin/targets/:id/stranger/:remote', StrangerPage],
   ['/admin/targets/:id/decide/:answer', BrakeDecision],
   ['/admin/targets/:id/:view?/:subject?', TargetPage],
   ['/admin/events', EventsPage],

@@ -44,6 +44,8 @@ export const words = {
   facts: 'Facts',
   never: 'never',
   none: 'none',
+  add: 'Add',
+  takeOutOf: (name: string) => `Take out ${name}`,
   yes: 'yes',
   no: 'no',
   doing: 'What you can do',

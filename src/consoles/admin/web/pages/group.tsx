@@ -10,6 +10,7 @@ import { type Column, PagedTable } from '#consoles/admin/web/parts/table.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { GroupAccounts } from './person-accounts.tsx';
 import { findByUsername, useUsernames } from './usernames.ts';
 
 const say = words.groupsPage;
@@ -22,7 +23,7 @@ interface Member {
 }
 
 export function GroupPage({ id }: { id: string }) {
-  const { can } = useSession();
+  const { can, canSomewhere } = useSession();
   const {
     data: group,
     error,
@@ -64,6 +65,7 @@ export function GroupPage({ id }: { id: string }) {
       }
     >
       {mayChange && <AddMember group={id} onAdded={members.reload} />}
+      {canSomewhere('targets.read') && <GroupAccounts id={id} name={group.name} />}
       <Section title={say.membersTitle}>
         {refusal && <Refused error={refusal} />}
         <PagedTable

@@ -4,10 +4,11 @@ import { call } from '#consoles/admin/web/client.ts';
 import { useLoad } from '#consoles/admin/web/load.ts';
 import { StateBadge } from '#consoles/admin/web/parts/badge.tsx';
 import { ConfirmPage } from '#consoles/admin/web/parts/confirm.tsx';
-import { Refused } from '#consoles/admin/web/parts/notice.tsx';
+import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { words } from '#consoles/admin/web/words.ts';
-import { type Standing, standingsAfter } from './person.tsx';
+import { eraseWords } from '#consoles/admin/web/words-accounts.ts';
+import { mayErase, type Standing, standingsAfter } from './person.tsx';
 
 /** /admin/people/:id/standing/:state */
 export function StandingChange({ id, state }: { id: string; state: string }) {
@@ -64,6 +65,41 @@ export function SessionsEnd({ id }: { id: string }) {
       }}
     >
       <p>{say.endAllText}</p>
+    </ConfirmPage>
+  );
+}
+
+/** /admin/people/:id/erase */
+export function PersonErasure({ id }: { id: string }) {
+  const { route } = useLocation();
+  const say = eraseWords;
+  const { data: person, error } = useLoad(`person ${id}`, () => call('GET /people/:id', { params: { id } }));
+  if (error) return <Refused error={error} />;
+  if (!person) return null;
+  const up = { href: `/admin/people/${id}`, label: person.displayName };
+  if (!mayErase(person.state))
+    return (
+      <Page title={person.displayName} up={up} badge={<StateBadge state={person.state} />}>
+        <Empty title={words.notFound} text={words.notFoundText} action={{ label: up.label, href: up.href }} />
+      </Page>
+    );
+  return (
+    <ConfirmPage
+      title={say.title(person.displayName)}
+      up={up}
+      act={say.act}
+      danger
+      elevated
+      reason={{ label: say.reason, help: say.reasonHelp }}
+      expect={{ label: say.expect(person.username), text: person.username }}
+      onConfirm={async (reason) => {
+        const body = { username: person.username, reason };
+        await call('POST /people/:id/erase', { params: { id }, body });
+        route(up.href);
+      }}
+    >
+      <p>{say.text}</p>
+      <Notice tone="warning">{say.noReturn}</Notice>
     </ConfirmPage>
   );
 }

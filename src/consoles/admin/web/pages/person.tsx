@@ -8,6 +8,8 @@ import { Page, Skeleton, Tabs } from '#consoles/admin/web/parts/page.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { accountWords, eraseWords } from '#consoles/admin/web/words-accounts.ts';
+import { PersonAccounts } from './person-accounts.tsx';
 import { PersonSignIns, PersonTimeline } from './person-past.tsx';
 import { PersonProfile } from './person-profile.tsx';
 
@@ -24,8 +26,11 @@ export function standingsAfter(state: Person['state']): Standing[] {
   return ['active'];
 }
 
+/** Nothing is left to erase of whoever was erased or merged. */
+export const mayErase = (state: Person['state']) => state !== 'erased' && state !== 'merged';
+
 export function PersonPage({ id, view }: { id: string; view?: string }) {
-  const { can } = useSession();
+  const { can, canSomewhere } = useSession();
   const {
     data: person,
     error,
@@ -44,6 +49,7 @@ export function PersonPage({ id, view }: { id: string; view?: string }) {
   const tabs = [
     { href: base, label: say.profile },
     { href: `${base}/sign-ins`, label: say.signIns },
+    ...(canSomewhere('targets.read') ? [{ href: `${base}/accounts`, label: accountWords.tab }] : []),
     ...(can('events.read') ? [{ href: `${base}/timeline`, label: say.timeline }] : []),
   ];
   return (
@@ -53,17 +59,23 @@ export function PersonPage({ id, view }: { id: string; view?: string }) {
       badge={<StateBadge state={person.state} />}
       lede={person.username}
       actions={
-        can('standing.write') &&
-        standingsAfter(person.state).map((state) => (
-          <LinkButton
-            key={state}
-            id={`to-${state}`}
-            href={`${base}/standing/${state}`}
-            label={words.standing[state].act}
-            kind={state === 'active' ? 'primary' : 'quiet'}
-            compact
-          />
-        ))
+        can('standing.write') && (
+          <>
+            {standingsAfter(person.state).map((state) => (
+              <LinkButton
+                key={state}
+                id={`to-${state}`}
+                href={`${base}/standing/${state}`}
+                label={words.standing[state].act}
+                kind={state === 'active' ? 'primary' : 'quiet'}
+                compact
+              />
+            ))}
+            {mayErase(person.state) && (
+              <LinkButton id="erase" href={`${base}/erase`} label={eraseWords.act} compact />
+            )}
+          </>
+        )
       }
     >
       {person.state !== 'active' && person.stateReason && (
@@ -76,6 +88,8 @@ export function PersonPage({ id, view }: { id: string; view?: string }) {
       <Tabs label={say.views} items={tabs} current={view ? `${base}/${view}` : base} />
       {view === 'sign-ins' ? (
         <PersonSignIns person={person} />
+      ) : view === 'accounts' ? (
+        <PersonAccounts id={id} />
       ) : view === 'timeline' ? (
         <PersonTimeline id={id} />
       ) : (

@@ -1,4 +1,4 @@
-/** `/admin/targets/:id`: what it is, its live queue, its brake, and the timeline of one subject there. */
+/** `/admin/targets/:id`: what it is, and every view of it below one set of tabs. */
 import { useMemo } from 'preact/hooks';
 import { type Answer, call } from '#consoles/admin/web/client.ts';
 import { useLive, useLoad } from '#consoles/admin/web/load.ts';
@@ -12,7 +12,13 @@ import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { targetWords } from '#consoles/admin/web/words-targets.ts';
 import { TargetBrake } from './target-brake.tsx';
-import { TargetQueue, TargetTimeline } from './target-queue.tsx';
+import { TargetJoin } from './target-join.tsx';
+import { TargetMapping } from './target-mapping.tsx';
+import { TargetPlan } from './target-plan.tsx';
+import { TargetQueue } from './target-queue.tsx';
+import { TargetSettings } from './target-settings.tsx';
+import { TargetStrangers } from './target-strangers.tsx';
+import { TargetSubject } from './target-subject.tsx';
 import { Health } from './targets.tsx';
 
 const say = targetWords;
@@ -41,8 +47,17 @@ export function TargetPage({ id, view, subject }: { id: string; view?: string; s
   const base = `/admin/targets/${id}`;
   const tabs = [
     { href: base, label: say.overview },
+    { href: `${base}/plan`, label: say.plan },
     { href: `${base}/queue`, label: say.queue },
     { href: `${base}/brake`, label: say.brake },
+    { href: `${base}/strangers`, label: say.strangers },
+    ...(can('targets.write', id)
+      ? [
+          { href: `${base}/join`, label: say.join },
+          { href: `${base}/mapping`, label: say.mapping },
+          { href: `${base}/settings`, label: say.settings },
+        ]
+      : []),
   ];
   return (
     <Page title={target.title} up={up} badge={<Health target={target} />} lede={target.connector}>
@@ -61,7 +76,12 @@ export function TargetPage({ id, view, subject }: { id: string; view?: string; s
       <Tabs label={say.views} items={tabs} current={view && view !== 'people' ? `${base}/${view}` : base} />
       {view === 'queue' && <TargetQueue id={id} />}
       {view === 'brake' && <TargetBrake id={id} />}
-      {view === 'people' && subject && <TargetTimeline id={id} subject={subject} />}
+      {view === 'plan' && <TargetPlan target={target} />}
+      {view === 'strangers' && <TargetStrangers id={id} />}
+      {view === 'join' && <TargetJoin id={id} />}
+      {view === 'mapping' && <TargetMapping target={target} />}
+      {view === 'settings' && <TargetSettings target={target} />}
+      {view === 'people' && subject && <TargetSubject id={id} subject={subject} />}
       {view === undefined && <Overview target={target} />}
     </Page>
   );

@@ -2,9 +2,11 @@
 import { type Answer, call } from '#consoles/admin/web/client.ts';
 import { usePages } from '#consoles/admin/web/load.ts';
 import { Badge } from '#consoles/admin/web/parts/badge.tsx';
+import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { PagedTable } from '#consoles/admin/web/parts/table.tsx';
 import { count, Time } from '#consoles/admin/web/parts/time.tsx';
+import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { targetWords } from '#consoles/admin/web/words-targets.ts';
 
@@ -21,14 +23,28 @@ export function Health({ target }: { target: Pick<Target, 'mode' | 'quarantine' 
 }
 
 export function TargetsPage() {
+  const mayAdd = useSession().canSomewhere('targets.write');
   const pages = usePages('targets', () => call('GET /targets'));
   return (
-    <Page title={words.targets}>
+    <Page
+      title={words.targets}
+      actions={
+        mayAdd && (
+          <LinkButton id="add-target" label={say.add} href="/admin/targets/add" kind="primary" compact />
+        )
+      }
+    >
       <PagedTable
         caption={words.targets}
         pages={pages}
         keyOf={(one) => one.application}
-        empty={<Empty title={say.none} text={say.noneText} />}
+        empty={
+          <Empty
+            title={say.none}
+            text={say.noneText}
+            action={mayAdd ? { label: say.add, href: '/admin/targets/add' } : undefined}
+          />
+        }
         columns={[
           {
             title: say.target,

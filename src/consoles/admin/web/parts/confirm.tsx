@@ -24,7 +24,11 @@ export interface ConfirmProps {
   expect?: { label: string; text: string };
   /** Asks for a reason, which is kept. */
   reason?: { label: string; help?: string };
-  onConfirm(reason: string): Promise<void>;
+  /** More that has to be filled in, and whether it is; what is missing is then said there. */
+  fields?: ComponentChildren;
+  ready?(): boolean;
+  /** False when something turned out to be missing, which is said at its field. */
+  onConfirm(reason: string): Promise<unknown>;
 }
 
 export function ConfirmPage(props: ConfirmProps) {
@@ -44,7 +48,7 @@ export function ConfirmPage(props: ConfirmProps) {
 function ConfirmForm(
   props: ConfirmProps & { refusal: Refusal | undefined; setRefusal(refusal: Refusal | undefined): void },
 ) {
-  const { up, act, danger, expect, reason, onConfirm, refusal, setRefusal } = props;
+  const { up, act, danger, expect, reason, fields, ready, onConfirm, refusal, setRefusal } = props;
   const [typed, setTyped] = useState('');
   const [why, setWhy] = useState('');
   const [busy, setBusy] = useState(false);
@@ -52,12 +56,13 @@ function ConfirmForm(
   const isRight = expect === undefined || typed.trim() === expect.text;
   const send = async () => {
     setMissing(true);
-    if (!isRight || (reason && why.trim() === '')) return;
+    const isFilled = ready?.() ?? true;
+    if (!isRight || !isFilled || (reason && why.trim() === '')) return;
     setBusy(true);
     setRefusal(undefined);
     try {
-      await onConfirm(why.trim());
-      forgetAll();
+      if ((await onConfirm(why.trim())) === false) setBusy(false);
+      else forgetAll();
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       setRefusal(error);
@@ -74,6 +79,7 @@ function ConfirmForm(
       }}
     >
       {refusal && <Refused error={refusal} />}
+      {fields}
       {reason && (
         <TextField
           name="reason"

@@ -7,15 +7,18 @@ export interface Difference {
   will?: string;
 }
 
-export function Diff({ caption, differences }: { caption: string; differences: readonly Difference[] }) {
+/** @param unknown what was is not known here: that column is left out */
+export function Diff(props: { caption: string; differences: readonly Difference[]; unknown?: boolean }) {
+  const { caption, differences, unknown = false } = props;
   return (
-    <section class="scroll" aria-label={caption}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+    <section class="scroll" aria-label={caption} tabIndex={0}>
       <table class="table diff">
         <caption class="unseen">{caption}</caption>
         <thead>
           <tr>
             <th scope="col">{words.field}</th>
-            <th scope="col">{words.was}</th>
+            {!unknown && <th scope="col">{words.was}</th>}
             <th scope="col">{words.will}</th>
           </tr>
         </thead>
@@ -23,7 +26,9 @@ export function Diff({ caption, differences }: { caption: string; differences: r
           {differences.map(({ field, was, will }) => (
             <tr key={field}>
               <th scope="row">{field}</th>
-              <td>{was === undefined ? <span class="muted">{words.nothing}</span> : <del>{was}</del>}</td>
+              {!unknown && (
+                <td>{was === undefined ? <span class="muted">{words.nothing}</span> : <del>{was}</del>}</td>
+              )}
               <td>{will === undefined ? <span class="muted">{words.nothing}</span> : <ins>{will}</ins>}</td>
             </tr>
           ))}

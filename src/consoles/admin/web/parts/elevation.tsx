@@ -7,12 +7,13 @@ import { LinkButton } from './button.tsx';
 import { Notice } from './notice.tsx';
 
 /** @param refusal what the API said last: when it asks for a sign-in, that is asked here too */
-export function Elevated({ children, refusal }: { children: ComponentChildren; refusal?: Refusal }) {
+export function Elevated(props: { children: ComponentChildren; refusal?: Refusal; hint?: string }) {
+  const { children, refusal, hint = words.elevationText } = props;
   const { isElevated } = useSession();
   if (isElevated() && refusal?.code !== 'elevation-required') return <>{children}</>;
   return (
     <Notice tone="info" title={words.elevationTitle}>
-      <p>{words.elevationText}</p>
+      <p>{hint}</p>
       <p class="actions">
         <LinkButton id="elevate" kind="primary" href={signInHref()} label={words.elevate} />
       </p>

@@ -3,6 +3,11 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { words } from '#consoles/admin/web/words.ts';
 import { Icon } from './icons.tsx';
 
+export interface Option {
+  value: string;
+  label: string;
+}
+
 interface FieldProps {
   name: string;
   label: string;
@@ -13,11 +18,11 @@ interface FieldProps {
   required?: boolean;
 }
 
-function Around(props: FieldProps & { children: preact.ComponentChildren }) {
-  const { name, label, help, error, required, children } = props;
+function Around(props: FieldProps & { bare?: boolean; children: preact.ComponentChildren }) {
+  const { name, label, help, error, required, bare, children } = props;
   return (
     <div class="field">
-      <label class="label" for={name}>
+      <label class={bare ? 'unseen' : 'label'} for={name}>
         {label}
         {!required && <span class="optional">{words.optional}</span>}
       </label>
@@ -45,12 +50,25 @@ export function TextField(
     maxLength?: number;
     long?: boolean;
     literal?: boolean;
-    suggestions?: readonly string[];
+    /** Texts, or values with what they stand for. */
+    suggestions?: readonly (string | Option)[];
+    /** Written with letters of one width. */
+    code?: boolean;
+    /** What is typed is not shown, and no browser keeps it. */
+    secret?: boolean;
+    placeholder?: string;
+    numeric?: boolean;
+    /** A label that stands elsewhere on the page. */
+    bare?: boolean;
+    rows?: number;
+    /** What Enter does here, instead of sending the form. */
+    onEnter?(): void;
   },
 ) {
   const { name, value, onInput, error, required, maxLength, long, literal, suggestions } = props;
+  const { code, secret, placeholder, numeric, rows = 3, onEnter } = props;
   const shared = {
-    class: 'input',
+    class: code ? 'input code' : 'input',
     id: name,
     name,
     value,
@@ -58,36 +76,43 @@ export function TextField(
     maxLength,
     'aria-invalid': error ? true : undefined,
     'aria-describedby': describedBy(props),
-    autocomplete: 'off' as const,
-    spellcheck: !literal,
-    ...(literal && { autocapitalize: 'none' as const, dir: 'ltr' as const }),
+    autocomplete: secret ? ('new-password' as const) : ('off' as const),
+    placeholder,
+    inputMode: numeric ? ('decimal' as const) : undefined,
+    spellcheck: !literal && !secret,
+    ...((literal || code) && { autocapitalize: 'none' as const, dir: 'ltr' as const }),
   };
   return (
     <Around {...props}>
       {long ? (
-        <textarea {...shared} rows={3} onInput={(event) => onInput(event.currentTarget.value)} />
+        <textarea {...shared} rows={rows} onInput={(event) => onInput(event.currentTarget.value)} />
       ) : (
         <input
           {...shared}
-          type="text"
-          list={suggestions && `${name}-list`}
+          {...(secret
+            ? { type: 'password' as const }
+            : { type: 'text' as const, list: suggestions && `${name}-list` })}
           onInput={(event) => onInput(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key !== 'Enter' || !onEnter) return;
+            event.preventDefault();
+            onEnter();
+          }}
         />
       )}
       {suggestions && (
         <datalist id={`${name}-list`}>
-          {suggestions.map((one) => (
-            <option key={one} value={one} />
-          ))}
+          {suggestions.map((one) =>
+            typeof one === 'string' ? (
+              <option key={one} value={one} />
+            ) : (
+              <option key={one.value} value={one.value} label={one.label} />
+            ),
+          )}
         </datalist>
       )}
     </Around>
   );
-}
-
-export interface Option {
-  value: string;
-  label: string;
 }
 
 export function SelectField(props: FieldProps & { options: readonly Option[] }) {

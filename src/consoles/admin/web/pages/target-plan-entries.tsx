@@ -1,0 +1,207 @@
+/** Whom a plan is about: one line each, with the reason and the fields; some are chosen and decided about. */
+import { useState } from 'preact/hooks';
+import { type Answer, call } from '#consoles/admin/web/client.ts';
+import { keepDraft } from '#consoles/admin/web/draft.ts';
+import { usePages } from '#consoles/admin/web/load.ts';
+import { Badge } from '#consoles/admin/web/parts/badge.tsx';
+import { Button } from '#consoles/admin/web/parts/button.tsx';
+import { Diff } from '#consoles/admin/web/parts/diff.tsx';
+import { FilterSelect } from '#consoles/admin/web/parts/fields.tsx';
+import type { Tone } from '#consoles/admin/web/parts/icons.tsx';
+import { Empty, Section } from '#consoles/admin/web/parts/page.tsx';
+import { type Column, PagedTable } from '#consoles/admin/web/parts/table.tsx';
+import { count } from '#consoles/admin/web/parts/time.tsx';
+import {
+  allVerdicts,
+  decidable,
+  type Verdict,
+  VerdictBadge,
+  willBe,
+} from '#consoles/admin/web/parts/verdict.tsx';
+import { useSession } from '#consoles/admin/web/session.tsx';
+import { planWords } from '#consoles/admin/web/words-plan.ts';
+import { useFilters } from './filters.ts';
+import { DecisionLinks, type PlanState } from './target-plan.tsx';
+import { Subject } from './target-queue.tsx';
+
+const say = planWords;
+type Answered = Answer<'GET /targets/:id/plan/entries'>;
+export type Entry = Answered['items'][number] & { name?: string };
+type Target = Answer<'GET /targets/:id'>;
+
+const stateTones: Record<Entry['state'], Tone> = {
+  proposed: 'info',
+  approved: 'success',
+  held: 'warning',
+  refused: 'neutral',
+};
+
+/** What was chosen in the table, for the page that asks once more. */
+export const choiceOf = (id: string) => `plan ${id}`;
+
+export const mayDecide = (entry: { state: string; verdict: Verdict }) =>
+  entry.state === 'proposed' && decidable.includes(entry.verdict);
+
+export async function loadEntries(
+  id: string,
+  query: { state?: Entry['state']; verdict?: Verdict; limit?: number; cursor?: string },
+): Promise<{ items: Entry[]; next?: string }> {
+  const { items, names, next } = await call('GET /targets/:id/plan/entries', { params: { id }, query });
+  return { items: items.map((one) => ({ ...one, name: names[one.subject] })), ...(next && { next }) };
+}
+
+export function PlanEntries({ target, state }: { target: Target; state: PlanState }) {
+  const id = target.application;
+  const { can } = useSession();
+  const [filters, filter] = useFilters('verdict', 'state');
+  const verdict = allVerdicts.find((one) => one === filters.verdict);
+  const wanted = (Object.keys(say.states) as Entry['state'][]).find((one) => one === filters.state);
+  // A plan made anew has other entries.
+  const made = state.run?.plan?.madeAt ?? '';
+  const counts = state.proposals.map((one) => `${one.state} ${one.verdict} ${one.count}`).join();
+  const pages = usePages(`entries ${id} ${verdict} ${wanted} ${made} ${counts}`, (page) =>
+    loadEntries(id, { verdict, state: wanted, ...page }),
+  );
+  const [chosen, setChosen] = useState<ReadonlyMap<string, Entry>>(new Map());
+  const sends = target.mode === 'plan' || target.mode === 'automatic';
+  const choosing = sends && can('targets.write', id);
+  const choose = (entry: Entry, on: boolean) => {
+    const next = new Map(chosen);
+    if (on) next.set(entry.subject, entry);
+    else next.delete(entry.subject);
+    setChosen(next);
+    const kept = [...next.values()].map(({ subject, digest, verdict, name, why }) => ({
+      subject,
+      digest,
+      verdict,
+      name,
+      why,
+    }));
+    keepDraft(choiceOf(id), kept);
+  };
+  const waiting = state.proposals
+    .filter((one) => mayDecide(one) && (!verdict || one.verdict === verdict))
+    .reduce((sum, one) => sum + one.count, 0);
+  return (
+    <Section
+      title={say.peopleTitle}
+      action={
+        <search class="row">
+          <FilterSelect
+            label={say.verdict}
+            value={filters.verdict}
+            onFilter={(value) => filter('verdict', value)}
+            options={[
+              { value: '', label: say.anyVerdict },
+              ...allVerdicts
+                .filter((one) => one !== 'unchanged')
+                .map((one) => ({ value: one, label: say.verdicts[one] })),
+            ]}
+          />
+          <FilterSelect
+            label={say.state}
+            value={filters.state}
+            onFilter={(value) => filter('state', value)}
+            options={[
+              { value: '', label: say.anyState },
+              ...Object.entries(say.states).map(([value, label]) => ({ value, label })),
+            ]}
+          />
+        </search>
+      }
+    >
+      {choosing && (chosen.size > 0 || waiting > 0) && (
+        <div class="actions deciding">
+          {chosen.size > 0 ? (
+            <>
+              <span role="status">{say.chosen(count(chosen.size))}</span>
+              <DecisionLinks
+                id={id}
+                query="?chosen=yes"
+                approve={say.approveChosen(count(chosen.size))}
+                refuse={say.refuseChosen(count(chosen.size))}
+              />
+              <Button label={say.clear} kind="plain" compact onClick={() => setChosen(new Map())} />
+            </>
+          ) : (
+            <DecisionLinks
+              id={id}
+              query={verdict ? `?verdict=${verdict}` : ''}
+              approve={say.approveAll(count(waiting))}
+              refuse={say.refuseAll(count(waiting))}
+            />
+          )}
+        </div>
+      )}
+      <PagedTable
+        caption={say.peopleTitle}
+        pages={pages}
+        keyOf={(one) => one.subject}
+        empty={<Empty title={say.noEntries} text={say.noEntriesText} />}
+        columns={columns(id, choosing ? { chosen, choose } : undefined)}
+      />
+    </Section>
+  );
+}
+
+interface Choosing {
+  chosen: ReadonlyMap<string, Entry>;
+  choose(entry: Entry, on: boolean): void;
+}
+
+function columns(id: string, choosing?: Choosing): Column<Entry>[] {
+  const shown: Column<Entry>[] = [
+    { title: say.who, cell: (one) => <Who id={id} entry={one} /> },
+    { title: say.verdict, cell: (one) => <VerdictBadge verdict={one.verdict} /> },
+    { title: say.why, cell: (one) => <Why entry={one} />, breaks: true },
+    {
+      title: say.state,
+      cell: (one) => <Badge tone={stateTones[one.state]} label={say.states[one.state]} />,
+      wide: true,
+    },
+  ];
+  if (!choosing) return shown;
+  return [
+    {
+      title: say.choose,
+      does: true,
+      cell: (one) =>
+        mayDecide(one) && (
+          <input
+            type="checkbox"
+            class="tick"
+            aria-label={say.chooseOne(one.name ?? one.subject)}
+            checked={choosing.chosen.has(one.subject)}
+            onChange={(event) => choosing.choose(one, event.currentTarget.checked)}
+          />
+        ),
+    },
+    ...shown,
+  ];
+}
+
+function Who({ id, entry }: { id: string; entry: Entry }) {
+  if (entry.subject.startsWith('stranger:')) {
+    const remote = entry.subject.slice('stranger:'.length);
+    return <a href={`/admin/targets/${id}/stranger/${encodeURIComponent(remote)}`}>{remote}</a>;
+  }
+  return (
+    <Subject target={id} subject={entry.subject} names={entry.name ? { [entry.subject]: entry.name } : {}} />
+  );
+}
+
+/** The sentence, and below it the fields for whoever wants to know. */
+function Why({ entry }: { entry: Entry }) {
+  const will = willBe(entry.steps);
+  return (
+    <>
+      {entry.why}
+      {will.length > 0 && (
+        <details class="fields-of">
+          <summary>{say.fieldCount(will.length)}</summary>
+          <Diff caption={say.fields} differences={will} unknown={entry.verdict !== 'create'} />
+        </details>
+      )}
+    </>
+  );
+}

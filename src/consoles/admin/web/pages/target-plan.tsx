@@ -1,0 +1,304 @@
+/** `/admin/targets/:id/plan`: what would be done there for everyone, how far that has come, and what is decided. */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { useAct } from '#consoles/admin/web/act.ts';
+import { type Answer, call, fetchFile } from '#consoles/admin/web/client.ts';
+import { useLive, useLoad } from '#consoles/admin/web/load.ts';
+import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
+import { Facts } from '#consoles/admin/web/parts/facts.tsx';
+import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
+import { Empty, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
+import { Progress } from '#consoles/admin/web/parts/progress.tsx';
+import { Table } from '#consoles/admin/web/parts/table.tsx';
+import { count, Time } from '#consoles/admin/web/parts/time.tsx';
+import { allVerdicts, VerdictBadge } from '#consoles/admin/web/parts/verdict.tsx';
+import { useSession } from '#consoles/admin/web/session.tsx';
+import { planWords } from '#consoles/admin/web/words-plan.ts';
+import { useFilters } from './filters.ts';
+import { type Connector, useConnectors } from './target-connectors.ts';
+import { PlanEntries } from './target-plan-entries.tsx';
+
+const say = planWords;
+type Target = Answer<'GET /targets/:id'>;
+export type PlanState = Answer<'GET /targets/:id/plan'>;
+type Summary = NonNullable<NonNullable<PlanState['run']>['plan']>;
+
+export const usePlan = (id: string) =>
+  useLoad(`plan ${id}`, () => call('GET /targets/:id/plan', { params: { id } }));
+
+/** Looked at again this often, in seconds, while something runs and while nothing does. */
+const busySeconds = 1;
+const quietSeconds = 10;
+
+export function TargetPlan({ target }: { target: Target }) {
+  const id = target.application;
+  const { can } = useSession();
+  const { data, error, slow, reload } = usePlan(id);
+  const { connector } = useConnectors(target.connector);
+  const [asked, setAsked] = useState<number>();
+  const planning = useAct(async () => {
+    await call('POST /targets/:id/plan', { params: { id }, body: {} });
+    reload();
+  });
+  const reading = useAct(async () => {
+    await call('POST /targets/:id/sweep', { params: { id }, body: {} });
+    setAsked(Date.now());
+    reload();
+  });
+  const isReading = data?.listing?.state === 'running' || asked !== undefined;
+  const isPlanning = data?.run?.state === 'running';
+  useLive(reload, isReading || isPlanning ? busySeconds : quietSeconds);
+  // When what was asked for has been read, everyone is planned from it.
+  const { listing } = data ?? {};
+  useEffect(() => {
+    if (asked === undefined || !listing || listing.state === 'running') return;
+    // A second of leeway: clocks of servers and browsers are not one.
+    if (Date.parse(listing.startedAt) < asked - clockLeewayMs && Date.now() < asked + patienceMs) return;
+    setAsked(undefined);
+    if (listing.state === 'complete') planning.act();
+  }, [asked, listing]);
+  if (error) return <Refused error={error} retry={reload} />;
+  if (!data) return slow ? <Skeleton rows={8} /> : null;
+  const mayWork = can('targets.write', id);
+  const lists = connector?.capabilities.list !== false;
+  const plan = data.run?.plan;
+  const hasEntries = data.proposals.length > 0;
+  return (
+    <>
+      <ModeNotice target={target} />
+      {reading.refusal && <Refused error={reading.refusal} />}
+      {planning.refusal && <Refused error={planning.refusal} />}
+      {mayWork && target.mode !== 'off' && (
+        <div class="actions">
+          {lists && (
+            <Button
+              id="read-and-plan"
+              label={say.readAndPlan}
+              kind={plan || hasEntries ? 'quiet' : 'primary'}
+              compact
+              busy={reading.busy || isReading}
+              onClick={reading.act}
+            />
+          )}
+          {(data.listedAt !== undefined || !lists) && (
+            <Button
+              id="plan-again"
+              label={lists ? say.planAgain : say.plan}
+              kind="quiet"
+              compact
+              busy={planning.busy || isPlanning}
+              onClick={planning.act}
+            />
+          )}
+          {plan && <Export id={id} />}
+        </div>
+      )}
+      <HowFar state={data} isAsked={asked !== undefined} />
+      {plan && (
+        <div class="two">
+          <Totals id={id} plan={plan} />
+          <Takes state={data} plan={plan} target={target} connector={connector} />
+        </div>
+      )}
+      {plan || hasEntries ? (
+        <PlanEntries target={target} state={data} />
+      ) : (
+        !isReading && !isPlanning && <Empty title={say.none} text={say.noneText} />
+      )}
+      {plan && plan.groups.length > 0 && <PlanGroups id={id} plan={plan} />}
+    </>
+  );
+}
+
+const clockLeewayMs = 5000;
+/** A sweep that was asked for and does not begin waits behind others; the page stops waiting, the house does not. */
+const patienceMs = 60_000;
+
+function ModeNotice({ target }: { target: Target }) {
+  if (target.mode !== 'off' && target.mode !== 'observe') return null;
+  return (
+    <Notice tone="info">
+      <p>
+        {target.mode === 'off' ? say.isOff : say.observes}{' '}
+        <a href={`/admin/targets/${target.application}/settings`}>{say.changeMode}</a>
+      </p>
+    </Notice>
+  );
+}
+
+/** Reading and planning, each with its own bar while it goes on. */
+function HowFar({ state, isAsked }: { state: PlanState; isAsked: boolean }) {
+  const { listing, run } = state;
+  const people = useRef<number | undefined>(undefined);
+  if (run?.plan) people.current = run.plan.people + run.plan.outside;
+  const isReading = listing?.state === 'running';
+  if (isReading || isAsked || run?.state === 'running')
+    return (
+      <section class="card tight" aria-live="polite">
+        {isReading || isAsked ? (
+          <Progress
+            label={say.reading}
+            done={isReading ? listing.seen : 0}
+            total={isReading ? listing.total : undefined}
+            said={isReading ? (listing.total ? undefined : say.seen(count(listing.seen))) : say.starts}
+          />
+        ) : (
+          listing && <Progress label={say.reading} done={listing.seen} total={listing.seen} />
+        )}
+        {run?.state === 'running' && (
+          <Progress
+            label={say.planning}
+            done={run.done}
+            total={people.current}
+            said={people.current ? undefined : say.looked(count(run.done))}
+          />
+        )}
+      </section>
+    );
+  return (
+    <>
+      {listing?.state === 'short' && (
+        <Notice tone="warning">
+          {say.readShort} {listing.why}
+        </Notice>
+      )}
+      {listing?.state === 'failed' && (
+        <Notice tone="danger">
+          {say.readFailed} {listing.why}
+        </Notice>
+      )}
+      {run?.state === 'failed' && (
+        <Notice tone="danger">
+          {say.planFailed} {run.why}
+        </Notice>
+      )}
+    </>
+  );
+}
+
+/** How many of each verdict; each leads to those alone. */
+function Totals({ id, plan }: { id: string; plan: Summary }) {
+  const [{ verdict: wanted }] = useFilters('verdict');
+  const there = allVerdicts.filter((verdict) => (plan.totals[verdict] ?? 0) > 0);
+  return (
+    <Section title={say.totals} action={<span class="muted small">{say.totalsHint}</span>}>
+      <ul class="totals">
+        {there.map((verdict) => (
+          <li key={verdict}>
+            {verdict === 'unchanged' ? (
+              <span class="total">
+                <strong>{count(plan.totals[verdict] ?? 0)}</strong>
+                <VerdictBadge verdict={verdict} />
+              </span>
+            ) : (
+              <a
+                class="total"
+                href={`/admin/targets/${id}/plan${verdict === wanted ? '' : `?verdict=${verdict}`}`}
+                aria-current={verdict === wanted ? 'true' : undefined}
+              >
+                <strong>{count(plan.totals[verdict] ?? 0)}</strong>
+                <VerdictBadge verdict={verdict} />
+              </a>
+            )}
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
+/** Time for reading and for writing stand apart: one is over, the other is to come. */
+function Takes(props: { state: PlanState; plan: Summary; target: Target; connector: Connector | undefined }) {
+  const { state, plan, target, connector } = props;
+  const { listing } = state;
+  const limits = target.settings.limits as { perMinute?: number } | undefined;
+  const perMinute = limits?.perMinute ?? (connector?.limits.perMinute as number | undefined);
+  const took = listing?.tookMs;
+  return (
+    <Section title={say.facts}>
+      <Facts
+        facts={[
+          {
+            name: say.readAt,
+            value: plan.listedAt ? <Time at={plan.listedAt} /> : say.noList,
+          },
+          { name: say.accountsRead, value: listing && count(listing.seen) },
+          { name: say.readTook, value: took === undefined ? undefined : say.seconds(took / 1000) },
+          { name: say.plannedAt, value: <Time at={plan.madeAt} /> },
+          { name: say.people, value: count(plan.people) },
+          { name: say.outside, value: plan.outside > 0 ? count(plan.outside) : undefined },
+          { name: say.planTook, value: say.seconds(plan.tookMs / 1000) },
+          { name: say.writes, value: count(plan.writes) },
+          { name: say.calls, value: plan.calls > 0 ? count(plan.calls) : undefined },
+          {
+            name: say.writingTakes,
+            value:
+              plan.calls === 0 ? (
+                say.nothingToWrite
+              ) : (
+                <>
+                  {say.seconds(plan.seconds)}
+                  {perMinute !== undefined && <span class="muted"> {say.atRate(count(perMinute))}</span>}
+                </>
+              ),
+          },
+        ]}
+      />
+    </Section>
+  );
+}
+
+function PlanGroups({ id, plan }: { id: string; plan: Summary }) {
+  return (
+    <Section title={say.groupsTitle}>
+      <Table
+        caption={say.groupsTitle}
+        rows={plan.groups}
+        keyOf={(one) => one.group}
+        columns={[
+          {
+            title: say.group,
+            cell: (one) => <a href={`/admin/targets/${id}/people/group:${one.group}`}>{one.name}</a>,
+          },
+          { title: say.nameThere, cell: (one) => one.nameThere, wide: true },
+          { title: say.verdict, cell: (one) => <VerdictBadge verdict={one.verdict} /> },
+          { title: say.why, cell: (one) => one.why, breaks: true },
+        ]}
+      />
+    </Section>
+  );
+}
+
+/** The whole plan as a file, one line of JSON a person. */
+function Export({ id }: { id: string }) {
+  const { busy, refusal, act } = useAct(async () => {
+    const file = URL.createObjectURL(await fetchFile(`/targets/${encodeURIComponent(id)}/plan/export`));
+    const link = document.createElement('a');
+    link.href = file;
+    link.download = `plan-${id}.ndjson`;
+    link.click();
+    URL.revokeObjectURL(file);
+  });
+  return (
+    <>
+      <Button id="export" label={say.export} kind="quiet" compact busy={busy} onClick={act} />
+      {refusal && <Refused error={refusal} />}
+    </>
+  );
+}
+
+/** The way to a decision, for a page's buttons. */
+export function DecisionLinks(props: { id: string; query: string; approve: string; refuse: string }) {
+  const { id, query, approve, refuse } = props;
+  return (
+    <>
+      <LinkButton
+        id="approve"
+        label={approve}
+        href={`/admin/targets/${id}/plan/approve${query}`}
+        kind="primary"
+        compact
+      />
+      <LinkButton id="refuse" label={refuse} href={`/admin/targets/${id}/plan/refuse${query}`} compact />
+    </>
+  );
+}
