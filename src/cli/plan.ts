@@ -1,11 +1,13 @@
 /** `gatehouse plan TARGET`: for every person, what would be done and why; nothing is sent. */
+import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Listing, listTarget } from '#provisioning/listing.ts';
+import { Retry, Stop } from '#provisioning/connector.ts';
+import { ListingOvertaken, listingOf, listTarget } from '#provisioning/listing.ts';
 import type { Verdict } from '#provisioning/plan.ts';
 import { type PersonVerdict, planTarget, type TargetPlan } from '#provisioning/reconcile.ts';
 import type { Target } from '#provisioning/targets.ts';
 import { type AddCommand, type CommandHouse, CommandRefused, commandContext, type Toolbox } from './cli.ts';
-import { startProgress } from './progress.ts';
+import { type Progress, startProgress } from './progress.ts';
 import { json, plainLine, shortTime, table } from './table.ts';
 import { targetNamed } from './target.ts';
 
@@ -48,23 +50,56 @@ async function plan(tools: Toolbox, app: string, options: Options): Promise<void
 async function list(tools: Toolbox, house: CommandHouse, target: Target, fresh: boolean): Promise<Target> {
   const canList = house.connectors.get(target.connector)?.capabilities.list ?? false;
   if (!canList || (target.listedAt && !fresh)) return target;
+  const { application } = target;
   const progress = startProgress('Listing', tools.io.errors);
-  let listing: Listing;
   try {
-    listing = await listTarget(house, target, {
+    // One that is under way is as fresh as one that begins now.
+    if (await waitForOther(house, application, progress)) return await listedTarget(house, application);
+    const listing = await listTarget(house, target, {
       onProgress: ({ seen, total }) => progress.show(seen, total ?? seen),
     });
+    return listing.complete ? listing.target : incomplete(listing.why);
   } catch (error) {
-    if (!(error instanceof Error) || !['Retry', 'Stop', 'ListingOvertaken'].includes(error.name)) throw error;
-    throw new CommandRefused(
-      `${plainLine(target.application)} could not be listed: ${plainLine(error.message)}`,
-    );
+    if (error instanceof ListingOvertaken) {
+      await waitForOther(house, application, progress);
+      return await listedTarget(house, application);
+    }
+    if (!(error instanceof Retry || error instanceof Stop)) throw error;
+    throw new CommandRefused(`${plainLine(application)} could not be listed: ${plainLine(error.message)}`);
   } finally {
     progress.end();
   }
-  if (!listing.complete)
-    throw new CommandRefused(`The listing was not complete: ${plainLine(listing.why ?? '')}`);
-  return listing.target;
+}
+
+const lookEveryMs = 300;
+/** A listing that has brought nothing for so long is not waited for. */
+const silentMs = 60_000;
+
+/** Waits for a listing that is under way elsewhere. False when there is none, or it does not move. */
+async function waitForOther(house: CommandHouse, application: string, progress: Progress): Promise<boolean> {
+  let moved = Date.now();
+  for (let seen = -1, waited = false; ; waited = true) {
+    const listing = await house.database.read(commandContext(), (tx) => listingOf(tx, application));
+    if (listing?.state !== 'running') return waited;
+    if (listing.seen !== seen) {
+      seen = listing.seen;
+      moved = Date.now();
+      progress.show(seen, listing.total ?? seen);
+    } else if (Date.now() - moved > silentMs) return false;
+    await sleep(lookEveryMs);
+  }
+}
+
+async function listedTarget({ database }: CommandHouse, application: string): Promise<Target> {
+  const [target, listing] = await database.read(commandContext(), async (tx) => [
+    await targetNamed(tx, application),
+    await listingOf(tx, application),
+  ]);
+  return listing?.state === 'complete' ? target : incomplete(listing?.why);
+}
+
+function incomplete(why = ''): never {
+  throw new CommandRefused(`The listing was not complete: ${plainLine(why)}`);
 }
 
 const outlookWords: Record<PersonVerdict['outlook'], string> = {
