@@ -18,7 +18,7 @@ export const profileCommand: AddCommand = (program, tools) => {
     .description('compare a live target with what its profile says; reads alone unless --write')
     .argument('<app>', 'id of the app')
     .option('--write', 'also make, change and take away one test account')
-    .option('--account <name>', 'user name of that test account; it must be nobody’s')
+    .option('--account <name>', 'user name or address of that test account; it must be nobody’s')
     .option('--json', 'print JSON')
     .action((app: string, options: Options) => check(tools, app, options));
 };

@@ -154,6 +154,18 @@ test('strangers, the brake, the join check and the profile are a command each', 
   assert.ok(findings.length > 3);
   assert.ok(findings.every((one: { fact: string }) => one.fact !== ''));
   assert.equal((await run(['profile', 'check', 'jira', '--write'])).status, 2);
+  const before = jira.state.users().length;
+  const written = await good([
+    'profile',
+    'check',
+    'jira',
+    '--write',
+    '--account',
+    `probe@${aliasDomain}`,
+    '--json',
+  ]);
+  assert.ok(JSON.parse(written.out).length > findings.length, 'writing finds out more');
+  assert.equal(jira.state.users().length, before, 'the test account is taken away again');
   assert.equal((await run(['target', 'remove', 'jira'])).status, 2);
   await good(['target', 'remove', 'jira', '--yes']);
   assert.match((await good(['target', 'list'])).out, /There are no targets/);
