@@ -237,3 +237,38 @@ test('an operator who may only look has nothing tried, planned or sent for them'
   assert.equal(hostile.json.faults[0].attribute, 'displayName');
   await platform.close();
 });
+
+test('SC-07 many leavers at once are held by the brake until an operator has decided, some of each', async () => {
+  const names = Array.from({ length: 9 }, (_, n) => `member${n}`);
+  const people = names
+    .map((name) => `  - { username: ${name}, addresses: [${name}@example.org] }`)
+    .join('\n');
+  const { jira, platform } = await startWithJira('automatic', `\npeople:\n${people}\n`);
+  const active = () => jira.state.users().filter(({ body }) => body.active === true).length;
+  assert.equal(await eventually(active, (count) => count === 9), 9);
+  await platform.settle();
+  for (const name of names) {
+    const id = await idOf(platform, name);
+    await platform.database.transact(system('admin'), (tx) => leave(tx, id, 'spam', 'a test'));
+  }
+  const call = await apiOf(platform);
+  const brake = async () => (await call('GET', '/targets/jira/brake')).json;
+  const held = await eventually(brake, (now) => now.held.length === 5);
+  assert.ok(held.engaged, JSON.stringify(held));
+  assert.equal(held.removals.length, 4);
+  assert.equal(active(), 5, 'the fifth of nine within ten minutes is one too many');
+  assert.equal(Object.keys(held.names).length, 9, 'it says who');
+
+  const subjects = held.held.map((one: { subject: string }) => one.subject);
+  const decided = await call('POST', '/targets/jira/brake', {
+    approve: subjects.slice(0, 2),
+    refuse: subjects.slice(2, 3),
+  });
+  assert.deepEqual(decided.json, { approved: 2, refused: 1, left: 2 });
+  assert.equal(await eventually(active, (count) => count === 3), 3);
+  await call('POST', '/targets/jira/brake', { approve: 'all' });
+  assert.equal(await eventually(active, (count) => count === 1), 1, 'whom somebody refused stays');
+  await platform.settle();
+  assert.equal((await brake()).engaged, undefined);
+  await platform.close();
+});
