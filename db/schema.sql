@@ -392,6 +392,7 @@ CREATE TABLE queue_jobs (
   state text DEFAULT 'ready'::text NOT NULL,
   last_error text,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
+  deaths integer DEFAULT 0 NOT NULL,
   CONSTRAINT queue_jobs_pkey PRIMARY KEY (id),
   CONSTRAINT queue_jobs_dedupe_key UNIQUE (dedupe),
   CONSTRAINT queue_jobs_state_check CHECK ((state = ANY (ARRAY['ready'::text, 'leased'::text, 'dead'::text])))

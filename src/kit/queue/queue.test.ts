@@ -117,6 +117,22 @@ test('a job folded into a waiting one does not start before the folding transact
   assert.equal((await claimSome(database)).length, 1);
 });
 
+test('F-02 workers that end cost a job no attempt, and an attempt that ends otherwise forgets them', async () => {
+  const { database } = await testDatabase();
+  await during(database, (tx) => enqueue(tx, { lane, key: 'anna', payload: 1 }));
+  for (let round = 0; round < 5; round += 1) {
+    assert.deepEqual(
+      (await claimSome(database, 0.02)).map(({ attempts, deaths }) => [attempts, deaths]),
+      [[1, round]],
+    );
+    await sleep(40);
+  }
+  const [job] = await claimSome(database);
+  await during(database, (tx) => postpone(tx, { job: job!, afterSeconds: 0, reason: 'busy' }));
+  const [again] = await claimSome(database);
+  assert.deepEqual([again!.attempts, again!.deaths], [2, 0]);
+});
+
 test('F-21 a lease that ran out goes to another, and every late result is refused', async () => {
   const { database } = await testDatabase();
   await during(database, (tx) => enqueue(tx, { lane, key: 'anna', payload: 1 }));
@@ -125,7 +141,11 @@ test('F-21 a lease that ran out goes to another, and every late result is refuse
   const [now] = await claimSome(database);
   assert.equal(now!.id, late!.id);
   assert.ok(now!.fence > late!.fence);
-  assert.equal(now!.attempts, 2);
+  assert.deepEqual(
+    [now!.attempts, now!.deaths],
+    [1, 1],
+    'the attempt that ended with its worker is made again',
+  );
   await during(database, async (tx) => {
     assert.equal((await complete(tx, [late!])).size, 0);
     assert.equal(await postpone(tx, { job: late!, afterSeconds: 0, reason: 'x' }), false);

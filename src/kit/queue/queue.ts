@@ -22,13 +22,15 @@ export interface Job<Payload = unknown> {
   lane: string;
   key: string;
   payload: Payload;
-  /** Which attempt this is, from 1. */
+  /** Which attempt this is, from 1. One that ended with its worker is not counted: it is made again. */
   attempts: number;
+  /** How often in a row a worker ended while it had this job, or slept past its lease. */
+  deaths: number;
   fence: number;
   createdAt: Date;
 }
 
-export interface DeadJob extends Omit<Job, 'fence'> {
+export interface DeadJob extends Omit<Job, 'fence' | 'deaths'> {
   reason: string;
 }
 
@@ -48,7 +50,7 @@ export class LeaseLost extends Error {
 
 type Reader = Pick<Tx, 'query'>;
 
-const columns = 'id, lane, key, payload, attempts, fence, created_at as "createdAt"';
+const columns = 'id, lane, key, payload, attempts, deaths, fence, created_at as "createdAt"';
 
 /** Puts one job in, within the caller's transaction. False when its dedupe mark already waits. */
 export async function enqueue(tx: Tx, job: NewJob): Promise<boolean> {
@@ -119,7 +121,9 @@ export async function claim(
        for update skip locked)
      update queue_jobs job
      set state = 'leased', lease_until = statement_timestamp() + make_interval(secs => $3::double precision),
-         fence = fence + 1, attempts = attempts + 1, dedupe = null
+         fence = fence + 1, dedupe = null,
+         attempts = attempts + case when job.state = 'leased' then 0 else 1 end,
+         deaths = deaths + case when job.state = 'leased' then 1 else 0 end
      from due where job.id = due.id
      returning ${columns
        .split(', ')
@@ -160,7 +164,7 @@ export async function postpone(
   input: { job: Pick<Job, 'id' | 'fence'>; afterSeconds: number; reason: string; free?: boolean },
 ): Promise<boolean> {
   const rows = await tx.query(
-    `update queue_jobs set state = 'ready', lease_until = null, last_error = $4,
+    `update queue_jobs set state = 'ready', lease_until = null, last_error = $4, deaths = 0,
        attempts = attempts - case when $5::boolean then 1 else 0 end,
        run_at = statement_timestamp() + make_interval(secs => $3::double precision)
      where id = $1 and fence = $2 and state = 'leased' returning 1`,
@@ -218,7 +222,7 @@ export async function replayDead(
   input: { lane?: string; ids?: readonly number[] } = {},
 ): Promise<number> {
   const rows = await tx.query<{ lane: string }>(
-    `update queue_jobs set state = 'ready', attempts = 0, run_at = statement_timestamp()
+    `update queue_jobs set state = 'ready', attempts = 0, deaths = 0, run_at = statement_timestamp()
      where state = 'dead' and ($1::text is null or lane = $1) and ($2::bigint[] is null or id = any($2))
      returning lane`,
     [input.lane ?? null, input.ids ?? null],

@@ -76,6 +76,12 @@ export function backoffSeconds(attempt: number, backoff: { first: number; most: 
   return full / 2 + (randomInt(1_000_001) / 1_000_000) * (full / 2);
 }
 
+/**
+ * So many workers in a row may end with a job in their hands before it is taken for the cause. Far more than attempts:
+ * whatever else was under way in those workers is blamed with it.
+ */
+const mostDeaths = 25;
+
 interface Running {
   job: Job;
   abort: AbortController;
@@ -157,8 +163,7 @@ export function startWorker<Payload>(options: WorkerOptions<Payload>): Worker {
     };
     let failure: unknown;
     try {
-      // Claimed more often than tried: whoever had it died with it each time.
-      if (job.attempts > maxAttempts) throw new Stop(`It ended the worker ${maxAttempts} times.`);
+      if (job.deaths >= mostDeaths) throw new Stop(`It ended the worker ${job.deaths} times in a row.`);
       await options.handle(job as Job<Payload>, lease);
     } catch (error) {
       failure = error ?? new Error('The handler failed without a reason.');
