@@ -6,11 +6,21 @@ import { may } from '#core/operators/permissions.ts';
 import { countPeople, joinedByDay, personStates } from '#core/people/people.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { queueState } from '#kit/queue/queue.ts';
-import type { Caller } from './access.ts';
+import { decisionsAt } from '#provisioning/approval.ts';
+import { listTargets } from '#provisioning/targets.ts';
+import { appsOf, type Caller } from './access.ts';
 import type { Api } from './api.ts';
 import { moment } from './shapes.ts';
 
-const concerns = ['owner-single', 'app-plain-http', 'work-dead', 'work-late'] as const;
+const concerns = [
+  'owner-single',
+  'app-plain-http',
+  'work-dead',
+  'work-late',
+  'target-held',
+  'target-braked',
+  'target-waits',
+] as const;
 
 const shape = z.object({
   people: z.partialRecord(z.enum(personStates), z.number().int()).describe('How many, by state.'),
@@ -72,6 +82,7 @@ async function overview(tx: Tx, caller: Caller): Promise<z.infer<typeof shape>> 
     if (lane.oldestSeconds > lateSeconds)
       found.push({ code: 'work-late', lane: lane.lane, count: lane.ready });
   }
+  found.push(...(await targetConcerns(tx, caller)));
   if (may(caller.grants, 'operators.read')) {
     const owners = (await listOperators(tx)).filter((one) => one.role === 'owner');
     if (owners.length === 1) found.push({ code: 'owner-single' });
@@ -83,4 +94,19 @@ async function overview(tx: Tx, caller: Caller): Promise<z.infer<typeof shape>> 
     work,
     concerns: found,
   };
+}
+
+/** What stops or waits for a person at the targets the caller may see. */
+async function targetConcerns(tx: Tx, caller: Caller): Promise<Concern[]> {
+  const { all, ids } = appsOf(caller.grants, 'targets.read');
+  const found: Concern[] = [];
+  for (const { application, mode, quarantine } of await listTargets(tx)) {
+    if (mode === 'off' || !(all || ids.has(application))) continue;
+    if (quarantine) found.push({ code: 'target-held', application });
+    const { proposed, held, braked } = await decisionsAt(tx, application);
+    if (braked) found.push({ code: 'target-braked', application, count: held });
+    if (proposed > 0 && mode !== 'observe')
+      found.push({ code: 'target-waits', application, count: proposed });
+  }
+  return found;
 }

@@ -4,6 +4,7 @@ import { findApplication, listApplications, requireApplication } from '#core/app
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { lookAt } from '#kit/queue/look.ts';
+import { decisionsAt } from '#provisioning/approval.ts';
 import type { Connector } from '#provisioning/connector.ts';
 import { mappingVariables } from '#provisioning/mapping.ts';
 import { checkSettings, targetModes, targetSettings } from '#provisioning/settings.ts';
@@ -52,6 +53,9 @@ const targetShape = z.object({
       next: moment.optional(),
     })
     .describe('What waits, runs and was given up.'),
+  decisions: z
+    .object({ proposed: z.number().int(), held: z.number().int(), braked: z.boolean() })
+    .describe('What waits for a person: to be approved, or held by the brake.'),
   createdAt: moment,
   updatedAt: moment,
   version,
@@ -106,6 +110,7 @@ async function show(tx: Tx, target: Target, title?: string) {
     title: named ?? target.application,
     settings: { ...settings } as Record<string, unknown>,
     queue: await lookAt(tx, laneOf(target.application)),
+    decisions: await decisionsAt(tx, target.application),
   };
 }
 

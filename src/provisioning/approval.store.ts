@@ -109,3 +109,19 @@ export async function countProposals(
     [application],
   );
 }
+
+/** How much waits for a person: proposals that can be decided, plans the brake holds, and whether it is engaged. */
+export async function decisionsAt(
+  tx: Tx,
+  application: string,
+): Promise<{ proposed: number; held: number; braked: boolean }> {
+  const [row] = await tx.query<{ proposed: number; held: number; braked: boolean }>(
+    `select count(*) filter (where state = 'proposed' and (verdict = 'link' or jsonb_array_length(steps) > 0))::integer
+         as proposed,
+       count(*) filter (where state = 'held')::integer as held,
+       exists (select 1 from target_brakes where application = $1 and released_at is null) as braked
+     from target_plans where application = $1`,
+    [application],
+  );
+  return row ?? { proposed: 0, held: 0, braked: false };
+}

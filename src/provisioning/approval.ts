@@ -14,6 +14,7 @@ import { noteAll, type Subject } from './timeline.ts';
 
 export {
   countProposals,
+  decisionsAt,
   type Proposal,
   type ProposalFilter,
   proposals,

@@ -23,6 +23,8 @@ export const targetWords = {
   givenUp: (many: string) => `${many} given up`,
   working: 'at work',
   quiet: 'all done',
+  braked: 'held by the brake',
+  toDecide: (count: string) => `${count} to approve`,
   overview: 'Overview',
   queue: 'Queue',
   brake: 'Brake',

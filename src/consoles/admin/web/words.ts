@@ -113,6 +113,11 @@ export const words = {
       `${app} uses http on a private network: anyone between can read along.`,
     'work-dead': (lane: string, count: string) => `${count} of ${lane} were given up after many tries.`,
     'work-late': (lane: string, count: string) => `${count} of ${lane} wait longer than five minutes.`,
+    'target-held': (app: string, _count: string) =>
+      `Nothing is sent to ${app} until somebody has looked why it refuses us.`,
+    'target-braked': (app: string, count: string) =>
+      `The brake holds ${count} accounts at ${app}: too many would have been taken away.`,
+    'target-waits': (app: string, count: string) => `${count} changes at ${app} wait to be approved.`,
   },
 
   peoplePage: {

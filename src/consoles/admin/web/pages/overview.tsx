@@ -50,13 +50,22 @@ function Attention({ concerns }: { concerns: Overview['concerns'] }) {
       <ul class="stack-s">
         {concerns.map((one) => (
           <li key={`${one.code} ${one.application ?? one.lane ?? ''}`}>
-            <Notice tone={one.code === 'work-dead' ? 'danger' : 'warning'}>{told(one)}</Notice>
+            <Notice tone={tones[one.code] ?? 'warning'}>{told(one)}</Notice>
           </li>
         ))}
       </ul>
     </Section>
   );
 }
+
+const tones: Partial<Record<Overview['concerns'][number]['code'], 'danger' | 'info'>> = {
+  'work-dead': 'danger',
+  'target-held': 'danger',
+  'target-braked': 'danger',
+  'target-waits': 'info',
+};
+
+const targetPages = { 'target-held': '', 'target-braked': '/brake', 'target-waits': '/plan' } as const;
 
 function told({
   code,
@@ -72,6 +81,12 @@ function told({
     );
   if (code === 'app-plain-http')
     return <a href={`/admin/apps/${application}`}>{words.concerns[code](application)}</a>;
+  if (code === 'target-held' || code === 'target-braked' || code === 'target-waits')
+    return (
+      <a href={`/admin/targets/${application}${targetPages[code]}`}>
+        {words.concerns[code](application, count(many))}
+      </a>
+    );
   return <p>{words.concerns[code](lane, count(many))}</p>;
 }
 
