@@ -9,6 +9,7 @@ import { joinApplication, listSessions } from '#core/sessions/sessions.ts';
 import { system } from '#kit/db/database.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { ensureConsole } from '../../tools/console.ts';
+import { jiraTarget, planAtJira, startGalleryJira } from './gallery-targets.ts';
 
 /** Passwords of the two who sign in. */
 export const passwords = { ada: 'plum violin tractor', root: 'seven lanterns float' } as const;
@@ -104,8 +105,13 @@ export interface Gallery extends Platform {
 /** The whole product with this community in it; ada has been here before. */
 export async function startGallery(): Promise<Gallery> {
   await ensureConsole();
-  const platform = await startPlatform({ realTime: true });
+  const jira = await startGalleryJira();
+  const platform = await startPlatform({
+    realTime: true,
+    env: { GATEHOUSE_OUTBOUND_ALLOW: new URL(jira.origin).host },
+  });
   await platform.apply(file);
+  await platform.apply(jiraTarget(jira));
   // Naming an owner closed the setup; as an owner at the machine would, we open it again to see its page.
   const setup = await platform.database.transact(system(), reopenSetup);
   const setupLink = `/admin/setup?token=${setupToken(platform.secrets, setup)}`;
@@ -120,6 +126,7 @@ export async function startGallery(): Promise<Gallery> {
     await giveConsent(tx, { ...consent, scopes: ['openid', 'profile', 'email'], claims: ['name', 'email'] });
   });
   await age(platform);
+  await planAtJira(platform);
   return { ...platform, setupLink };
 }
 

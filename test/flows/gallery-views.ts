@@ -53,6 +53,19 @@ const ofAdaAtWiki = async (page: Page, gallery: Gallery) => {
   await inConsole(`/admin/targets/wiki/people/person:${ada?.id}`)(page, gallery);
 };
 
+const ofAdaAtIssues = (view: string) => async (page: Page, gallery: Gallery) => {
+  const [ada] = await gallery.database.query<{ id: string }>(`select id from people where username = 'ada'`);
+  await inConsole(`/admin/targets/issues/people/person:${ada?.id}${view}`)(page, gallery);
+};
+
+const ofStranger = async (page: Page, gallery: Gallery) => {
+  await inConsole('/admin/targets/issues/strangers?search=old.account')(page, gallery);
+  if ((await page.locator('#console noscript').count()) > 0) return;
+  await page.locator('a.row-link').first().click();
+  await page.locator('#decision-adopt').waitFor();
+  await settled(page);
+};
+
 const ofGroup = (view: string) => async (page: Page, gallery: Gallery) => {
   const [group] = await gallery.database.query<{ id: string }>(
     `select id from groups where name = 'clinicians'`,
@@ -308,6 +321,37 @@ const operators: View[] = [
   { name: 'admin-target-queue', who: 'root', open: inConsole('/admin/targets/wiki/queue') },
   { name: 'admin-target-brake', who: 'root', open: inConsole('/admin/targets/wiki/brake') },
   { name: 'admin-target-person', who: 'root', open: ofAdaAtWiki },
+  { name: 'admin-target-plan', who: 'root', open: inConsole('/admin/targets/issues/plan') },
+  { name: 'admin-target-plan-link', who: 'root', open: inConsole('/admin/targets/issues/plan?verdict=link') },
+  { name: 'admin-target-plan-none', who: 'root', open: inConsole('/admin/targets/wiki/plan') },
+  {
+    name: 'admin-target-plan-approve',
+    who: 'root',
+    open: inConsole('/admin/targets/issues/plan/approve?verdict=create'),
+  },
+  { name: 'admin-target-plan-refuse', who: 'root', open: inConsole('/admin/targets/issues/plan/refuse') },
+  { name: 'admin-target-subject', who: 'root', open: ofAdaAtIssues('') },
+  { name: 'admin-target-look', who: 'root', open: ofAdaAtIssues('/look') },
+  { name: 'admin-target-relink', who: 'root', open: ofAdaAtIssues('/relink') },
+  { name: 'admin-target-mapping', who: 'root', open: inConsole('/admin/targets/issues/mapping?person=ada') },
+  { name: 'admin-target-settings', who: 'root', open: inConsole('/admin/targets/issues/settings') },
+  { name: 'admin-target-remove', who: 'root', open: inConsole('/admin/targets/issues/remove') },
+  { name: 'admin-target-strangers', who: 'root', open: inConsole('/admin/targets/issues/strangers') },
+  { name: 'admin-target-stranger', who: 'root', open: ofStranger },
+  { name: 'admin-target-join', who: 'root', open: inConsole('/admin/targets/issues/join') },
+  { name: 'admin-target-add', who: 'root', open: inConsole('/admin/targets/add?app=forum&connector=scim') },
+  {
+    name: 'admin-target-add-connection',
+    who: 'root',
+    open: inConsole('/admin/targets/add/connection?app=forum&connector=atlassian'),
+  },
+  {
+    name: 'admin-target-add-who',
+    who: 'root',
+    open: inConsole('/admin/targets/add/who?app=forum&connector=atlassian'),
+  },
+  { name: 'admin-person-accounts', who: 'root', open: ofAda('/accounts') },
+  { name: 'admin-person-erase', who: 'root', open: ofAda('/erase') },
   { name: 'admin-events', who: 'root', open: inConsole('/admin/events') },
   { name: 'admin-operators', who: 'root', open: inConsole('/admin/operators') },
   { name: 'admin-operator-give', who: 'root', open: inConsole('/admin/operators/give') },

@@ -60,8 +60,8 @@ export const setupWords = {
   credentialsSet: 'Credentials are set.',
   credentialsAgain:
     'Where an address changes, the credentials are asked for again: they are for the place they were given for.',
-  moreOptions: 'How it speaks',
-  moreOptionsHelp: 'What the profile says holds where nothing is chosen.',
+  moreOptions: 'More options',
+  moreOptionsHelp: 'Where nothing is chosen, what is known about this kind of target holds.',
   asProfile: 'as the profile says',
   yes: 'yes',
   no: 'no',
@@ -113,6 +113,7 @@ export const setupWords = {
   },
   facts: 'What is known about it',
   factsText: 'Where sources disagree or a target behaves otherwise, choose what is true of yours.',
+  moreFacts: (many: number) => `${many} more facts that are no choice`,
   fact: 'Fact',
   factValue: 'Holds here',
   source: 'Where it stands',

@@ -27,54 +27,65 @@ export function FactFields(props: {
     const { [name]: _, ...others } = settings.facts;
     onInput({ ...settings, facts: value === undefined ? others : { ...others, [name]: value } });
   };
+  const isChoice = (one: ConnectorFact) => (one.choices?.length ?? 0) > 1;
+  const rest = connector.profile.facts.filter((one) => !isChoice(one));
+  const table = (caption: string, rows: readonly ConnectorFact[]) => (
+    <Table
+      caption={caption}
+      rows={rows}
+      keyOf={(one) => one.name}
+      columns={[
+        {
+          title: say.fact,
+          cell: (one) => (
+            <>
+              <code>{one.name}</code>
+              <p class="help">{one.text}</p>
+              {faultOf(refusal, `facts.${one.name}`) && (
+                <p class="error">{faultOf(refusal, `facts.${one.name}`)}</p>
+              )}
+            </>
+          ),
+          breaks: true,
+        },
+        {
+          title: say.factValue,
+          cell: (one) => (
+            <Switch
+              fact={one}
+              value={settings.facts[one.name]}
+              onInput={(value) => choose(one.name, value)}
+            />
+          ),
+        },
+        {
+          title: say.trust,
+          cell: (one) => <Badge tone={tones[one.trust]} label={say.trusts[one.trust]} />,
+          roomy: true,
+        },
+        {
+          title: say.source,
+          cell: (one) => (
+            <span class="small">
+              {one.source}, {one.date}
+            </span>
+          ),
+          breaks: true,
+          wide: true,
+        },
+      ]}
+    />
+  );
   return (
     <>
       <p class="muted small measure">{say.factsText}</p>
-      <Table
-        caption={say.facts}
-        rows={connector.profile.facts}
-        keyOf={(one) => one.name}
-        columns={[
-          {
-            title: say.fact,
-            cell: (one) => (
-              <>
-                <code>{one.name}</code>
-                <p class="help">{one.text}</p>
-                {faultOf(refusal, `facts.${one.name}`) && (
-                  <p class="error">{faultOf(refusal, `facts.${one.name}`)}</p>
-                )}
-              </>
-            ),
-            breaks: true,
-          },
-          {
-            title: say.factValue,
-            cell: (one) => (
-              <Switch
-                fact={one}
-                value={settings.facts[one.name]}
-                onInput={(value) => choose(one.name, value)}
-              />
-            ),
-          },
-          {
-            title: say.trust,
-            cell: (one) => <Badge tone={tones[one.trust]} label={say.trusts[one.trust]} />,
-            roomy: true,
-          },
-          {
-            title: say.source,
-            cell: (one) => (
-              <span class="small">
-                {one.source}, {one.date}
-              </span>
-            ),
-            breaks: true,
-            wide: true,
-          },
-        ]}
-      />
+      {table(say.facts, connector.profile.facts.filter(isChoice))}
+      {rest.length > 0 && (
+        <details class="more-of">
+          <summary>{say.moreFacts(rest.length)}</summary>
+          {table(say.moreFacts(rest.length), rest)}
+        </details>
+      )}
     </>
   );
 }

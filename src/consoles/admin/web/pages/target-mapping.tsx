@@ -218,7 +218,7 @@ function Variables(props: { variables: Record<string, string>; preview: Preview 
   const { variables, preview } = props;
   return (
     <Section title={say.variables}>
-      <dl class="facts">
+      <dl class="facts variables">
         {Object.entries(variables).map(([name, type]) => (
           <div key={name}>
             <dt>

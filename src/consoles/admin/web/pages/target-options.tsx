@@ -20,16 +20,8 @@ interface Schema {
 
 type Options = Readonly<Record<string, unknown>>;
 
-/** How it speaks, which the profile knows best; whatever else a connector has stands above. */
-const dialect: readonly string[] = [
-  'updateBy',
-  'filters',
-  'removeMembers',
-  'membersBatch',
-  'pageSize',
-  'deletes',
-  'contentType',
-];
+/** What a target cannot do without, beside what its connector requires; everything else is folded away. */
+const first: readonly string[] = ['directoryId', 'baseUrl', 'orgId', 'outsiders', 'authentication', 'url'];
 
 interface OptionsProps {
   connector: Connector;
@@ -55,10 +47,11 @@ export function OptionFields({ connector, options, refusal, onInput }: OptionsPr
       }}
     />
   );
-  const rest = all.filter(([name]) => dialect.includes(name));
+  const isFirst = ([name]: [string, Schema]) => first.includes(name) || schema.required?.includes(name);
+  const rest = all.filter((one) => !isFirst(one));
   return (
     <>
-      {all.filter(([name]) => !dialect.includes(name)).map(field)}
+      {all.filter(isFirst).map(field)}
       {rest.length > 0 && (
         <details class="more-of" open={rest.some(([name]) => options[name] !== undefined)}>
           <summary>{say.moreOptions}</summary>

@@ -15,7 +15,7 @@ const say = planWords;
 /** So many are sent by name; beyond that by verdict. */
 const mostNamed = 2000;
 const pageLength = 200;
-const shownAtOnce = 30;
+const shownAtOnce = 12;
 
 type Chosen = Pick<Entry, 'subject' | 'digest' | 'verdict' | 'name' | 'why'>;
 

@@ -65,10 +65,12 @@ export function PlanEntries({ target, state }: { target: Target; state: PlanStat
   const [chosen, setChosen] = useState<ReadonlyMap<string, Entry>>(new Map());
   const sends = target.mode === 'plan' || target.mode === 'automatic';
   const choosing = sends && can('targets.write', id);
-  const choose = (entry: Entry, on: boolean) => {
+  const choose = (entries: readonly Entry[], on: boolean) => {
     const next = new Map(chosen);
-    if (on) next.set(entry.subject, entry);
-    else next.delete(entry.subject);
+    for (const entry of entries) {
+      if (on) next.set(entry.subject, entry);
+      else next.delete(entry.subject);
+    }
     setChosen(next);
     const kept = [...next.values()].map(({ subject, digest, verdict, name, why }) => ({
       subject,
@@ -138,7 +140,10 @@ export function PlanEntries({ target, state }: { target: Target; state: PlanStat
         pages={pages}
         keyOf={(one) => one.subject}
         empty={<Empty title={say.noEntries} text={say.noEntriesText} />}
-        columns={columns(id, choosing ? { chosen, choose } : undefined)}
+        columns={columns(
+          id,
+          choosing ? { chosen, choose, shown: pages.items?.filter(mayDecide) ?? [] } : undefined,
+        )}
       />
     </Section>
   );
@@ -146,7 +151,9 @@ export function PlanEntries({ target, state }: { target: Target; state: PlanStat
 
 interface Choosing {
   chosen: ReadonlyMap<string, Entry>;
-  choose(entry: Entry, on: boolean): void;
+  choose(entries: readonly Entry[], on: boolean): void;
+  /** Those of this page that can be chosen. */
+  shown: readonly Entry[];
 }
 
 function columns(id: string, choosing?: Choosing): Column<Entry>[] {
@@ -165,6 +172,16 @@ function columns(id: string, choosing?: Choosing): Column<Entry>[] {
     {
       title: say.choose,
       does: true,
+      head: choosing.shown.length > 0 && (
+        <input
+          type="checkbox"
+          class="tick"
+          id="choose-all"
+          aria-label={say.chooseAll}
+          checked={choosing.shown.every(({ subject }) => choosing.chosen.has(subject))}
+          onChange={(event) => choosing.choose(choosing.shown, event.currentTarget.checked)}
+        />
+      ),
       cell: (one) =>
         mayDecide(one) && (
           <input
@@ -172,7 +189,7 @@ function columns(id: string, choosing?: Choosing): Column<Entry>[] {
             class="tick"
             aria-label={say.chooseOne(one.name ?? one.subject)}
             checked={choosing.chosen.has(one.subject)}
-            onChange={(event) => choosing.choose(one, event.currentTarget.checked)}
+            onChange={(event) => choosing.choose([one], event.currentTarget.checked)}
           />
         ),
     },

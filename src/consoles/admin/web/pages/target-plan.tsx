@@ -1,10 +1,11 @@
 /** `/admin/targets/:id/plan`: what would be done there for everyone, how far that has come, and what is decided. */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLocation } from 'preact-iso';
 import { useAct } from '#consoles/admin/web/act.ts';
 import { type Answer, call, fetchFile } from '#consoles/admin/web/client.ts';
 import { useLive, useLoad } from '#consoles/admin/web/load.ts';
 import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
-import { Facts } from '#consoles/admin/web/parts/facts.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Progress } from '#consoles/admin/web/parts/progress.tsx';
@@ -12,8 +13,11 @@ import { Table } from '#consoles/admin/web/parts/table.tsx';
 import { count, Time } from '#consoles/admin/web/parts/time.tsx';
 import { allVerdicts, VerdictBadge } from '#consoles/admin/web/parts/verdict.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
+import { words } from '#consoles/admin/web/words.ts';
 import { planWords } from '#consoles/admin/web/words-plan.ts';
+import { addWords } from '#consoles/admin/web/words-target-setup.ts';
 import { useFilters } from './filters.ts';
+import { Guide } from './target-add-guide.tsx';
 import { type Connector, useConnectors } from './target-connectors.ts';
 import { PlanEntries } from './target-plan-entries.tsx';
 
@@ -32,6 +36,7 @@ const quietSeconds = 10;
 export function TargetPlan({ target }: { target: Target }) {
   const id = target.application;
   const { can } = useSession();
+  const { query } = useLocation();
   const { data, error, slow, reload } = usePlan(id);
   const { connector } = useConnectors(target.connector);
   const [asked, setAsked] = useState<number>();
@@ -64,6 +69,7 @@ export function TargetPlan({ target }: { target: Target }) {
   const hasEntries = data.proposals.length > 0;
   return (
     <>
+      {query.guide && <Guide current={4} text={addWords.planned} />}
       <ModeNotice target={target} />
       {reading.refusal && <Refused error={reading.refusal} />}
       {planning.refusal && <Refused error={planning.refusal} />}
@@ -94,10 +100,10 @@ export function TargetPlan({ target }: { target: Target }) {
       )}
       <HowFar state={data} isAsked={asked !== undefined} />
       {plan && (
-        <div class="two">
+        <Section title={say.totals} action={<span class="muted small">{say.totalsHint}</span>}>
           <Totals id={id} plan={plan} />
           <Takes state={data} plan={plan} target={target} connector={connector} />
-        </div>
+        </Section>
       )}
       {plan || hasEntries ? (
         <PlanEntries target={target} state={data} />
@@ -180,29 +186,27 @@ function Totals({ id, plan }: { id: string; plan: Summary }) {
   const [{ verdict: wanted }] = useFilters('verdict');
   const there = allVerdicts.filter((verdict) => (plan.totals[verdict] ?? 0) > 0);
   return (
-    <Section title={say.totals} action={<span class="muted small">{say.totalsHint}</span>}>
-      <ul class="totals">
-        {there.map((verdict) => (
-          <li key={verdict}>
-            {verdict === 'unchanged' ? (
-              <span class="total">
-                <strong>{count(plan.totals[verdict] ?? 0)}</strong>
-                <VerdictBadge verdict={verdict} />
-              </span>
-            ) : (
-              <a
-                class="total"
-                href={`/admin/targets/${id}/plan${verdict === wanted ? '' : `?verdict=${verdict}`}`}
-                aria-current={verdict === wanted ? 'true' : undefined}
-              >
-                <strong>{count(plan.totals[verdict] ?? 0)}</strong>
-                <VerdictBadge verdict={verdict} />
-              </a>
-            )}
-          </li>
-        ))}
-      </ul>
-    </Section>
+    <ul class="totals">
+      {there.map((verdict) => (
+        <li key={verdict}>
+          {verdict === 'unchanged' ? (
+            <span class="total">
+              <strong>{count(plan.totals[verdict] ?? 0)}</strong>
+              <VerdictBadge verdict={verdict} />
+            </span>
+          ) : (
+            <a
+              class="total"
+              href={`/admin/targets/${id}/plan${verdict === wanted ? '' : `?verdict=${verdict}`}`}
+              aria-current={verdict === wanted ? 'true' : undefined}
+            >
+              <strong>{count(plan.totals[verdict] ?? 0)}</strong>
+              <VerdictBadge verdict={verdict} />
+            </a>
+          )}
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -213,37 +217,47 @@ function Takes(props: { state: PlanState; plan: Summary; target: Target; connect
   const limits = target.settings.limits as { perMinute?: number } | undefined;
   const perMinute = limits?.perMinute ?? (connector?.limits.perMinute as number | undefined);
   const took = listing?.tookMs;
+  const { people, outside, calls } = plan;
+  const shown: { name: string; value: ComponentChildren; more: ComponentChildren }[] = [
+    {
+      name: say.writingTakes,
+      value: calls === 0 ? say.nothingToWrite : say.seconds(plan.seconds),
+      more: calls > 0 && say.changesIn(count(plan.writes), count(calls), perMinute && count(perMinute)),
+    },
+    {
+      name: say.readTook,
+      value: took === undefined ? words.never : say.seconds(took / 1000),
+      more:
+        listing && plan.listedAt ? (
+          <>
+            {say.accounts(count(listing.seen))}, <Time at={plan.listedAt} />
+          </>
+        ) : (
+          say.noList
+        ),
+    },
+    {
+      name: say.planTook,
+      value: say.seconds(plan.tookMs / 1000),
+      more: (
+        <>
+          {say.peopleIn(count(people), count(outside))}, <Time at={plan.madeAt} />
+        </>
+      ),
+    },
+  ];
   return (
-    <Section title={say.facts}>
-      <Facts
-        facts={[
-          {
-            name: say.readAt,
-            value: plan.listedAt ? <Time at={plan.listedAt} /> : say.noList,
-          },
-          { name: say.accountsRead, value: listing && count(listing.seen) },
-          { name: say.readTook, value: took === undefined ? undefined : say.seconds(took / 1000) },
-          { name: say.plannedAt, value: <Time at={plan.madeAt} /> },
-          { name: say.people, value: count(plan.people) },
-          { name: say.outside, value: plan.outside > 0 ? count(plan.outside) : undefined },
-          { name: say.planTook, value: say.seconds(plan.tookMs / 1000) },
-          { name: say.writes, value: count(plan.writes) },
-          { name: say.calls, value: plan.calls > 0 ? count(plan.calls) : undefined },
-          {
-            name: say.writingTakes,
-            value:
-              plan.calls === 0 ? (
-                say.nothingToWrite
-              ) : (
-                <>
-                  {say.seconds(plan.seconds)}
-                  {perMinute !== undefined && <span class="muted"> {say.atRate(count(perMinute))}</span>}
-                </>
-              ),
-          },
-        ]}
-      />
-    </Section>
+    <dl class="takes">
+      {shown.map(({ name, value, more }) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>
+            <strong>{value}</strong>
+            <span class="muted small">{more}</span>
+          </dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 

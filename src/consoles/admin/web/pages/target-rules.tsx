@@ -15,6 +15,8 @@ export interface RuleProps {
   connector: Connector;
   refusal: Refusal | undefined;
   onInput(settings: Settings): void;
+  /** A heading above says already what it is about. */
+  bare?: boolean;
 }
 
 /** Names of groups, for fields that name some. There are few beside the people: the first page is enough to suggest. */
@@ -89,13 +91,14 @@ export function WhoFields({ settings, connector, refusal, onInput }: RuleProps) 
   );
 }
 
-export function LeaverFields({ settings, connector, refusal, onInput }: RuleProps) {
+export function LeaverFields({ settings, connector, refusal, onInput, bare }: RuleProps) {
   const { leaver } = settings;
   return (
     <>
       <RadioField
         name="leaver"
         label={say.leaver}
+        bare={bare}
         value={leaver.rule}
         error={faultOf(refusal, 'leaver.rule')}
         options={(['deactivate', 'delete'] as const).map((value) => ({
@@ -126,6 +129,7 @@ export function ModeFields({ settings, onInput }: Pick<RuleProps, 'settings' | '
     <RadioField
       name="mode"
       label={say.mode}
+      bare
       value={settings.mode}
       options={modes.map((value) => ({ value, label: say.modes[value][0], help: say.modes[value][1] }))}
       onInput={(mode) => onInput({ ...settings, mode })}

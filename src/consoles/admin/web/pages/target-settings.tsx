@@ -81,7 +81,7 @@ export function TargetSettings({ target }: { target: Target }) {
             <WhoFields {...shared} />
           </Section>
           <Section title={say.leaver}>
-            <LeaverFields {...shared} />
+            <LeaverFields {...shared} bare />
           </Section>
           <Section title={say.brake}>
             <BrakeFields {...shared} />

@@ -167,7 +167,7 @@ function StrangerDecision(props: {
 }) {
   const { id, stranger, up, facts } = props;
   const { route } = useLocation();
-  const [act, setAct] = useState<Act>(stranger.decision === 'ignore' ? 'ignore' : 'adopt');
+  const [act, setAct] = useState<Act>('ignore');
   const [username, setUsername] = useState(written(stranger.attributes.userName) ?? '');
   const [unknown, setUnknown] = useState(false);
   const suggestions = useUsernames(username);

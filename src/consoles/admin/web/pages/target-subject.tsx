@@ -147,12 +147,21 @@ function Steps({ items }: { items: readonly Entry[] }) {
         {tries[0] && (
           <Step title={say.steps.retry} entry={tries[0]} more={say.retries(tries.length)} tone="warning" />
         )}
-        <Step title={say.steps.settled} entry={settled} stale={queued && settled && settled.id < queued.id} />
+        <Step
+          title={say.steps.settled}
+          entry={settled}
+          stale={settled && items.some((one) => one.id > settled.id && isUnrest(one.kind))}
+        />
         <Step title={say.steps.equal} entry={equal} />
       </ol>
     </>
   );
 }
+
+/** Since then it is not settled any more. */
+const isUnrest = (kind: string) =>
+  ['queued', 'replayed', 'retry', 'unanswered', 'proposed', 'held'].includes(kind) ||
+  plainOf(kind) === 'stuck';
 
 function answerOf({ response, tookMs }: Entry): string {
   const status = (response as { status?: number } | undefined)?.status;
@@ -173,7 +182,10 @@ function Step(props: { title: string; entry?: Entry; more?: string; tone?: Tone;
 }
 
 function toMoment(one: Entry) {
-  const who = [one.cause && (words.causes[one.cause as keyof typeof words.causes] ?? one.cause), one.actor];
+  const cause =
+    one.cause && (say.causes[one.cause] ?? words.causes[one.cause as keyof typeof words.causes] ?? one.cause);
+  // Who did it often stands in the sentence already.
+  const who = [cause, one.actor && !one.text.includes(one.actor) && one.actor];
   const said = who.filter(Boolean).join(' · ');
   return {
     key: one.id,

@@ -73,7 +73,7 @@ export function TargetPage({ id, view, subject }: { id: string; view?: string; s
           )}
         </Notice>
       )}
-      <Tabs label={say.views} items={tabs} current={view && view !== 'people' ? `${base}/${view}` : base} />
+      <Tabs label={say.views} items={tabs} current={view ? `${base}/${view}` : base} />
       {view === 'queue' && <TargetQueue id={id} />}
       {view === 'brake' && <TargetBrake id={id} />}
       {view === 'plan' && <TargetPlan target={target} />}

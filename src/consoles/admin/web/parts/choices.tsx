@@ -17,6 +17,8 @@ interface ChoiceProps<Value extends string> {
   label: string;
   options: readonly Choice<Value>[];
   error?: string;
+  /** The heading above says it already. */
+  bare?: boolean;
 }
 
 function Wrong({ name, error }: { name: string; error?: string }) {
@@ -33,10 +35,10 @@ function Wrong({ name, error }: { name: string; error?: string }) {
 export function RadioField<Value extends string>(
   props: ChoiceProps<Value> & { value: Value; onInput(value: Value): void },
 ) {
-  const { name, label, options, value, onInput, error } = props;
+  const { name, label, options, value, onInput, error, bare } = props;
   return (
     <fieldset class="choices">
-      <legend>{label}</legend>
+      <legend class={bare ? 'unseen' : undefined}>{label}</legend>
       {options.map((one) => (
         <label class="choice" key={one.value}>
           <input
