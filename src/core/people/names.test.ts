@@ -151,6 +151,23 @@ test('a line is one line: trimmed, composed, bounded, without control and direct
     assert.throws(() => cleanLine(bad), refused('text-not-allowed'), JSON.stringify(bad));
 });
 
+test('a name keeps the joiners its script is written with, and hides none between Latin letters', () => {
+  // Sinhala and Malayalam, Persian, one person as an emoji of three.
+  const written = ['ශ්\u200dරී', 'ന\u200dദ', 'علی\u200cرضا', '👩\u200d🚀', '❤️\u200d🔥'];
+  for (const name of written) assert.equal(cleanLine(name), name.normalize('NFC'));
+  for (const hidden of [
+    'a\u200db',
+    'é\u200c',
+    '\u200dශ',
+    'ශ\u200d\u200dර',
+    'x \u200d',
+    'a\u061cb',
+    'a\u{e0041}b',
+  ])
+    assert.throws(() => cleanLine(hidden), refused('text-not-allowed'), JSON.stringify(hidden));
+  assert.throws(() => checkLegacyUsername('ශ්\u200dරී'), refused('username-rule'));
+});
+
 test('near addresses meet at the big providers and nowhere decide anything', () => {
   for (const one of ['a.d.a@gmail.com', 'ada+x@googlemail.com', 'ada@gmail.com'])
     assert.equal(nearAddressKey(one), 'ada@gmail.com');

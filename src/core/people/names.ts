@@ -19,13 +19,16 @@ export function usernameKey(username: string): string {
   return username.normalize('NFKC').trim().toLowerCase().normalize('NFKC');
 }
 
-const unsafe = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
+const unsafe =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/u;
+/** Joiners (RFC 5892 appendix A) after a character of a script that writes with them, or of an emoji of several. */
+const joined = /(?<=[\u0300-\u1fff\u2100-\u{10ffff}])[\u200c\u200d]/gu;
 
-/** A single line of text from a person: trimmed, NFC, bounded, without control or direction characters. */
+/** A single line of text from a person: trimmed, NFC, bounded, without control, direction or hidden characters. */
 export function cleanLine(text: string, limit = 120): string {
   const line = text.normalize('NFC').trim();
   if (line.length > limit) throw new Problem('text-too-long');
-  if (unsafe.test(line)) throw new Problem('text-not-allowed');
+  if (unsafe.test(line.replaceAll(joined, ''))) throw new Problem('text-not-allowed');
   return line;
 }
 
