@@ -279,3 +279,41 @@ test('AD-05 approving, deleting, redirecting and secrets need a sign-in no older
       `${method} ${url} is about a target that is not there`,
     );
 });
+
+test('what waits for a person stands in the overview', async () => {
+  const concerns = async (as: Who) =>
+    (
+      (await call(as, 'GET', '/overview')).json.concerns as {
+        code: string;
+        application?: string;
+        count?: number;
+      }[]
+    )
+      .filter(({ code }) => code.startsWith('target-'))
+      .map(({ code, application, count }) => [code, application, count]);
+  assert.equal(
+    (await call('owner', 'PUT', '/targets/board', { settings, credentials: { token: secret } })).status,
+    200,
+  );
+  assert.deepEqual(await concerns('auditor'), []);
+  await platform.database.query(
+    `insert into target_plans (application, subject, verdict, why, steps, digest, state, made_at) values
+       ('board', 'person:1', 'create', 'new', '[{"do":"create"}]', '\\x01', 'proposed', now()),
+       ('board', 'person:2', 'link', 'there', '[]', '\\x02', 'proposed', now()),
+       ('board', 'person:3', 'impossible', 'cannot', '[]', '\\x03', 'proposed', now()),
+       ('board', 'person:4', 'deactivate', 'left', '[{"do":"deactivate"}]', '\\x04', 'held', now())`,
+  );
+  await platform.database.query(
+    `insert into target_brakes (id, application, engaged_at, why) values (gen_random_uuid(), 'board', now(), 'many')`,
+  );
+  assert.deepEqual(await concerns('auditor'), [
+    ['target-braked', 'board', 1],
+    ['target-waits', 'board', 2],
+  ]);
+  assert.deepEqual((await call('auditor', 'GET', '/targets/board')).json.decisions, {
+    proposed: 2,
+    held: 1,
+    braked: true,
+  });
+  assert.equal((await call('mine', 'GET', '/overview')).status, 403, 'not for who owns one app');
+});
