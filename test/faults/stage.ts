@@ -29,6 +29,7 @@ import { laneOf, saveTarget } from '#provisioning/targets.ts';
 import { seededChance } from '#simulators/scim/faults.ts';
 import { type ScimSimulator, type ScimSimulatorOptions, startScimSimulator } from '#simulators/scim/scim.ts';
 import { testDatabase } from '#test/kit.ts';
+import { freePort } from '#test/port.ts';
 import { createDriverLedger, figuresOf, nameOf } from './ledger.ts';
 
 /** Whether the size the check names is wanted: `npm run assure -- F-02`. */
@@ -126,6 +127,18 @@ export async function faultStage(t: TestContext, targets: Readonly<Record<string
     driver: createDriver(during),
     worker: (options: { leaseSeconds?: number; fail?: string } = {}) =>
       startWorkerProcess({ connection: home.connection, env, children, options }),
+    /** A node that shows pages; told apart from others by the network they come from, as behind a proxy. */
+    async web() {
+      const port = String(await freePort());
+      const more = { GATEHOUSE_RUN: 'web', GATEHOUSE_PORT: port, GATEHOUSE_TRUSTED_PROXIES: '127.0.0.1' };
+      const node = await startWorkerProcess({
+        connection: home.connection,
+        env: { ...env, ...more },
+        children,
+        options: {},
+      });
+      return { ...node, origin: `http://localhost:${port}` };
+    },
     /** Waits until every event was read and no job of any target waits or runs. */
     calm: (withinMs = 60_000) => calm(during, [...simulators.keys()], withinMs),
   };
@@ -179,7 +192,7 @@ function createDriver(during: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>) {
   return {
     ledger,
     idOf,
-    async join(person: string) {
+    async join(person: string, password?: { hash: string; scheme: string }) {
       versions.set(person, 1);
       const displayName = nameOf(person, 1);
       const joiner = {
@@ -189,8 +202,9 @@ function createDriver(during: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>) {
         origin: 'sign-up',
         addresses: [{ address: `${person}@people.test`, primary: true, verified: true }],
       };
+      const kept = password && { ...password, needsWrap: false, imported: false };
       await ledger.run(person, { displayName, active: true }, async () => {
-        ids.set(person, await during((tx) => join(tx, joiner)));
+        ids.set(person, await during((tx) => join(tx, { ...joiner, password: kept })));
       });
     },
     rename(person: string) {

@@ -1,5 +1,5 @@
 /**
- * Test program: a worker as `gatehouse serve --run worker` starts it, on a database that is there already. With
+ * Test program: a node as `gatehouse serve --run worker` (or `web`) starts it, on a database that is there already. With
  * `leaseSeconds` or `fail` it runs the pushing part alone, with leases of that length; `after-remote-create:kill` ends
  * it without a word at the moment a target has answered that an account was made. Its log goes to standard output.
  */
@@ -32,7 +32,7 @@ function failing(net: Net): Net {
 }
 
 if (leaseSeconds === undefined && fail === undefined) {
-  const house = await serve(config, { connection, listen: false });
+  const house = await serve(config, { connection, listen: config.run.includes('web') });
   process.once('SIGTERM', () => void house.stop().then(() => process.exit(0)));
 } else {
   const house = await openHouse(config, { connection });
