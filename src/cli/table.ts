@@ -3,7 +3,10 @@ import { UsageError } from './cli.ts';
 
 /** Text of others as it may stand on a terminal: no line breaks, no escape sequences, no turned direction. */
 export function plainLine(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, '�');
+  return text.replaceAll(
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    '�',
+  );
 }
 
 /** Columns under their titles, as wide as they need to be; a sentence where there is nothing. */
