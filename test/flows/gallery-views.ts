@@ -321,6 +321,7 @@ const operators: View[] = [
   { name: 'admin-target-queue', who: 'root', open: inConsole('/admin/targets/wiki/queue') },
   { name: 'admin-target-brake', who: 'root', open: inConsole('/admin/targets/wiki/brake') },
   { name: 'admin-target-person', who: 'root', open: ofAdaAtWiki },
+  { name: 'admin-target-well', who: 'root', open: inConsole('/admin/targets/issues') },
   { name: 'admin-target-plan', who: 'root', open: inConsole('/admin/targets/issues/plan') },
   { name: 'admin-target-plan-link', who: 'root', open: inConsole('/admin/targets/issues/plan?verdict=link') },
   { name: 'admin-target-plan-none', who: 'root', open: inConsole('/admin/targets/wiki/plan') },

@@ -107,6 +107,7 @@ export const subjectWords = {
     there: 'All is as it should be',
     waiting: 'On its way',
     stuck: 'Somebody has to look',
+    decision: 'Waits for a decision',
     none: 'Not meant to be there',
   },
   replay: 'Send again',

@@ -39,6 +39,7 @@ export const targetWords = {
   now: 'Right now',
   refusedHour: 'Refused or unanswered in the last hour',
   rate: 'Calls answered, the last hour',
+  errorRate: 'Calls refused or unanswered, the last hour',
   rateLabel: 'Calls a minute',
   release: 'Let it go on',
   releaseTitle: (target: string) => `Let ${target} go on?`,

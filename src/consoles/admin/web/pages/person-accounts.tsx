@@ -8,7 +8,7 @@ import { Empty, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { accountWords } from '#consoles/admin/web/words-accounts.ts';
-import { type Entry, PlainBadge } from './target-subject.tsx';
+import { type Entry, lastTelling, PlainBadge } from './target-subject.tsx';
 
 const say = accountWords;
 type Target = Answer<'GET /targets'>['items'][number];
@@ -21,9 +21,9 @@ function useAccounts(subject: string, concerns: (target: Target) => boolean) {
       items.filter(concerns).map(async (target) => {
         const { items: entries } = await call('GET /targets/:id/timeline', {
           params: { id: target.application },
-          query: { subject, limit: 1 },
+          query: { subject, limit: 10 },
         });
-        return { target, last: entries[0] };
+        return { target, last: lastTelling(entries) };
       }),
     );
   });

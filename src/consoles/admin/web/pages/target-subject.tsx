@@ -21,16 +21,22 @@ export type Plain = keyof typeof say.answers;
 const plainTones: Record<Plain, Tone> = {
   there: 'success',
   waiting: 'info',
-  stuck: 'warning',
+  stuck: 'danger',
+  decision: 'warning',
   none: 'neutral',
 };
 
 /** The plain answer, from the last thing that happened; the account page says the same. */
 export function plainOf(kind: string): Plain {
   if (kind === 'settled' || kind === 'seen-equal') return 'there';
+  if (kind === 'proposed' || kind === 'held') return 'decision';
   if (['refused', 'problem', 'dead', 'rejected'].includes(kind)) return 'stuck';
   return kind === 'forgotten' ? 'none' : 'waiting';
 }
+
+/** The latest entry that says how it stands: a request on the way to an answer does not. */
+export const lastTelling = (items: readonly Entry[]): Entry | undefined =>
+  items.find((one) => one.kind !== 'answered') ?? items[0];
 
 export function PlainBadge({ kind }: { kind: string }) {
   const plain = plainOf(kind);
@@ -80,6 +86,7 @@ export function TargetSubject({ id, subject }: { id: string; subject: string }) 
   const { items, error, slow, hasMore, busy, more } = pages;
   const here = `/admin/targets/${id}/people/${encodeURIComponent(subject)}`;
   const mayWork = can('targets.write', id);
+  const telling = lastTelling(items ?? []);
   return (
     <>
       <div class="row spread">
@@ -88,7 +95,7 @@ export function TargetSubject({ id, subject }: { id: string; subject: string }) 
             {link ? <a href={link.href}>{name}</a> : name}
           </h2>
           {username && username !== name && <span class="muted">{username}</span>}
-          {items?.[0] && <PlainBadge kind={items[0].kind} />}
+          {telling && <PlainBadge kind={telling.kind} />}
         </div>
         {mayWork && (
           <div class="actions">

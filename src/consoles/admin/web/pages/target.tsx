@@ -96,7 +96,15 @@ function Overview({ target }: { target: Target }) {
     () => (rates.data?.items ?? []).map(({ at, well }) => ({ at: new Date(at), value: well })),
     [rates.data],
   );
-  const refused = (rates.data?.items ?? []).reduce((sum, one) => sum + one.refused + one.failed, 0);
+  const errors = useMemo(
+    () =>
+      (rates.data?.items ?? []).map(({ at, refused, failed }) => ({
+        at: new Date(at),
+        value: refused + failed,
+      })),
+    [rates.data],
+  );
+  const refused = errors.reduce((sum, one) => sum + one.value, 0);
   const { queue } = target;
   return (
     <div class="two">
@@ -130,6 +138,11 @@ function Overview({ target }: { target: Target }) {
       {points.some(({ value }) => value > 0) && (
         <Section title={say.rate}>
           <Chart label={say.rateLabel} points={points} moment={minuteOf} />
+        </Section>
+      )}
+      {refused > 0 && (
+        <Section title={say.errorRate}>
+          <Chart label={say.rateLabel} points={errors} moment={minuteOf} tone="--red" />
         </Section>
       )}
     </div>

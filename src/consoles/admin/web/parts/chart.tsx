@@ -11,19 +11,21 @@ export interface ChartProps {
   points: readonly { at: Date; value: number }[];
   /** How a moment is written; days when left out. */
   moment?: (at: Date) => string;
+  /** Name of the colour; the accent when left out. */
+  tone?: string;
 }
 
 const height = 200;
 
-export function Chart({ label, points, moment = dayOf }: ChartProps) {
+export function Chart({ label, points, moment = dayOf, tone = '--accent' }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = place.current;
     if (!element) return undefined;
-    let plot = draw(element, { label, points, moment });
+    let plot = draw(element, { label, points, moment, tone });
     const again = () => {
       plot.destroy();
-      plot = draw(element, { label, points, moment });
+      plot = draw(element, { label, points, moment, tone });
     };
     const sized = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height }));
     sized.observe(element);
@@ -34,7 +36,7 @@ export function Chart({ label, points, moment = dayOf }: ChartProps) {
       sized.disconnect();
       plot.destroy();
     };
-  }, [label, points, moment]);
+  }, [label, points, moment, tone]);
   return (
     <figure class="chart">
       <div ref={place} aria-hidden="true" />
@@ -64,7 +66,7 @@ export function Chart({ label, points, moment = dayOf }: ChartProps) {
   );
 }
 
-function draw(element: HTMLElement, { label, points, moment }: Required<ChartProps>): uPlot {
+function draw(element: HTMLElement, { label, points, moment, tone }: Required<ChartProps>): uPlot {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis = {
@@ -100,8 +102,8 @@ function draw(element: HTMLElement, { label, points, moment }: Required<ChartPro
         {},
         {
           label,
-          stroke: colour('--accent'),
-          fill: colour('--accent'),
+          stroke: colour(tone),
+          fill: colour(tone),
           width: 0,
           paths: bars,
           points: { show: false },
