@@ -250,7 +250,7 @@ test('OA-07 no endpoint takes a wrong, blank or missing secret, by any method', 
     { grant_type: 'client_credentials' },
     { token: 'x', grant_type: 'refresh_token', refresh_token: 'x' },
   ];
-  for (const path of ['/oidc/token', '/oidc/introspection', '/oidc/revocation']) {
+  for (const path of ['/oidc/token', '/oidc/introspection', '/oidc/revocation', '/oidc/par']) {
     for (const id of ['tracker', 'keyless']) {
       for (const fields of requests) {
         const tries = [
@@ -281,6 +281,42 @@ test('OA-07 no endpoint takes a wrong, blank or missing secret, by any method', 
     form({ grant_type: 'client_credentials', client_id: 'tracker', client_secret: tracker().secret! }),
   );
   assert.equal(posted.status, 200, 'either way of sending the secret will do');
+});
+
+test('every address the discovery document names is ours and answers', async () => {
+  const document = await (await fetch(`${platform.origin}/.well-known/openid-configuration`)).json();
+  const named = Object.entries<unknown>(document).filter(([name]) => /_(endpoint|uri)$/.test(name));
+  assert.ok(named.length >= 8, String(named));
+  assert.equal(document.dpop_signing_alg_values_supported, undefined);
+  for (const [name, url] of named) {
+    assert.ok(String(url).startsWith(`${platform.origin}/oidc/`), `${name} ${url}`);
+    const tried = await Promise.all(['GET', 'POST'].map((method) => fetch(String(url), { method })));
+    assert.ok(
+      tried.some(({ status }) => status !== 404),
+      `${name} ${url}`,
+    );
+  }
+});
+
+test('a request that is pushed first counts for its app, once, and only as it was pushed', async () => {
+  const party = tracker();
+  const asked = Object.fromEntries(new URL(party.authorizationUrl()).searchParams);
+  const pushed = await party.post('/oidc/par', asked);
+  assert.equal(pushed.status, 201, JSON.stringify(pushed.body));
+  const request = { client_id: 'tracker', request_uri: String(pushed.body.request_uri) };
+  const open = (visitor: Visitor, more: Record<string, string> = {}) =>
+    visitor.open(`${platform.origin}/oidc/auth?${new URLSearchParams({ ...request, ...more })}`);
+  assert.match((await open(platform.visitor())).text, /id="password"/, 'whoever is not signed in is asked');
+  const ada = await signedIn('ada');
+  assert.equal((await open(ada, { client_id: 'closed' })).status, 400, 'pushed by another app');
+  const back = new URL((await open(ada, { redirect_uri: 'http://evil.example/' })).headers.get('location')!);
+  assert.equal(`${back.origin}${back.pathname}`, 'http://127.0.0.1:9/callback');
+  const code = back.searchParams.get('code')!;
+  const tokens = await party.exchange(code);
+  assert.equal(tokens.status, 200, JSON.stringify(tokens.body));
+  assert.equal((await open(ada)).status, 400, 'used up');
+  const wrong = await party.post('/oidc/par', { ...asked, redirect_uri: 'http://127.0.0.1:9/other' });
+  assert.equal(wrong.status, 400);
 });
 
 test('OA-08 an app learns nothing of another app’s token, nor revokes it', async () => {

@@ -85,6 +85,7 @@ function providerRoutes(issuer: URL): { method: string; url: string; path?: stri
   const routes: { methods: string[]; url: string; path?: string }[] = [
     { methods: ['GET'], url: paths.authorization },
     { methods: ['GET'], url: `${paths.authorization}/:uid` },
+    { methods: onlyPost, url: paths.pushed },
     { methods: onlyPost, url: paths.token },
     { methods: both, url: paths.userinfo },
     { methods: onlyGet, url: paths.jwks },

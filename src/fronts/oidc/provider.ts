@@ -25,6 +25,7 @@ import { scopeClaims } from './profile.ts';
 /** Every path of this front. */
 export const paths = {
   authorization: '/oidc/auth',
+  pushed: '/oidc/par',
   token: '/oidc/token',
   userinfo: '/oidc/userinfo',
   jwks: '/oidc/jwks',
@@ -78,6 +79,7 @@ function configurationOf(needs: ProviderNeeds, keys: KeyRing): Configuration {
     jwks: { keys: keys.jwks as NonNullable<Configuration['jwks']>['keys'] },
     routes: {
       authorization: paths.authorization,
+      pushed_authorization_request: paths.pushed,
       token: paths.token,
       userinfo: paths.userinfo,
       jwks: paths.jwks,
@@ -171,6 +173,8 @@ async function refuseSwitchedOff(_ctx: KoaContextWithOIDC, token: { client?: unk
 function featuresOf(stillCounts: StillCounts): Configuration['features'] {
   return {
     devInteractions: { enabled: false },
+    // On by itself in the library, where two uses of one proof at once both count: not offered.
+    dPoP: { enabled: false },
     clientCredentials: { enabled: true },
     claimsParameter: { enabled: true },
     introspection: {
@@ -190,6 +194,8 @@ function featuresOf(stillCounts: StillCounts): Configuration['features'] {
     // Announced here, sent by backchannel.ts when the core session ends.
     backchannelLogout: { enabled: true },
     userinfo: { enabled: true },
+    // Offered, never asked for: apps that find it in the discovery document use it (RFC 9126).
+    pushedAuthorizationRequests: { enabled: true },
   };
 }
 
@@ -236,6 +242,13 @@ function logFaults(provider: Provider, log: Log): void {
     };
     log.info(facts, 'an app was refused');
   };
-  const kinds = ['authorization', 'grant', 'userinfo', 'introspection', 'revocation'] as const;
+  const kinds = [
+    'authorization',
+    'pushed_authorization_request',
+    'grant',
+    'userinfo',
+    'introspection',
+    'revocation',
+  ] as const;
   for (const kind of kinds) provider.on(`${kind}.error` as 'grant.error', refused);
 }
