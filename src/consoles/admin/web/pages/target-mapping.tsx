@@ -14,14 +14,15 @@ import { useFilters } from './filters.ts';
 import { Guide } from './target-add-guide.tsx';
 import { useConnectors } from './target-connectors.ts';
 import { AttributeRow, UnknownRow } from './target-mapping-row.tsx';
-import { SaveBar, saveSettings, settingsOf, type Target, useSaving } from './target-save.tsx';
+import { SaveBar, saveSettings, settingsOf, type Target, useLatest, useSaving } from './target-save.tsx';
 import { findByUsername, useUsernames } from './usernames.ts';
 
 const say = mappingWords;
 export type Preview = Answer<'POST /targets/:id/preview'>;
 export type Mapping = Record<string, string>;
 
-export function TargetMapping({ target }: { target: Target }) {
+export function TargetMapping({ target: loaded }: { target: Target }) {
+  const [target, setTarget] = useLatest(loaded);
   const id = target.application;
   const { query } = useLocation();
   const { connector, variables, error, slow } = useConnectors(target.connector);
@@ -34,7 +35,7 @@ export function TargetMapping({ target }: { target: Target }) {
   const person = usePerson();
   const preview = usePreview(id, person.id, mapping);
   const saving = useSaving(async () => {
-    await saveSettings(id, { ...settingsOf(target), mapping }, { version });
+    setTarget(await saveSettings(id, { ...settingsOf(target), mapping }, { version }));
     draft.discard();
   });
   if (error) return <Refused error={error} />;

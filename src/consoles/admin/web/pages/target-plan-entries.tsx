@@ -158,8 +158,19 @@ interface Choosing {
 
 function columns(id: string, choosing?: Choosing): Column<Entry>[] {
   const shown: Column<Entry>[] = [
-    { title: say.who, cell: (one) => <Who id={id} entry={one} /> },
-    { title: say.verdict, cell: (one) => <VerdictBadge verdict={one.verdict} /> },
+    {
+      title: say.who,
+      cell: (one) => (
+        <div class="who-planned">
+          <Who id={id} entry={one} />
+          <span class="phone-only">
+            <VerdictBadge verdict={one.verdict} />
+          </span>
+        </div>
+      ),
+      breaks: true,
+    },
+    { title: say.verdict, cell: (one) => <VerdictBadge verdict={one.verdict} />, roomy: true },
     { title: say.why, cell: (one) => <Why entry={one} />, breaks: true },
     {
       title: say.state,

@@ -62,6 +62,12 @@ export async function saveSettings(
   return saved;
 }
 
+/** The target as it was loaded, or as this page has just saved it: whichever is later. */
+export function useLatest(loaded: Target): [Target, (saved: Target) => void] {
+  const [saved, setSaved] = useState<Target>();
+  return [saved && saved.version > loaded.version ? saved : loaded, setSaved];
+}
+
 /** What the API said about one field, wherever it stood in what was sent. */
 export function faultOf(refusal: Refusal | undefined, path: string): string | undefined {
   if (!refusal) return undefined;

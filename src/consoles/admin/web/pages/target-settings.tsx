@@ -20,12 +20,14 @@ import {
   settingsOf,
   type Target,
   typedOnly,
+  useLatest,
   useSaving,
 } from './target-save.tsx';
 
 const say = setupWords;
 
-export function TargetSettings({ target }: { target: Target }) {
+export function TargetSettings({ target: loaded }: { target: Target }) {
+  const [target, setTarget] = useLatest(loaded);
   const id = target.application;
   const { connector, error, slow } = useConnectors(target.connector);
   // A draft is held against what it began with: nobody's change is written over.
@@ -38,7 +40,7 @@ export function TargetSettings({ target }: { target: Target }) {
     setCredentials({});
   };
   const saving = useSaving(async () => {
-    await saveSettings(id, settings, { version, ...(typed && { credentials: typed }) });
+    setTarget(await saveSettings(id, settings, { version, ...(typed && { credentials: typed }) }));
     discard();
   });
   if (error) return <Refused error={error} />;
