@@ -189,7 +189,7 @@ async function startWeb(
     ...listening(house),
     renderError: (error, request) => {
       logRefusal(house.log, error, request);
-      return errorPage(error, request, look.now);
+      return errorPage(error, request, look.now, new URL(config.publicUrl));
     },
   });
   const needs: PageNeeds = { ...house, cookies: app.cookieJar, floorMs: config.signInFloorMs };

@@ -51,15 +51,20 @@ function contactLink(contact: string): Html | string {
   return /^https?:\/\//i.test(contact) ? html`<a href="${contact}">${contact}</a>` : contact;
 }
 
-/** The page for a refusal or a fault. Text of the request is never shown as ours (FE-06). */
+/**
+ * The page for a refusal or a fault. Text of the request is never shown as ours (FE-06).
+ * @param publicUrl where whoever came by another address is sent
+ */
 export function errorPage(
   error: unknown,
   request: FastifyRequest,
   settings: Community | undefined,
+  publicUrl: URL,
 ): RenderedError {
   const { code, status } = codeOf(error);
   const locale = chooseLocale(request.headers['accept-language']);
   const say = words(locale);
+  const home = code === 'host-refused' || code === 'https-required' ? publicUrl.href : '/';
   const community = settings ?? communitySettings.parse({});
   const document = personPage({
     look: lookOf(community),
@@ -67,7 +72,7 @@ export function errorPage(
     lede: html`<span id="problem">${problemWords(locale)(code)}</span>`,
     nonce: request.nonce || 'none',
     locale,
-    body: html`${linkButton({ label: say('goHome'), url: '/', style: 'quiet', full: true })}
+    body: html`${linkButton({ label: say('goHome'), url: home, style: 'quiet', full: true })}
       <div class="aside-actions">
         ${community.contact ? html`<p>${say.html('writeTo', { contact: contactLink(community.contact) })}</p>` : ''}
         <p id="reference">${say('reference', { reference: request.requestId || '-' })}</p>

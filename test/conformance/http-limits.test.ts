@@ -51,6 +51,16 @@ test('FE-12 only our own host is answered, and only one Host header counts', asy
   assert.equal((await answer(request('GET /sign-in', [`hOsT: ${host.toUpperCase()}`]))).status, 200);
 });
 
+test('whoever comes by another name of the machine sees a page with its looks, and the way to the right address', async () => {
+  const other = 'Host: 127.0.0.1';
+  const { status, text } = await answer(request('GET /sign-in', [other]));
+  assert.equal(status, 421);
+  assert.ok(text.includes(`<a class="button quiet full" href="${platform.origin}/">`), text);
+  const looks = [...text.matchAll(/"(\/assets\/[^"]+)"/g)].map(([, url]) => url);
+  assert.ok(looks.length > 0);
+  for (const url of looks) assert.equal((await answer(request(`GET ${url}`, [other]))).status, 200, url);
+});
+
 test('FE-12 forwarded hosts and schemes are never believed', async () => {
   const lies = [
     'X-Forwarded-Host: evil.example',

@@ -319,7 +319,7 @@ function logRequests(app: App, log: Log): void {
 
 function serveAssets(app: App, assets: readonly Asset[]): void {
   for (const asset of assets) {
-    app.get(asset.url, { config: { door: 'public' } }, async (request, reply) => {
+    app.get(asset.url, { config: { door: 'public', anyHost: true } }, async (request, reply) => {
       const accepts = String(request.headers['accept-encoding'] ?? '');
       const [encoding, content] = /\bbr\b/.test(accepts)
         ? (['br', asset.brotli] as const)
