@@ -1,12 +1,16 @@
 /** Owns `target_paces`. Time is the database's, so that all nodes keep one pace. */
 type Asker = { query(text: string, values?: readonly unknown[]): Promise<unknown> };
 
-export interface Turn {
-  /** Milliseconds until this call may leave; the turn is ours. Undefined: no turn was given. */
-  waitMs?: number;
-  /** Why there was none, and in how many seconds to ask again. */
+/** Why nobody may call, and in how many seconds to ask again. */
+export interface Pause {
   heldSeconds?: number;
   brokenSeconds?: number;
+}
+
+/** A turn, or the reason why there was none. */
+export interface Turn extends Pause {
+  /** Milliseconds until this call may leave; the turn is ours. Undefined: no turn was given. */
+  waitMs?: number;
   /** The one call that may find out whether the target is back. */
   probe?: boolean;
 }
@@ -49,6 +53,20 @@ export async function takeTurn(
   if (row.broken) return { brokenSeconds: row.broken };
   if (row.waitMs > input.patienceMs) return { heldSeconds: row.waitMs / 1000 };
   return { waitMs: row.waitMs, probe: row.probe };
+}
+
+/** Whether the target is left alone at this moment. */
+export async function pauseOf(database: Asker, application: string): Promise<Pause> {
+  const [row] = (await database.query(
+    `select extract(epoch from held_until - clock_timestamp())::double precision as held,
+       extract(epoch from open_until - clock_timestamp())::double precision as broken
+     from target_paces where application = $1 and kind = 'all'`,
+    [application],
+  )) as { held: number | null; broken: number | null }[];
+  return {
+    ...(row?.held && row.held > 0 && { heldSeconds: row.held }),
+    ...(row?.broken && row.broken > 0 && { brokenSeconds: row.broken }),
+  };
 }
 
 /** Nobody calls before this: the target said so. Never shortens what was said before. */

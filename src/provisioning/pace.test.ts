@@ -6,7 +6,7 @@ import { createNet } from '#kit/net/net.ts';
 import { testDatabase } from '#test/kit.ts';
 import { createCallAt } from './call.ts';
 import { Retry, Stop } from './connector.ts';
-import { awaitTurn, clearPace, paceOf, retryAfterSeconds } from './pace.ts';
+import { awaitTurn, clearPace, noteRateLimit, paceOf, retryAfterSeconds } from './pace.ts';
 import type { Entry } from './timeline.ts';
 
 const { database, clock, log } = await testDatabase();
@@ -124,6 +124,18 @@ test('F-14 after 429 nobody calls before the time that was told', async () => {
   await new Promise((resolve) => setTimeout(resolve, 1100));
   await assert.rejects(call({ method: 'GET', url }), Retry);
   assert.equal(calls, 2);
+});
+
+test('F-14 whoever waits for a turn while the target asks for a pause does not go when the turn comes', async () => {
+  const app = await aTarget('pace-waiting');
+  const slow = { perMinute: 60, burst: 2 };
+  const turns = Array.from({ length: 3 }, () => awaitTurn(database, app, slow, { timeoutSeconds: 5 }));
+  const settled = Promise.allSettled(turns);
+  await Promise.race(turns);
+  await noteRateLimit(database, app, 30);
+  const refused = (await settled).filter((one) => one.status === 'rejected').map(({ reason }) => reason);
+  assert.equal(refused.length, 2);
+  for (const reason of refused) assert.ok(reason instanceof Retry && (reason.afterSeconds ?? 0) > 25);
 });
 
 test('F-13 a target that never answers: time limit, then the breaker; one probe finds it well again', async () => {

@@ -40,20 +40,25 @@ export async function awaitTurn(
     patienceMs,
     probeSeconds: options.timeoutSeconds + 5,
   });
-  if (turn.brokenSeconds !== undefined) {
+  refuseWhileHeld(turn);
+  if (turn.waitMs && turn.waitMs > 0) {
+    await sleep(turn.waitMs, undefined, { signal: options.signal });
+    // Meanwhile the target may have asked others to wait, or fallen silent; that holds for this call too.
+    if (!turn.probe) refuseWhileHeld(await store.pauseOf(database, application));
+  }
+  return { probe: turn.probe ?? false };
+}
+
+function refuseWhileHeld({ brokenSeconds, heldSeconds }: store.Pause): void {
+  if (brokenSeconds !== undefined) {
     throw new Retry('The target does not answer; it is asked again later.', {
       kind: 'later',
-      afterSeconds: spread(turn.brokenSeconds),
+      afterSeconds: spread(brokenSeconds),
     });
   }
-  if (turn.heldSeconds !== undefined) {
-    throw new Retry('The target asked for a pause.', {
-      kind: 'later',
-      afterSeconds: spread(turn.heldSeconds),
-    });
+  if (heldSeconds !== undefined) {
+    throw new Retry('The target asked for a pause.', { kind: 'later', afterSeconds: spread(heldSeconds) });
   }
-  if (turn.waitMs && turn.waitMs > 0) await sleep(turn.waitMs, undefined, { signal: options.signal });
-  return { probe: turn.probe ?? false };
 }
 
 /** A little later than told, so that all who were told the same do not come at once. */
