@@ -143,6 +143,8 @@ class Scanner {
       .slice(Math.max(0, this.at - 200), this.at)
       .join('')
       .trimEnd();
+    // The end of a tag: `<Field name={name} />`, `</p>`.
+    if (before.endsWith('<') || (this.text[this.at + 1] === '>' && before.endsWith('}'))) return false;
     return beforeRegex.test(before);
   }
 

@@ -1,11 +1,11 @@
 /** `/admin/targets/:id/join`: before an app goes live, who would not be recognised there, and why. */
-import { call } from '#consoles/admin/web/client.ts';
+import { type Answer, call } from '#consoles/admin/web/client.ts';
 import { useLoad } from '#consoles/admin/web/load.ts';
 import { Button } from '#consoles/admin/web/parts/button.tsx';
 import { FilterField } from '#consoles/admin/web/parts/fields.tsx';
 import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
-import { Table } from '#consoles/admin/web/parts/table.tsx';
+import { type Column, Table } from '#consoles/admin/web/parts/table.tsx';
 import { count } from '#consoles/admin/web/parts/time.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { joinWords } from '#consoles/admin/web/words-target-people.ts';
@@ -13,11 +13,11 @@ import { targetWords } from '#consoles/admin/web/words-targets.ts';
 import { useFilters } from './filters.ts';
 
 const say = joinWords;
+type Finding = Answer<'POST /targets/:id/join-check'>['findings'][number];
 /** More would be no list to read; the filter finds the others. */
 const mostShown = 200;
 
 export function TargetJoin({ id }: { id: string }) {
-  const [{ search }, filter] = useFilters('search');
   const { data, error, slow, reload } = useLoad(`join ${id}`, () =>
     call('POST /targets/:id/join-check', { params: { id }, body: {} }),
   );
@@ -28,8 +28,6 @@ export function TargetJoin({ id }: { id: string }) {
         <Skeleton rows={5} />
       </Section>
     ) : null;
-  const wanted = search.toLowerCase();
-  const fitting = data.findings.filter((one) => one.username.toLowerCase().includes(wanted));
   return (
     <>
       <Section
@@ -66,55 +64,62 @@ export function TargetJoin({ id }: { id: string }) {
             action={{ label: targetWords.settings, href: `/admin/targets/${id}/settings` }}
           />
         ))}
-      {data.findings.length > 0 && (
-        <>
-          <search class="filters">
-            <FilterField label={say.filter} value={search} onFilter={(value) => filter('search', value)} />
-          </search>
-          {fitting.length === 0 ? (
-            <Empty title={say.nothing} />
-          ) : (
-            <div class="stack-s">
-              <Table
-                caption={say.wont}
-                rows={fitting.slice(0, mostShown)}
-                keyOf={(one) => one.person}
-                columns={[
-                  {
-                    title: say.who,
-                    cell: (one) => (
-                      <a href={`/admin/targets/${id}/people/person:${one.person}`}>{one.username}</a>
-                    ),
-                  },
-                  { title: say.record, cell: (one) => one.record ?? <None />, breaks: true },
-                  { title: say.login, cell: (one) => one.login ?? <None />, breaks: true, roomy: true },
-                  { title: say.why, cell: (one) => one.why, breaks: true },
-                  {
-                    title: say.relink,
-                    does: true,
-                    cell: (one) => (
-                      <a
-                        class="button plain compact"
-                        href={`/admin/targets/${id}/people/person:${one.person}/relink`}
-                        aria-label={say.relinkOf(one.username)}
-                      >
-                        {say.relink}
-                      </a>
-                    ),
-                  },
-                ]}
-              />
-              <p class="pager" role="status">
-                {fitting.length > mostShown
-                  ? words.shown(count(mostShown))
-                  : words.all(fitting.length, count(fitting.length))}
-              </p>
-            </div>
-          )}
-        </>
+      {data.findings.length > 0 && <Findings id={id} findings={data.findings} />}
+    </>
+  );
+}
+
+function Findings({ id, findings }: { id: string; findings: readonly Finding[] }) {
+  const [{ search }, filter] = useFilters('search');
+  const wanted = search.toLowerCase();
+  const fitting = findings.filter((one) => one.username.toLowerCase().includes(wanted));
+  return (
+    <>
+      <search class="filters">
+        <FilterField label={say.filter} value={search} onFilter={(value) => filter('search', value)} />
+      </search>
+      {fitting.length === 0 ? (
+        <Empty title={say.nothing} />
+      ) : (
+        <div class="stack-s">
+          <Table
+            caption={say.wont}
+            rows={fitting.slice(0, mostShown)}
+            keyOf={(one) => one.person}
+            columns={columns(id)}
+          />
+          <p class="pager" role="status">
+            {fitting.length > mostShown
+              ? words.shown(count(mostShown))
+              : words.all(fitting.length, count(fitting.length))}
+          </p>
+        </div>
       )}
     </>
   );
 }
+
+const columns = (id: string): Column<Finding>[] => [
+  {
+    title: say.who,
+    cell: (one) => <a href={`/admin/targets/${id}/people/person:${one.person}`}>{one.username}</a>,
+  },
+  { title: say.record, cell: (one) => one.record ?? <None />, breaks: true },
+  { title: say.login, cell: (one) => one.login ?? <None />, breaks: true, roomy: true },
+  { title: say.why, cell: (one) => one.why, breaks: true },
+  {
+    title: say.relink,
+    does: true,
+    cell: (one) => (
+      <a
+        class="button plain compact"
+        href={`/admin/targets/${id}/people/person:${one.person}/relink`}
+        aria-label={say.relinkOf(one.username)}
+      >
+        {say.relink}
+      </a>
+    ),
+  },
+];
 
 const None = () => <span class="muted">{words.nothing}</span>;

@@ -12,7 +12,7 @@ import { written } from '#consoles/admin/web/parts/verdict.tsx';
 import { addWords, mappingWords } from '#consoles/admin/web/words-target-setup.ts';
 import { useFilters } from './filters.ts';
 import { Guide } from './target-add-guide.tsx';
-import { useConnectors } from './target-connectors.ts';
+import { type Connector, useConnectors } from './target-connectors.ts';
 import { AttributeRow, UnknownRow } from './target-mapping-row.tsx';
 import { SaveBar, saveSettings, settingsOf, type Target, useLatest, useSaving } from './target-save.tsx';
 import { findByUsername, useUsernames } from './usernames.ts';
@@ -47,11 +47,7 @@ export function TargetMapping({ target: loaded }: { target: Target }) {
       mapping: expression === undefined ? others : { ...others, [name]: expression },
     });
   };
-  const known = new Set(connector.attributes.map(({ name }) => name));
-  const strange = Object.keys(mapping).filter((name) => !known.has(name));
-  const isSent = (name: string, usual?: string) => mapping[name] !== undefined || usual !== undefined;
-  const sent = connector.attributes.filter((one) => one.required || isSent(one.name, one.mapping));
-  const rest = connector.attributes.filter((one) => !sent.includes(one));
+  const { sent, rest, strange } = sorted(connector, mapping);
   const row = (attribute: (typeof sent)[number]) => (
     <AttributeRow
       key={attribute.name}
@@ -71,16 +67,7 @@ export function TargetMapping({ target: loaded }: { target: Target }) {
         saving.save();
       }}
     >
-      {query.guide && (
-        <Guide current={3} text={addWords.mapped}>
-          <LinkButton
-            id="to-plan"
-            label={addWords.toPlan}
-            href={`/admin/targets/${id}/plan?guide=yes`}
-            kind={draft.changed ? 'quiet' : 'primary'}
-          />
-        </Guide>
-      )}
+      {query.guide && <MappingGuide id={id} changed={draft.changed} />}
       <Section title={say.title}>
         <p class="muted small measure">{say.text}</p>
         <PersonField person={person} />
@@ -108,6 +95,32 @@ export function TargetMapping({ target: loaded }: { target: Target }) {
       <Variables variables={variables} preview={preview.data} />
     </form>
   );
+}
+
+function MappingGuide({ id, changed }: { id: string; changed: boolean }) {
+  return (
+    <Guide current={3} text={addWords.mapped}>
+      <LinkButton
+        id="to-plan"
+        label={addWords.toPlan}
+        href={`/admin/targets/${id}/plan?guide=yes`}
+        kind={changed ? 'quiet' : 'primary'}
+      />
+    </Guide>
+  );
+}
+
+/** Attributes that are sent, those that are not, and names the connector does not know. */
+function sorted({ attributes }: Connector, mapping: Mapping) {
+  const known = new Set(attributes.map(({ name }) => name));
+  const sent = attributes.filter(
+    (one) => one.required || one.mapping !== undefined || mapping[one.name] !== undefined,
+  );
+  return {
+    sent,
+    rest: attributes.filter((one) => !sent.includes(one)),
+    strange: Object.keys(mapping).filter((name) => !known.has(name)),
+  };
 }
 
 interface Tried {

@@ -62,9 +62,37 @@ export function PlanEntries({ target, state }: { target: Target; state: PlanStat
   const pages = usePages(`entries ${id} ${verdict} ${wanted} ${made} ${counts}`, (page) =>
     loadEntries(id, { verdict, state: wanted, ...page }),
   );
-  const [chosen, setChosen] = useState<ReadonlyMap<string, Entry>>(new Map());
+  const { chosen, choose, clear } = useChoice(id);
   const sends = target.mode === 'plan' || target.mode === 'automatic';
   const choosing = sends && can('targets.write', id);
+  const waiting = state.proposals
+    .filter((one) => mayDecide(one) && (!verdict || one.verdict === verdict))
+    .reduce((sum, one) => sum + one.count, 0);
+  return (
+    <Section
+      title={say.peopleTitle}
+      action={<Filters verdict={filters.verdict} state={filters.state} filter={filter} />}
+    >
+      {choosing && (chosen.size > 0 || waiting > 0) && (
+        <DecideBar id={id} verdict={verdict} waiting={waiting} chosen={chosen.size} clear={clear} />
+      )}
+      <PagedTable
+        caption={say.peopleTitle}
+        pages={pages}
+        keyOf={(one) => one.subject}
+        empty={<Empty title={say.noEntries} text={say.noEntriesText} />}
+        columns={columns(
+          id,
+          choosing ? { chosen, choose, shown: pages.items?.filter(mayDecide) ?? [] } : undefined,
+        )}
+      />
+    </Section>
+  );
+}
+
+/** What is chosen, kept for the page that asks once more. */
+function useChoice(id: string) {
+  const [chosen, setChosen] = useState<ReadonlyMap<string, Entry>>(new Map());
   const choose = (entries: readonly Entry[], on: boolean) => {
     const next = new Map(chosen);
     for (const entry of entries) {
@@ -81,71 +109,76 @@ export function PlanEntries({ target, state }: { target: Target; state: PlanStat
     }));
     keepDraft(choiceOf(id), kept);
   };
-  const waiting = state.proposals
-    .filter((one) => mayDecide(one) && (!verdict || one.verdict === verdict))
-    .reduce((sum, one) => sum + one.count, 0);
+  const clear = () => {
+    setChosen(new Map());
+    keepDraft(choiceOf(id), undefined);
+  };
+  return { chosen, choose, clear };
+}
+
+function Filters(props: {
+  verdict: string;
+  state: string;
+  filter(name: 'verdict' | 'state', value: string): void;
+}) {
+  const { verdict, state, filter } = props;
   return (
-    <Section
-      title={say.peopleTitle}
-      action={
-        <search class="row">
-          <FilterSelect
-            label={say.verdict}
-            value={filters.verdict}
-            onFilter={(value) => filter('verdict', value)}
-            options={[
-              { value: '', label: say.anyVerdict },
-              ...allVerdicts
-                .filter((one) => one !== 'unchanged')
-                .map((one) => ({ value: one, label: say.verdicts[one] })),
-            ]}
-          />
-          <FilterSelect
-            label={say.state}
-            value={filters.state}
-            onFilter={(value) => filter('state', value)}
-            options={[
-              { value: '', label: say.anyState },
-              ...Object.entries(say.states).map(([value, label]) => ({ value, label })),
-            ]}
-          />
-        </search>
-      }
-    >
-      {choosing && (chosen.size > 0 || waiting > 0) && (
-        <div class="actions deciding">
-          {chosen.size > 0 ? (
-            <>
-              <span role="status">{say.chosen(count(chosen.size))}</span>
-              <DecisionLinks
-                id={id}
-                query="?chosen=yes"
-                approve={say.approveChosen(count(chosen.size))}
-                refuse={say.refuseChosen(count(chosen.size))}
-              />
-              <Button label={say.clear} kind="plain" compact onClick={() => setChosen(new Map())} />
-            </>
-          ) : (
-            <DecisionLinks
-              id={id}
-              query={verdict ? `?verdict=${verdict}` : ''}
-              approve={say.approveAll(count(waiting))}
-              refuse={say.refuseAll(count(waiting))}
-            />
-          )}
-        </div>
-      )}
-      <PagedTable
-        caption={say.peopleTitle}
-        pages={pages}
-        keyOf={(one) => one.subject}
-        empty={<Empty title={say.noEntries} text={say.noEntriesText} />}
-        columns={columns(
-          id,
-          choosing ? { chosen, choose, shown: pages.items?.filter(mayDecide) ?? [] } : undefined,
-        )}
+    <search class="row">
+      <FilterSelect
+        label={say.verdict}
+        value={verdict}
+        onFilter={(value) => filter('verdict', value)}
+        options={[
+          { value: '', label: say.anyVerdict },
+          ...allVerdicts
+            .filter((one) => one !== 'unchanged')
+            .map((one) => ({ value: one, label: say.verdicts[one] })),
+        ]}
       />
-    </Section>
+      <FilterSelect
+        label={say.state}
+        value={state}
+        onFilter={(value) => filter('state', value)}
+        options={[
+          { value: '', label: say.anyState },
+          ...Object.entries(say.states).map(([value, label]) => ({ value, label })),
+        ]}
+      />
+    </search>
+  );
+}
+
+/** What was chosen is decided about, or else all that waits and fits the filter. */
+function DecideBar(props: {
+  id: string;
+  verdict: Verdict | undefined;
+  waiting: number;
+  chosen: number;
+  clear(): void;
+}) {
+  const { id, verdict, waiting, chosen, clear } = props;
+  return (
+    <div class="actions deciding">
+      {chosen > 0 ? (
+        <>
+          <span role="status">{say.chosen(count(chosen))}</span>
+          <DecisionLinks
+            id={id}
+            query="?chosen=yes"
+            approve={say.approveChosen(count(chosen))}
+            refuse={say.refuseChosen(count(chosen))}
+          />
+          <Button label={say.clear} kind="plain" compact onClick={clear} />
+        </>
+      ) : (
+        <DecisionLinks
+          id={id}
+          query={verdict ? `?verdict=${verdict}` : ''}
+          approve={say.approveAll(count(waiting))}
+          refuse={say.refuseAll(count(waiting))}
+        />
+      )}
+    </div>
   );
 }
 

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
-import { useAct } from '#consoles/admin/web/act.ts';
+import { type Act, useAct } from '#consoles/admin/web/act.ts';
 import { type Answer, call, fetchFile } from '#consoles/admin/web/client.ts';
 import { useLive, useLoad } from '#consoles/admin/web/load.ts';
 import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
@@ -39,6 +39,53 @@ export function TargetPlan({ target }: { target: Target }) {
   const { query } = useLocation();
   const { data, error, slow, reload } = usePlan(id);
   const { connector } = useConnectors(target.connector);
+  const work = useWork(id, data, reload);
+  if (error) return <Refused error={error} retry={reload} />;
+  if (!data) return slow ? <Skeleton rows={8} /> : null;
+  const mayWork = can('targets.write', id);
+  const plan = data.run?.plan;
+  const hasEntries = data.proposals.length > 0;
+  return (
+    <>
+      {query.guide && <Guide current={4} text={addWords.planned} />}
+      <ModeNotice target={target} />
+      {work.reading.refusal && <Refused error={work.reading.refusal} />}
+      {work.planning.refusal && <Refused error={work.planning.refusal} />}
+      {mayWork && target.mode !== 'off' && (
+        <WorkButtons id={id} state={data} work={work} lists={connector?.capabilities.list !== false} />
+      )}
+      <HowFar state={data} isAsked={work.isAsked} />
+      {plan && (
+        <Section title={say.totals} action={<span class="muted small">{say.totalsHint}</span>}>
+          <Totals id={id} plan={plan} />
+          <Takes state={data} plan={plan} target={target} connector={connector} />
+        </Section>
+      )}
+      {plan || hasEntries ? (
+        <PlanEntries target={target} state={data} />
+      ) : (
+        !work.isReading && !work.isPlanning && <Empty title={say.none} text={say.noneText} />
+      )}
+      {plan && plan.groups.length > 0 && <PlanGroups id={id} plan={plan} />}
+    </>
+  );
+}
+
+const clockLeewayMs = 5000;
+/** A sweep that was asked for and does not begin waits behind others; the page stops waiting, the house does not. */
+const patienceMs = 60_000;
+
+interface Work {
+  reading: Act;
+  planning: Act;
+  isReading: boolean;
+  isPlanning: boolean;
+  /** Reading was asked for here and has not begun. */
+  isAsked: boolean;
+}
+
+/** Reading the target and then planning everyone from it, begun here and followed while it goes on. */
+function useWork(id: string, data: PlanState | undefined, reload: () => void): Work {
   const [asked, setAsked] = useState<number>();
   const planning = useAct(async () => {
     await call('POST /targets/:id/plan', { params: { id }, body: {} });
@@ -61,63 +108,38 @@ export function TargetPlan({ target }: { target: Target }) {
     setAsked(undefined);
     if (listing.state === 'complete') planning.act();
   }, [asked, listing]);
-  if (error) return <Refused error={error} retry={reload} />;
-  if (!data) return slow ? <Skeleton rows={8} /> : null;
-  const mayWork = can('targets.write', id);
-  const lists = connector?.capabilities.list !== false;
-  const plan = data.run?.plan;
-  const hasEntries = data.proposals.length > 0;
-  return (
-    <>
-      {query.guide && <Guide current={4} text={addWords.planned} />}
-      <ModeNotice target={target} />
-      {reading.refusal && <Refused error={reading.refusal} />}
-      {planning.refusal && <Refused error={planning.refusal} />}
-      {mayWork && target.mode !== 'off' && (
-        <div class="actions">
-          {lists && (
-            <Button
-              id="read-and-plan"
-              label={say.readAndPlan}
-              kind={plan || hasEntries ? 'quiet' : 'primary'}
-              compact
-              busy={reading.busy || isReading}
-              onClick={reading.act}
-            />
-          )}
-          {(data.listedAt !== undefined || !lists) && (
-            <Button
-              id="plan-again"
-              label={lists ? say.planAgain : say.plan}
-              kind="quiet"
-              compact
-              busy={planning.busy || isPlanning}
-              onClick={planning.act}
-            />
-          )}
-          {plan && <Export id={id} />}
-        </div>
-      )}
-      <HowFar state={data} isAsked={asked !== undefined} />
-      {plan && (
-        <Section title={say.totals} action={<span class="muted small">{say.totalsHint}</span>}>
-          <Totals id={id} plan={plan} />
-          <Takes state={data} plan={plan} target={target} connector={connector} />
-        </Section>
-      )}
-      {plan || hasEntries ? (
-        <PlanEntries target={target} state={data} />
-      ) : (
-        !isReading && !isPlanning && <Empty title={say.none} text={say.noneText} />
-      )}
-      {plan && plan.groups.length > 0 && <PlanGroups id={id} plan={plan} />}
-    </>
-  );
+  return { reading, planning, isReading, isPlanning, isAsked: asked !== undefined };
 }
 
-const clockLeewayMs = 5000;
-/** A sweep that was asked for and does not begin waits behind others; the page stops waiting, the house does not. */
-const patienceMs = 60_000;
+function WorkButtons(props: { id: string; state: PlanState; work: Work; lists: boolean }) {
+  const { id, state, work, lists } = props;
+  const plan = state.run?.plan;
+  return (
+    <div class="actions">
+      {lists && (
+        <Button
+          id="read-and-plan"
+          label={say.readAndPlan}
+          kind={plan || state.proposals.length > 0 ? 'quiet' : 'primary'}
+          compact
+          busy={work.reading.busy || work.isReading}
+          onClick={work.reading.act}
+        />
+      )}
+      {(state.listedAt !== undefined || !lists) && (
+        <Button
+          id="plan-again"
+          label={lists ? say.planAgain : say.plan}
+          kind="quiet"
+          compact
+          busy={work.planning.busy || work.isPlanning}
+          onClick={work.planning.act}
+        />
+      )}
+      {plan && <Export id={id} />}
+    </div>
+  );
+}
 
 function ModeNotice({ target }: { target: Target }) {
   if (target.mode !== 'off' && target.mode !== 'observe') return null;

@@ -16,9 +16,10 @@ import { type Column, PagedTable } from '#consoles/admin/web/parts/table.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { tokenWords } from '#consoles/admin/web/words-tokens.ts';
 import { settingsOf } from './app-settings.ts';
 
-const say = words.tokensPage;
+const say = tokenWords;
 const up = { href: '/admin/tokens', label: words.tokens };
 type Token = Answer<'GET /tokens'>['items'][number];
 type Role = Token['roles'][number];
