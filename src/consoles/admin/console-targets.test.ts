@@ -43,7 +43,7 @@ const settingsOf = async (application: string) => {
   return row?.settings ?? {};
 };
 
-test('SC plan: the target is read, everyone planned, two are chosen, approved by their number, and arrive', {
+test('the target is read, everyone planned, two are chosen, approved by their number, and arrive', {
   skip,
 }, async () => {
   const { page, complaints } = await atDesk('/admin/targets/issues/plan');
@@ -89,7 +89,7 @@ test('a plan is saved as a file, one line of JSON a person', { skip }, async () 
   await page.context().close();
 });
 
-test('FE-10 a mapping is tried while one types: the value, or what is wrong and where; a draft outlives signing in again', {
+test('a mapping is tried while one types: the value, or what is wrong and where; a draft outlives signing in again', {
   skip,
 }, async () => {
   const { page, complaints } = await atDesk('/admin/targets/issues/mapping?person=ada');
@@ -242,5 +242,49 @@ test('a person’s accounts stand on their page; erasing asks for their user nam
   await page.click('#confirm');
   await page.locator('.badge', { hasText: 'erased' }).waitFor();
   assert.equal(await page.locator('#erase').count(), 0);
+  await page.context().close();
+});
+
+test('FE-10, AD-05 whoever may only look sees the plan and the timeline, and nothing is tried, planned or asked for them', {
+  skip,
+}, async () => {
+  await gallery.apply(`
+people:
+  - { username: looker, password: plum violin tractor, addresses: [looker@example.org], operator: auditor }
+`);
+  const page = await openPage(browser);
+  await signIn(page, gallery, 'looker', passwords.ada);
+  const asked: string[] = [];
+  page.on('request', (one) => {
+    if (one.method() !== 'GET') asked.push(one.url());
+  });
+  const ada = await idOf('ada');
+  const base = '/admin/targets/issues';
+  for (const path of ['', '/plan', '/strangers', `/people/person:${ada}`, '/mapping', '/settings', '/join']) {
+    await page.goto(gallery.origin + base + path);
+    await settled(page);
+    assert.equal(
+      await page.locator('main .button:not(.plain)').count(),
+      0,
+      `${path || 'overview'}: nothing to press but the way on`,
+    );
+  }
+  assert.deepEqual(await page.locator('.tabs a').allInnerTexts(), [
+    'Overview',
+    'Plan',
+    'Queue',
+    'Brake',
+    'Accounts of nobody',
+  ]);
+  assert.deepEqual(asked, []);
+  const status = await page.evaluate(async (person) => {
+    const answer = await fetch('/api/v1/targets/issues/preview', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-gatehouse-console': '1' },
+      body: JSON.stringify({ person, mapping: { displayName: 'username' } }),
+    });
+    return answer.status;
+  }, ada);
+  assert.equal(status, 403);
   await page.context().close();
 });

@@ -34,6 +34,8 @@ export const targetWords = {
   mapping: 'Mapping',
   settings: 'Settings',
   add: 'Make an app a target',
+  onlyLook: 'You may look at this target, not change it',
+  onlyLookText: 'Trying mappings, checking and changing settings need the role apps, or owner.',
   views: 'Views of this target',
   what: 'What it is',
   now: 'Right now',

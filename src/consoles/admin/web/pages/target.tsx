@@ -6,7 +6,7 @@ import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { Chart } from '#consoles/admin/web/parts/chart.tsx';
 import { Facts } from '#consoles/admin/web/parts/facts.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
-import { Page, Section, Skeleton, Tabs } from '#consoles/admin/web/parts/page.tsx';
+import { Empty, Page, Section, Skeleton, Tabs } from '#consoles/admin/web/parts/page.tsx';
 import { count, minuteOf, Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
@@ -26,6 +26,8 @@ type Target = Answer<'GET /targets/:id'>;
 
 /** Looked at again this often while the page is open. */
 const liveSeconds = 3;
+/** Views that try something out or change it: not for whoever may only look. */
+const workViews: readonly string[] = ['join', 'mapping', 'settings'];
 
 export function TargetPage({ id, view, subject }: { id: string; view?: string; subject?: string }) {
   const { can } = useSession();
@@ -45,13 +47,14 @@ export function TargetPage({ id, view, subject }: { id: string; view?: string; s
       </Page>
     );
   const base = `/admin/targets/${id}`;
+  const mayWork = can('targets.write', id);
   const tabs = [
     { href: base, label: say.overview },
     { href: `${base}/plan`, label: say.plan },
     { href: `${base}/queue`, label: say.queue },
     { href: `${base}/brake`, label: say.brake },
     { href: `${base}/strangers`, label: say.strangers },
-    ...(can('targets.write', id)
+    ...(mayWork
       ? [
           { href: `${base}/join`, label: say.join },
           { href: `${base}/mapping`, label: say.mapping },
@@ -78,9 +81,10 @@ export function TargetPage({ id, view, subject }: { id: string; view?: string; s
       {view === 'brake' && <TargetBrake id={id} />}
       {view === 'plan' && <TargetPlan target={target} />}
       {view === 'strangers' && <TargetStrangers id={id} />}
-      {view === 'join' && <TargetJoin id={id} />}
-      {view === 'mapping' && <TargetMapping target={target} />}
-      {view === 'settings' && <TargetSettings target={target} />}
+      {mayWork && view === 'join' && <TargetJoin id={id} />}
+      {mayWork && view === 'mapping' && <TargetMapping target={target} />}
+      {mayWork && view === 'settings' && <TargetSettings target={target} />}
+      {!mayWork && view && workViews.includes(view) && <Empty title={say.onlyLook} text={say.onlyLookText} />}
       {view === 'people' && subject && <TargetSubject id={id} subject={subject} />}
       {view === undefined && <Overview target={target} />}
     </Page>
