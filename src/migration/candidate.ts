@@ -66,7 +66,7 @@ export function readCandidate(person: LegacyPerson): Candidate {
   };
   return {
     ...kept,
-    key: person.key,
+    key: storable(person.key),
     ...(person.line === undefined ? {} : { line: person.line }),
     ...(name === undefined ? {} : { name, nameKey: usernameKey(name) }),
     tidied: lines.some((line) => line.tidied),
@@ -74,6 +74,11 @@ export function readCandidate(person: LegacyPerson): Candidate {
     groups: person.groups,
     fingerprint: fingerprintOf(kept, passwords.settings),
   };
+}
+
+/** Text as the database takes it: without NUL and halves of characters, which a source may hold and shortening makes. */
+export function storable(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
 function readName(username: string): string | undefined {
@@ -92,7 +97,7 @@ export function tidyLine(text: string, limit = 120): { text: string; tidied: boo
   try {
     return { text: cleanLine(text, limit), tidied: false };
   } catch {
-    const clean = text.normalize('NFC').replaceAll(invisible, ' ').trim();
+    const clean = text.toWellFormed().normalize('NFC').replaceAll(invisible, ' ').trim();
     const short = clean.slice(0, limit).replace(/[\ud800-\udbff]$/, '');
     return { text: short.trim(), tidied: true };
   }

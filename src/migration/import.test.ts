@@ -152,6 +152,19 @@ test('an LDIF with 2,000 wrong lines: each is named, no damaged record is half i
   assert.ok(text.split('\n').length < 150, 'short enough to read');
 });
 
+test('a name that no database can hold is one rejected record, not the end of the import', async () => {
+  const home = await testDatabase();
+  const list = [
+    person('nul\0name', { addresses: [] }),
+    person('half\ud800', { addresses: [] }),
+    person('ada'),
+  ];
+  for (const dryRun of [true, false]) {
+    const { counts } = await runImport(home, people(list), { dryRun });
+    assert.deepEqual([counts.imported, counts.rejected], [1, 2]);
+  }
+});
+
 test('a source that breaks off changes nothing at all', async () => {
   const home = await testDatabase();
   const source: Source = {

@@ -1,7 +1,7 @@
 /** Counts and findings of a run as it goes. What it holds is the report. */
 import type { SourceError } from '#sources/source.ts';
 import type { Assessment } from './assess.ts';
-import type { Candidate } from './candidate.ts';
+import { type Candidate, storable } from './candidate.ts';
 import { type FindingKind, findingKinds } from './migration.ts';
 
 export interface ImportCounts {
@@ -94,7 +94,9 @@ export function createTally(): Tally {
     const finding = found.get(kind) ?? { kind, level, title, count: 0, examples: [] };
     found.set(kind, finding);
     finding.count += 1;
-    if (finding.examples.length < mostExamples) finding.examples.push(example);
+    if (finding.examples.length >= mostExamples) return;
+    const { line, who, text } = example;
+    finding.examples.push({ line, who: who === undefined ? undefined : storable(who), text: storable(text) });
   }
 
   const find = (kind: FindingKind, example: Example) => {

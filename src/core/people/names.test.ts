@@ -140,14 +140,24 @@ test('legacy names are kept as they are; only what could break a protocol is ref
     ['admin', 'admin'],
   ] as const)
     assert.equal(checkLegacyUsername(given), kept);
-  for (const bad of ['', ' ', 'a\0b', 'a\nb', 'a\u202eb', 'x'.repeat(256)])
+  for (const bad of ['', ' ', 'a\0b', 'a\nb', 'a\u202eb', 'a\udc00', 'x'.repeat(256)])
     assert.throws(() => checkLegacyUsername(bad), refused('username-rule'));
 });
 
 test('a line is one line: trimmed, composed, bounded, without control and direction characters', () => {
   assert.equal(cleanLine('  e\u0301 🙂 '), 'é 🙂');
   assert.throws(() => cleanLine('x'.repeat(121)), refused('text-too-long'));
-  for (const bad of ['a\nb', 'a\tb', 'a\0b', 'a\u200bb', 'a\u202eb', 'a\u2028b', 'a\ufeffb', 'a\u0085b'])
+  for (const bad of [
+    'a\nb',
+    'a\tb',
+    'a\0b',
+    'a\u200bb',
+    'a\u202eb',
+    'a\u2028b',
+    'a\ufeffb',
+    'a\u0085b',
+    'a\ud800',
+  ])
     assert.throws(() => cleanLine(bad), refused('text-not-allowed'), JSON.stringify(bad));
 });
 

@@ -20,7 +20,7 @@ export function usernameKey(username: string): string {
 }
 
 const unsafe =
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\u{e0000}-\u{e007f}]/u;
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\u{e0000}-\u{e007f}]/u;
 /** Joiners (RFC 5892 appendix A) after a character of a script that writes with them, or of an emoji of several. */
 const joined = /(?<=[\u0300-\u1fff\u2100-\u{10ffff}])[\u200c\u200d]/gu;
 

@@ -94,5 +94,11 @@ test('aliases: wrong rows and wrong headers are said clearly', () => {
   assert.match(read('application,username\nwiki,jane\n')[0]!, /"alias" are needed/);
   assert.match(read('application,alias,alias,username\n')[0]!, /twice/);
   assert.match(read('')[0]!, /no header/);
+  assert.match(read('application;alias;username\nwiki;jd;jane\n')[0]!, /separated by semicolons.*commas/);
+  assert.match(read('application\talias\tusername\n')[0]!, /separated by tabs/);
+  assert.deepEqual(read('application,alias,username\nwiki,jd,ja\0ne\nwiki,jd,jane\n'), [
+    '2 This row holds a character that is no text (NUL).',
+    'alias',
+  ]);
   assert.deepEqual(read('application,alias,__proto__\n').length, 1);
 });

@@ -132,6 +132,9 @@ export function* readAliases(bytes: Buffer): Generator<AliasItem> {
 function headerComplaint(columns: string[]): string | undefined {
   const known: readonly string[] = COLUMNS;
   const unknown = columns.find((name) => !known.includes(name));
+  const mark = columns.length === 1 ? /[;\t]/.exec(columns[0]!)?.[0] : undefined;
+  if (mark)
+    return `The columns are separated by ${mark === ';' ? 'semicolons' : 'tabs'}. Save the file with commas between them.`;
   if (unknown !== undefined)
     return `The column "${unknown.slice(0, 40)}" is not known. Known are ${COLUMNS.join(', ')}.`;
   if (new Set(columns).size < columns.length) return 'A column is named twice.';
@@ -146,6 +149,8 @@ function aliasFrom(columns: string[], { line, fields }: CsvRow): AliasItem {
   const error = (text: string): AliasItem => ({ kind: 'error', error: { line, code: 'csv-row', text } });
   if (fields.length !== columns.length)
     return error(`This row has ${fields.length} fields, the header ${columns.length}.`);
+  if (fields.some((field) => field.includes('\0')))
+    return error('This row holds a character that is no text (NUL).');
   const value = (name: (typeof COLUMNS)[number]) => fields[columns.indexOf(name)]?.trim() ?? '';
   const [application, alias, username, address] = COLUMNS.map(value) as [string, string, string, string];
   if (application === '') return error('The application is missing.');
