@@ -157,7 +157,9 @@ function ModeNotice({ target }: { target: Target }) {
 function HowFar({ state, isAsked }: { state: PlanState; isAsked: boolean }) {
   const { listing, run } = state;
   const people = useRef<number | undefined>(undefined);
-  if (run?.plan) people.current = run.plan.people + run.plan.outside;
+  if (run?.plan) people.current = run.plan.people;
+  // As many as last time, as far as one can know before they have been counted.
+  const expected = run && people.current && run.done <= people.current ? people.current : undefined;
   const isReading = listing?.state === 'running';
   if (isReading || isAsked || run?.state === 'running')
     return (
@@ -176,8 +178,8 @@ function HowFar({ state, isAsked }: { state: PlanState; isAsked: boolean }) {
           <Progress
             label={say.planning}
             done={run.done}
-            total={people.current}
-            said={people.current ? undefined : say.looked(count(run.done))}
+            total={expected}
+            said={expected ? undefined : say.looked(count(run.done))}
           />
         )}
       </section>

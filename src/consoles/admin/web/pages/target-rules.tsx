@@ -194,7 +194,7 @@ export function BrakeFields({ settings, refusal, onInput }: RuleProps) {
 function NumberField(props: {
   name: string;
   label: string;
-  value: number | undefined;
+  value: number | string | undefined;
   placeholder?: string;
   /** How many times larger it is written. */
   scale?: number;
@@ -215,7 +215,7 @@ function NumberField(props: {
       label={label}
       value={text}
       placeholder={placeholder}
-      error={error}
+      error={typeof value === 'string' ? say.numberWrong : error}
       numeric
       literal
       required={placeholder === undefined}
