@@ -15,6 +15,7 @@ import { eventsCommand } from './events.ts';
 import { type OpenHouse, withHouse } from './house.ts';
 import { importCommand } from './import.ts';
 import { keysCommand } from './keys.ts';
+import { obstacleText } from './obstacles.ts';
 import { peopleCommand } from './people.ts';
 import { planCommand } from './plan.ts';
 import { profileCommand } from './profile.ts';
@@ -184,13 +185,7 @@ function explain(error: unknown): { status: number; text: string } {
   const { code, message, stack } = error as Error & { code?: string };
   if (code && /^(ECONN|ENOTFOUND|EAI_|ETIMEDOUT|28|3D|08|57P)/.test(code))
     return { status: 1, text: `The database cannot be used: ${message || code}.` };
-  if (code === 'EADDRINUSE')
-    return {
-      status: 1,
-      text: `${message}. Another program listens there; choose another port (GATEHOUSE_PORT).`,
-    };
-  if (code && /^E[A-Z]+$/.test(code)) return { status: 1, text: `${message}.` };
-  return { status: 1, text: `This is a fault of ours.\n${stack}` };
+  return { status: 1, text: obstacleText(error) ?? `This is a fault of ours.\n${stack}` };
 }
 
 /** The fields a refusal of the core names. */
