@@ -23,7 +23,7 @@ const wordsOf: Record<string, string> = {
 const wordsOfPorts: Record<string, string> = {
   EADDRINUSE: 'Another program listens on % already. Stop it, or choose another port (GATEHOUSE_PORT).',
   EACCES: 'This account may not listen on %. Choose a port above 1023 (GATEHOUSE_PORT).',
-  EADDRNOTAVAIL: 'This machine has no address % to listen on. Check GATEHOUSE_LISTEN.',
+  EADDRNOTAVAIL: 'This machine has no address % to listen on. Check GATEHOUSE_HOST.',
 };
 
 /** The sentence for a fault the operating system named; undefined for any other error. */
