@@ -13,7 +13,8 @@ import {
   setAttributes,
 } from '#core/people/attributes.ts';
 import { checkNewUsername, cleanLine, parseAddress } from '#core/people/names.ts';
-import { isUsernameFree, listAddresses } from '#core/people/people.ts';
+import { findByUsername, isUsernameFree, listAddresses } from '#core/people/people.ts';
+import { openVerifications } from '#core/people/verifications.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { networkKey } from '#kit/limits/limits.ts';
@@ -24,7 +25,7 @@ import { askProof } from './ask-proof.ts';
 import { attributeField, readAttributeForm } from './attribute-fields.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { asBusy } from './gate.ts';
-import { keepWaiting } from './verify.ts';
+import { keepWaiting, type Waiting } from './verify.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 
 export interface SignUpForm {
@@ -35,6 +36,9 @@ export interface SignUpForm {
   password: string;
   attributes: Record<string, unknown>;
 }
+
+/** As long as two clicks on one button may be apart. */
+const clickMs = 10_000;
 
 /** New accounts from one network in an hour. */
 const networkSignUps = { points: 30, windowSeconds: 3600 };
@@ -67,6 +71,11 @@ export function signUpRoutes(app: App, needs: PageNeeds): void {
       return reply.redirect('/verify/code', 303);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
+      const first = error.code === 'username-taken' && (await sentBefore(needs, here, given));
+      if (first) {
+        keepWaiting(needs, here, reply, { ...first, requestId });
+        return reply.redirect('/verify/code', 303);
+      }
       return signUpPage(here, reply, { declared, requestId, given, problem: error });
     }
   });
@@ -85,7 +94,7 @@ export async function submitSignUp(
   here: Visit,
   given: SignUpForm,
   declared: readonly AttributeDeclaration[],
-): Promise<{ verification: string; person: string; address: string }> {
+): Promise<Waiting> {
   if (!here.community.signUp.open) throw new Problem('operator-forbidden');
   const limit = await needs.limits.take(`sign-up:${networkKey(here.ip)}`, networkSignUps);
   if (!limit.allowed) throw new Problem('rate-limited', { retryAfter: limit.retryAfterSeconds });
@@ -109,6 +118,20 @@ export async function submitSignUp(
     const [address] = await listAddresses(tx, [person]);
     const verification = await askProof(tx, { purpose: 'sign-up', address: address!, browser: here.browser });
     return { verification: verification.id, person, address: checked.address };
+  });
+}
+
+/** The sign-up this very browser sent a moment ago with the same form: one click too many is no second person. */
+async function sentBefore(needs: PageNeeds, here: Visit, given: SignUpForm): Promise<Waiting | undefined> {
+  return needs.database.read(here.context, async (tx) => {
+    const person = await findByUsername(tx, given.username);
+    if (person?.state !== 'unverified') return undefined;
+    const [verification] = await openVerifications(tx, person.id, 'sign-up');
+    const [address] = await listAddresses(tx, [person.id]);
+    if (!verification || !address || verification.browser !== here.browser) return undefined;
+    const age = here.now.getTime() - verification.createdAt.getTime();
+    if (age > clickMs || address.address !== parseAddress(given.address).address) return undefined;
+    return { verification: verification.id, person: person.id, address: address.address };
   });
 }
 

@@ -29,7 +29,7 @@ import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 import { setSignedIn } from './way-in.ts';
 
 /** What the cookie of a waiting browser says, sealed. */
-interface Waiting {
+export interface Waiting {
   verification: string;
   person: string;
   address: string;

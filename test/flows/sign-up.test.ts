@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startPlatform } from '#test/kit.ts';
+import type { Visitor } from '#test/visitor.ts';
 
 const person = {
   given_name: 'Ada',
@@ -30,6 +31,29 @@ test('a person signs up, types the mailed code and is in', async () => {
     const back = await platform.visitor().signIn(identifier, person.password);
     assert.match(back.url, /\/account$/, identifier);
   }
+});
+
+test('a form sent twice by one click too many is one sign-up with one mail; for others, and later, the name is taken', async (t) => {
+  const platform = await startPlatform();
+  t.after(() => platform.stop());
+  const ada = platform.visitor();
+  await ada.open('/sign-up');
+  for (const seen of await Promise.all([ada.submit(person, '/sign-up'), ada.submit(person, '/sign-up')])) {
+    assert.match(seen.url, /\/verify\/code$/);
+    assert.match(seen.text, /Ada\.B@example\.org/);
+  }
+  assert.equal((await platform.mailTo('Ada.B@example.org')).length, 1);
+  const taken = async (visitor: Visitor, more: Record<string, string> = {}) => {
+    await visitor.open('/sign-up');
+    assert.match(
+      (await visitor.submit({ ...person, ...more }, '/sign-up')).text,
+      /already has this user name/,
+    );
+  };
+  await taken(platform.visitor());
+  await taken(ada, { email: 'other@example.org' });
+  platform.clock.advance(60_000);
+  await taken(ada);
 });
 
 test('the mailed link shows a button, confirms once, and asks a stranger for the password', async () => {
