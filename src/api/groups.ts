@@ -1,5 +1,6 @@
 /** Groups and who belongs to them. */
 import { z } from 'zod';
+import { renameGroupInApplications } from '#core/applications/applications.ts';
 import {
   addGroup,
   addMembers,
@@ -14,6 +15,7 @@ import {
 import { findPeople, requirePerson } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { renameGroupInTargets } from '#provisioning/targets.ts';
 import type { Api } from './api.ts';
 import { pageOf, pageQuery } from './paging.ts';
 import { line, moment, requireVersion, setEtag, version, versioned } from './shapes.ts';
@@ -148,7 +150,13 @@ function changeGroups({ scope, change }: Api): void {
           const before = await requireGroup(tx, request.params.id);
           requireVersion(request, before.version, seen);
           await changeGroup(tx, before.id, rest);
-          return requireGroup(tx, before.id);
+          const after = await requireGroup(tx, before.id);
+          if (after.name !== before.name) {
+            // Apps and targets choose groups by name; with the old one they would lose everybody in it.
+            await renameGroupInApplications(tx, before.name, after.name);
+            await renameGroupInTargets(tx, before.name, after.name);
+          }
+          return after;
         },
         versioned,
       );

@@ -317,3 +317,37 @@ test('what waits for a person stands in the overview', async () => {
   });
   assert.equal((await call('mine', 'GET', '/overview')).status, 403, 'not for who owns one app');
 });
+
+test('a group that is renamed keeps its place in the settings of apps and targets', async () => {
+  const put = await call('owner', 'PUT', '/applications/board', {
+    settings: {
+      title: 'Board',
+      access: { groups: ['Crew'] },
+      release: { groups: ['crew', 'others'] },
+      groupNames: { CREW: 'deck' },
+      roles: { crew: ['sailor'] },
+    },
+  });
+  const before = (await call('owner', 'GET', '/applications/wiki')).json.version;
+  const made = await call('owner', 'POST', '/groups', { name: 'Crew' });
+  await call('owner', 'PUT', '/targets/wiki', {
+    ...settings,
+    scope: { groups: ['crew'] },
+    groups: ['Crew', 'others'],
+    credentials: { token: secret },
+  });
+  const renamed = await call('owner', 'PATCH', `/groups/${made.json.id}`, { name: 'Team' });
+  assert.equal(renamed.status, 200, renamed.text);
+  const board = (await call('owner', 'GET', '/applications/board')).json.settings;
+  assert.equal(put.status, 200, put.text);
+  assert.deepEqual(board.access, { groups: ['Team'] });
+  assert.deepEqual(board.release.groups, ['Team', 'others']);
+  assert.deepEqual([board.groupNames, board.roles], [{ Team: 'deck' }, { Team: ['sailor'] }]);
+  const target = (await call('owner', 'GET', '/targets/wiki')).json.settings;
+  assert.deepEqual([target.scope.groups, target.groups], [['Team'], ['Team', 'others']]);
+  assert.equal(
+    (await call('owner', 'GET', '/applications/wiki')).json.version,
+    before,
+    'others stay as they are',
+  );
+});

@@ -14,6 +14,7 @@ import { forgetMember } from './groups.store.ts';
 import * as links from './links.store.ts';
 import { fenced, type Work } from './push.ts';
 import { capabilitiesOf, type Situation } from './situation.ts';
+import { writeRemoved } from './strangers.store.ts';
 
 /** Sends a step and keeps the answer. `account` is what is there afterwards, undefined when nothing is. */
 export async function applyStep(
@@ -128,6 +129,8 @@ async function keepAnswer(
     const event = { person, application };
     const remote = account?.id ?? ('id' in step ? step.id : '');
     if (step.do === 'deactivate') await record(tx, 'account.deactivated', { ...event, data: { remote } });
-    if (step.do === 'delete') await record(tx, 'account.deleted', { ...event, data: { remote } });
+    if (step.do !== 'delete') return;
+    await record(tx, 'account.deleted', { ...event, data: { remote } });
+    await writeRemoved(tx, application, remote, 'gone');
   });
 }

@@ -37,6 +37,7 @@ export async function groupVerdicts(
     byRemote: new Map(links.flatMap((link) => (link.remoteId ? [[link.remoteId, link.group]] : []))),
     listed,
     renameGroup,
+    ...(target.listedAt && { listedAt: target.listedAt }),
   };
   const all = await wantedGroups(tx, target);
   return all.map((group) => judge(known, group, names.get(groupKey(group.name)) ?? group.name));
@@ -58,6 +59,7 @@ interface Known {
   byRemote: ReadonlyMap<string, string>;
   listed: readonly ListedGroup[];
   renameGroup: boolean;
+  listedAt?: Date;
 }
 
 function judge(known: Known, group: Group, nameThere: string): GroupVerdict {
@@ -69,7 +71,9 @@ function judge(known: Known, group: Group, nameThere: string): GroupVerdict {
     why,
   });
   const link = known.byGroup.get(group.id);
-  const linked = link?.remoteId && known.listed.find(({ remoteId }) => remoteId === link.remoteId);
+  const linked =
+    newerThanListing(known, link) ??
+    (link?.remoteId && known.listed.find(({ remoteId }) => remoteId === link.remoteId));
   if (linked && linked.name === nameThere) return say('unchanged', 'The group is there.');
   if (linked && known.renameGroup) return say('update', `It is called ${linked.name} there.`);
   if (linked)
@@ -82,4 +86,10 @@ function judge(known: Known, group: Group, nameThere: string): GroupVerdict {
   if (holder !== undefined && holder !== group.id)
     return say('disputed', 'The group of this name there belongs to another group here.');
   return say('link', 'A group of this name is there already; its members are compared when it is pushed.');
+}
+
+/** The group as a push saw it after the listing did. */
+function newerThanListing({ listedAt }: Known, link: GroupLink | undefined): GroupLink | undefined {
+  if (link?.remoteId === undefined || !link.settledAt) return undefined;
+  return listedAt === undefined || link.settledAt >= listedAt ? link : undefined;
 }

@@ -25,6 +25,7 @@ import {
   type Situation,
   situationsOf,
   type View,
+  wantedOf,
 } from './situation.ts';
 import { connectorOf, openTarget, type ProvisioningNeeds, type Target } from './targets.ts';
 import { note } from './timeline.ts';
@@ -99,7 +100,8 @@ async function look(work: Work, situation: Situation, clashed: boolean): Promise
   const attempted = link?.attemptedAt;
   if (!find || (situation.standing !== 'active' && !attempted)) return { gone };
   const wanted = situation.desired ?? describe(work, situation);
-  const candidates = situation.problem !== undefined ? [] : await connection.find(wanted);
+  const told = situation.problem !== undefined ? [] : await connection.find(wanted);
+  const candidates = told.length > 0 ? told : await listedBefore(work, situation);
   if (situation.standing !== 'active') {
     // Nothing is taken over for someone who should have nothing; only what we may have made ourselves is ours.
     const ours = candidates.find(({ by }) => by === 'externalId');
@@ -109,6 +111,23 @@ async function look(work: Work, situation: Situation, clashed: boolean): Promise
   if (candidates.length === 0 && eventual(work) && isFresh(work, attempted)) throw tooSoon();
   if (candidates.length === 0 && clashed) throw unseenClash(work, situation);
   return { gone, candidates, ...(await holders(work, candidates)) };
+}
+
+/** Accounts the target cannot be asked for and the last listing saw (Atlassian: by address), as far as they still are so. */
+async function listedBefore({ needs, target, connection, push }: Work, situation: Situation) {
+  if (situation.standing !== 'active' || situation.problem !== undefined || !target.listedAt) return [];
+  const wanted = wantedOf(situation);
+  const listed = await needs.database.look(contextOf(push), async (tx) =>
+    links.listedCandidates(tx, target.application, [wanted]),
+  );
+  const found: Candidate[] = [];
+  for (const { account, by } of listed.get(situation.person) ?? []) {
+    const now = await connection.read(account.id);
+    const is = by === 'externalId' ? now?.externalId : now?.attributes[by];
+    if (now && typeof is === 'string' && is.toLowerCase() === wanted[by]?.toLowerCase())
+      found.push({ account: now, by });
+  }
+  return found;
 }
 
 /** The target says "taken" and shows nothing: what we made may become visible, what others have there never does. */

@@ -25,7 +25,7 @@ export async function linkedPeople(
   return rows.map((row) => row.person);
 }
 
-export type KnownPlan = Pick<PlanRow, 'subject' | 'digest' | 'state' | 'steps'>;
+export type KnownPlan = Pick<PlanRow, 'subject' | 'verdict' | 'why' | 'digest' | 'state' | 'steps'>;
 
 /** Plans that wait or were decided, of these subjects. */
 export async function plansOf(
@@ -34,7 +34,7 @@ export async function plansOf(
   subjects: readonly string[],
 ): Promise<Map<string, KnownPlan>> {
   const rows = await tx.query<KnownPlan>(
-    `select subject, digest, state, steps from target_plans where application = $1 and subject = any($2::text[])`,
+    `select subject, verdict, why, digest, state, steps from target_plans where application = $1 and subject = any($2::text[])`,
     [application, subjects],
     'target-plans-of',
   );

@@ -198,8 +198,9 @@ async function planBatch(
   const work = async (tx: Tx): Promise<Batch> => {
     if (keeps) await store.holdLinks(tx, application, ids);
     const all = await planPeople(tx, needs, target, ids);
-    const mine = await predictClashes(tx, needs, target, all.filter(concerns));
     const rows = await store.plansOf(tx, application, all.map(subjectOf));
+    const foreseen = await predictClashes(tx, needs, target, all.filter(concerns));
+    const mine = foreseen.map((one) => refusedBefore(one, rows.get(subjectOf(one))));
     const planned = mine.map((one): Judged => {
       const silent = isSilent(one, people.get(one.situation.person));
       return { planned: one, outlook: outlookOf(target, one, rows.get(subjectOf(one)), silent) };
@@ -209,6 +210,12 @@ async function planBatch(
     return { planned, outside: all.length - mine.length, sent };
   };
   return keeps ? needs.database.transact(system(), work) : needs.database.read(system(), work);
+}
+
+/** What the target refused (409) for an account that no listing shows stays refused; its steps can be tried again. */
+function refusedBefore(one: PersonPlan, row: store.KnownPlan | undefined): PersonPlan {
+  if (one.plan.verdict !== 'create' || row?.verdict !== 'refused') return one;
+  return { ...one, plan: { ...one.plan, verdict: 'refused', why: row.why } };
 }
 
 const subjectOf = ({ situation }: PersonPlan) => `person:${situation.person}`;

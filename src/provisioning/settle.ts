@@ -9,7 +9,7 @@ import * as links from './links.store.ts';
 import { digestOf, type Plan } from './plan.ts';
 import * as plans from './plans.store.ts';
 import { fenced, type Work } from './push.ts';
-import { planFor, type Situation } from './situation.ts';
+import { lostAccount, planFor, type Situation } from './situation.ts';
 import { laneOf, type Target } from './targets.ts';
 import { type EntryKind, forgetSubject, note } from './timeline.ts';
 
@@ -99,8 +99,8 @@ function problemOf(
 ): string | undefined {
   if (isStuck(plan)) return plan.why;
   if (plan.verdict === 'invite' && !account) return undefined;
-  if (account && situation.link?.remoteId === account.id && lostAccount(situation, account))
-    return `The account behind the record (${situation.link?.accountId}) is not linked to it any more.`;
+  const lost = account && lostAccount(situation.link, account);
+  if (lost) return lost;
   if (!account || plan.steps.length === 0) return undefined;
   const after = planFor(
     work.target,
@@ -113,10 +113,6 @@ function problemOf(
   if (after.verdict === 'impossible') return after.why;
   if (after.steps.length === 0) return undefined;
   return `The target took the change and shows something else: ${after.fields.map(({ name }) => name).join(', ')}.`;
-}
-
-function lostAccount({ link }: Situation, account: RemoteAccount): boolean {
-  return link?.accountId !== undefined && account.accountId !== link.accountId;
 }
 
 function isEqual(work: Work, situation: Situation, plan: Plan, account: RemoteAccount | undefined): boolean {

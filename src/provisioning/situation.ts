@@ -131,7 +131,7 @@ export function planFor(
     view.issued ?? new Set(),
   );
   const there = view.remote ?? (match.kind === 'one' ? match.account : undefined);
-  return plan({
+  const planned = plan({
     ...situation,
     ...view,
     match,
@@ -143,7 +143,18 @@ export function planFor(
     inactiveSince: link?.inactiveSince,
     now,
   });
+  const why = planned.verdict === 'unchanged' && view.remote && lostAccount(link, view.remote);
+  return why && situation.standing === 'active' ? { ...planned, verdict: 'impossible', why } : planned;
 }
+
+/** That the account behind the linked record (Atlassian: AAID) is not the one it was; undefined while it is. */
+export function lostAccount(link: Link | undefined, now: RemoteAccount): string | undefined {
+  if (link?.accountId === undefined || link.remoteId !== now.id) return undefined;
+  return now.accountId === link.accountId ? undefined : lostWords(link.accountId);
+}
+
+const lostWords = (accountId: string) =>
+  `The account behind the record (${accountId}) is not linked to it any more.`;
 
 /** An attempt that ended well without an account is an invitation that waits. */
 function invitedAt({ remoteId, attemptedAt, settledAt }: Link): Date | undefined {
@@ -192,7 +203,8 @@ export async function planPeople(
   });
 }
 
-function wantedOf({ person, externalId, desired }: Situation) {
+/** What an account of this person can be found by. */
+export function wantedOf({ person, externalId, desired }: Situation) {
   const text = (name: string) => {
     const value = desired?.attributes[name];
     return typeof value === 'string' ? value : undefined;
@@ -209,14 +221,16 @@ function listedView(target: Target, { link }: Situation, listed: ReadonlyMap<str
   return seen ? { remote: seen } : { gone: true };
 }
 
-/** The account as we last saw it. */
+/** The account as we last saw it, also that the one behind it was not there. */
 export function rememberedAccount(link: Link): RemoteAccount | undefined {
   if (link.remoteId === undefined) return undefined;
+  const { accountId } = link;
+  const seen = accountId !== undefined && link.problem !== lostWords(accountId);
   return {
     id: link.remoteId,
     externalId: link.externalId,
     active: link.remoteActive ?? true,
     attributes: link.remote ?? {},
-    ...(link.accountId === undefined ? {} : { accountId: link.accountId }),
+    ...(seen && { accountId }),
   };
 }

@@ -3,6 +3,7 @@
  * opened for speaking to it. Every change is told to all nodes (`targets`), whose workers follow.
  */
 import { record } from '#core/events/events.ts';
+import { groupKey } from '#core/groups/groups.ts';
 import { Problem } from '#core/problem.ts';
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
@@ -131,6 +132,26 @@ export async function setMode(tx: Tx, application: string, mode: Target['mode'])
   if (target.mode === mode) return;
   await store.writeTarget(tx, { ...target, settings: { ...target.settings, mode } }, undefined);
   await record(tx, 'target.changed', { application, data: { fields: ['mode'] } });
+}
+
+/** A group has another name: settings that choose it by its name go on choosing it. */
+export async function renameGroupInTargets(tx: Tx, from: string, to: string): Promise<void> {
+  const key = groupKey(from);
+  const renamed = (names: readonly string[]) => names.map((name) => (groupKey(name) === key ? to : name));
+  for (const { application } of await store.listTargets(tx)) {
+    const target = await store.lockTarget(tx, application);
+    if (!target) continue;
+    const { groups, scope } = target.settings;
+    const settings = {
+      ...target.settings,
+      groups: typeof groups === 'string' ? groups : renamed(groups),
+      scope: scope.groups ? { ...scope, groups: renamed(scope.groups) } : scope,
+    };
+    const fields = changedFields(target.settings, settings);
+    if (fields.length === 0) continue;
+    await store.writeTarget(tx, { ...target, settings }, undefined);
+    await record(tx, 'target.changed', { application, data: { fields } });
+  }
 }
 
 /** Forgets a target with its links, plans and timeline. Accounts there stay as they are. */

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { record } from '#core/events/events.ts';
+import { groupKey } from '#core/groups/groups.ts';
 import { Problem } from '#core/problem.ts';
 import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -165,6 +166,27 @@ export async function saveApplication(tx: Tx, id: string, settings: ApplicationS
   await store.updateApplication(tx, id, after);
   await record(tx, 'application.changed', { application: id, data: { fields } });
   return fields;
+}
+
+/** A group has another name: settings that speak of it by its name go on speaking of it, or nobody of it could enter. */
+export async function renameGroupInApplications(tx: Tx, from: string, to: string): Promise<void> {
+  const key = groupKey(from);
+  const renamed = (name: string) => (groupKey(name) === key ? to : name);
+  const keys = <T>(record: Record<string, T>) =>
+    Object.fromEntries(Object.entries(record).map(([name, value]) => [renamed(name), value]));
+  for (const { id } of await store.listApplications(tx)) {
+    const settings = (await store.lockApplication(tx, id))?.settings;
+    if (!settings) continue;
+    const { access, release } = settings;
+    const next = {
+      ...settings,
+      access: access.groups ? { ...access, groups: access.groups.map(renamed) } : access,
+      release: Array.isArray(release.groups) ? { ...release, groups: release.groups.map(renamed) } : release,
+      groupNames: keys(settings.groupNames),
+      roles: keys(settings.roles),
+    };
+    if (!isDeepStrictEqual(settings, next)) await saveApplication(tx, id, next);
+  }
 }
 
 /** Removes an application with its aliases and consents. */
