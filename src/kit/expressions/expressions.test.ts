@@ -212,7 +212,8 @@ test('FE-11 patterns run in linear time: 100 KB of evil text against evil patter
   for (const pattern of evil) {
     const expression = compileExpression(`name.matches("${pattern}")`, { name: 'string' });
     for (const name of texts) {
-      const start = performance.now();
+      // Time of this thread: what others do on the machine does not count.
+      const start = process.threadCpuUsage();
       let outcome: unknown;
       try {
         outcome = expression.evaluate({ name });
@@ -220,7 +221,8 @@ test('FE-11 patterns run in linear time: 100 KB of evil text against evil patter
         assert.ok(error instanceof ExpressionError);
         outcome = 'refused';
       }
-      const took = performance.now() - start;
+      const { user, system } = process.threadCpuUsage(start);
+      const took = (user + system) / 1000;
       assert.ok(took < 200, `${pattern} took ${took.toFixed(0)} ms (${String(outcome)})`);
     }
   }
