@@ -55,7 +55,7 @@ export const problems = {
   'link-expired': 'This link is too old. Ask for a new one.',
   'link-wrong': 'This link is not complete. Open it from the mail again, or copy the whole of it.',
   'code-wrong': 'This code does not match the one in the mail. Check the digits, or ask for a new mail.',
-  'code-expired': 'This code is too old. Ask for a new mail.',
+  'code-expired': 'This code is too old or a newer one was sent. Ask for a new mail.',
   // passwords
   'password-short': 'This password is too short. Use at least 8 characters.',
   'password-long': 'This password is longer than 1,024 characters. Use a shorter one.',
@@ -75,7 +75,8 @@ export const problems = {
   'secret-weak': 'This secret is too short to be safe. Use at least 32 characters, or let one be made.',
   'operator-forbidden': 'Your role does not allow this. Ask an owner of this installation.',
   'operator-last': 'This is the last owner. Name another owner first.',
-  'setup-closed': 'This installation has been set up already. Ask an owner to give you a role.',
+  'setup-closed':
+    'This link is not complete, or this installation is set up already. Open the latest link, or ask an owner for a role.',
   'token-refused':
     'This access token is not known, has ended, was withdrawn, or rests because its maker may do less now. Make a new one.',
   // input
