@@ -330,21 +330,19 @@ test('a group that is renamed keeps its place in the settings of apps and target
   });
   const before = (await call('owner', 'GET', '/applications/wiki')).json.version;
   const made = await call('owner', 'POST', '/groups', { name: 'Crew' });
-  await call('owner', 'PUT', '/targets/wiki', {
-    ...settings,
-    scope: { groups: ['crew'] },
-    groups: ['Crew', 'others'],
+  const target = await call('owner', 'PUT', '/targets/wiki', {
+    settings: { ...settings, scope: { groups: ['crew'] }, groups: ['Crew', 'others'] },
     credentials: { token: secret },
   });
+  assert.deepEqual([put.status, target.status], [200, 200], target.text);
   const renamed = await call('owner', 'PATCH', `/groups/${made.json.id}`, { name: 'Team' });
   assert.equal(renamed.status, 200, renamed.text);
   const board = (await call('owner', 'GET', '/applications/board')).json.settings;
-  assert.equal(put.status, 200, put.text);
   assert.deepEqual(board.access, { groups: ['Team'] });
   assert.deepEqual(board.release.groups, ['Team', 'others']);
   assert.deepEqual([board.groupNames, board.roles], [{ Team: 'deck' }, { Team: ['sailor'] }]);
-  const target = (await call('owner', 'GET', '/targets/wiki')).json.settings;
-  assert.deepEqual([target.scope.groups, target.groups], [['Team'], ['Team', 'others']]);
+  const { scope, groups } = (await call('owner', 'GET', '/targets/wiki')).json.settings;
+  assert.deepEqual([scope.groups, groups], [['Team'], ['Team', 'others']]);
   assert.equal(
     (await call('owner', 'GET', '/applications/wiki')).json.version,
     before,
