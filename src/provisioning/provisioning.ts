@@ -70,7 +70,10 @@ export interface AccountThere {
 export async function accountsOf(tx: Tx, person: string): Promise<AccountThere[]> {
   const links = new Map((await linksOfPerson(tx, person)).map((link) => [link.application, link]));
   const last = new Map<string, PlainState>();
-  for (const entry of await personTimeline(tx, person))
+  const entries = await personTimeline(tx, person);
+  // What an app answered says nothing of where someone stands; what was made of it does.
+  const telling = entries.filter(({ kind }) => kind !== 'answered' && kind !== 'unanswered');
+  for (const entry of [...telling, ...entries])
     if (!last.has(entry.application)) last.set(entry.application, plainState(entry));
   const applications = [...new Set([...links.keys(), ...last.keys()])].sort();
   return applications.map((application) => ({

@@ -24,6 +24,9 @@ people:
   assert.doesNotMatch(await page(), /accounts at apps/);
   await happened('queued', 'Something changed here.');
   assert.match(await page(), /Your account at Wiki &amp; more is on its way\./);
+  await happened('proposed', 'Waits to be approved: There is no account there yet.');
+  await happened('answered', 'GET /Users → 200');
+  assert.match(await page(), /Your account at Wiki &amp; more waits for an administrator\./);
   await happened('refused', 'HTTP 409: uniqueness at https://scim.example.org');
   const stuck = await page();
   assert.match(stuck, /Your account at Wiki &amp; more is not as it should be yet\./);
