@@ -6,6 +6,7 @@ import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { type Config, loadConfig } from '#config/config.ts';
+import { applicationSettings, saveApplication } from '#core/applications/applications.ts';
 import { passwordOf, verifyPassword } from '#core/credentials/credentials.ts';
 import { checkSetup } from '#core/operators/setup.ts';
 import { tokenByValue } from '#core/operators/tokens.ts';
@@ -275,6 +276,18 @@ test('AU-17 KE-05 a backup comes back into an empty folder: same people, same pa
     });
     await tx.query(`insert into queue_jobs (lane, key, payload) values ('notices', 'x', '{}')`);
     await tx.query(`insert into event_cursors (reader) values ('notices') on conflict do nothing`);
+    await saveApplication(tx, 'board', applicationSettings.parse({ title: 'Board' }));
+    const settings = JSON.stringify({ connector: 'scim', mode: 'automatic' });
+    await tx.query(
+      `insert into targets (application, connector, settings, mode, created_at, updated_at)
+       values ('board', 'scim', $1, 'automatic', now(), now())`,
+      [settings],
+    );
+    await tx.query(
+      `insert into target_plans (application, subject, verdict, why, steps, digest, state, decided_by, decided_at, made_at)
+       values ('board', $1, 'create', '', '[]', '\\x00', 'approved', 'ada', now(), now())`,
+      [`person:${person.id}`],
+    );
     return person.id;
   });
   const made = await good(['backup', 'house.backup']);
@@ -310,6 +323,7 @@ test('AU-17 KE-05 a backup comes back into an empty folder: same people, same pa
 
   const restored = await good(withKey, at);
   assert.match(restored.err, /rows\.\nEveryone is signed out/);
+  assert.match(restored.err, /Nothing is sent to board before somebody approves/);
   await refused(withKey, 1, /not empty/, at);
   await good([...withKey, '--replace'], at);
   const there = await attachEmbedded({ dataDirectory: second, log });
@@ -326,6 +340,11 @@ test('AU-17 KE-05 a backup comes back into an empty folder: same people, same pa
          (select id >= (select max(id) - 3 from events) from event_cursors where reader = 'notices') as told`,
     );
     assert.deepEqual(left, { waiting: 0, closed: true, told: true });
+    // F-24: what goes out starts paused, and shows its differences first.
+    const [target] = await copy.query(
+      `select mode, settings ->> 'mode' as said, (select state from target_plans) as state from targets`,
+    );
+    assert.deepEqual(target, { mode: 'plan', said: 'plan', state: 'proposed' });
     await refused([...withKey, '--replace'], 1, /in use|running/, at);
   } finally {
     await copy.close();

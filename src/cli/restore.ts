@@ -12,6 +12,7 @@ import { startEmbedded } from '#kit/db/embedded.ts';
 import { setHouseFact } from '#kit/db/facts.ts';
 import { migrate, migrationsDirectory } from '#kit/db/migrate.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { calmTargets } from '#provisioning/targets.ts';
 import { keyForRestore } from './backup-key.ts';
 import {
   type AddCommand,
@@ -58,6 +59,7 @@ async function restore(tools: Toolbox, file: string, options: Options): Promise<
   const archive = await checkArchive(file, key);
   await requireMasterKey(settings, archive);
   const place = await openPlace(tools, settings);
+  let calmed: string[];
   try {
     await requireNobodyElse(place.database);
     await prepareSchema(place, archive);
@@ -71,11 +73,16 @@ async function restore(tools: Toolbox, file: string, options: Options): Promise<
       { retries: 0 },
     );
     await place.database.migrate();
+    calmed = await place.database.transact(context, calmTargets);
   } finally {
     await place.close();
   }
   tools.note(`${file} of ${archive.createdAt} is restored: ${archive.rows.toLocaleString('en')} rows.`);
   tools.note('Everyone is signed out, mailed links are dead, and mail that was waiting is not sent again.');
+  if (calmed.length > 0)
+    tools.note(
+      `Nothing is sent to ${calmed.join(', ')} before somebody approves: look at "gatehouse plan ${calmed[0]}", then "gatehouse target mode ${calmed[0]} automatic".`,
+    );
   tools.note('API tokens and passwords are as they were then: look at "gatehouse token list".');
 }
 

@@ -97,3 +97,10 @@ export async function deletePlans(tx: Tx, application: string, subjects: readonl
 export async function deletePlansOf(tx: Tx, subject: string): Promise<void> {
   await tx.query('delete from target_plans where subject = $1', [subject]);
 }
+
+/** What was approved is proposed again. */
+export async function withdrawApprovals(tx: Tx): Promise<void> {
+  await tx.query(
+    `update target_plans set state = 'proposed', decided_by = null, decided_at = null where state = 'approved'`,
+  );
+}

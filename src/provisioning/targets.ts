@@ -14,6 +14,7 @@ import type { Net } from '#kit/net/net.ts';
 import { dropJobs } from '#kit/queue/queue.ts';
 import { createCall } from './call.ts';
 import type { Call, Connection, Connector } from './connector.ts';
+import { withdrawApprovals } from './plans.store.ts';
 import { requireSettings, type TargetSettings, type targetModes } from './settings.ts';
 import { sweepLane } from './sweep-job.ts';
 import * as store from './targets.store.ts';
@@ -132,6 +133,17 @@ export async function setMode(tx: Tx, application: string, mode: Target['mode'])
   if (target.mode === mode) return;
   await store.writeTarget(tx, { ...target, settings: { ...target.settings, mode } }, undefined);
   await record(tx, 'target.changed', { application, data: { fields: ['mode'] } });
+}
+
+/**
+ * After a restore: what is known here is older than what is there, so nothing goes by itself and no approval holds until
+ * somebody has looked. Returns the applications whose targets went by themselves.
+ */
+export async function calmTargets(tx: Tx): Promise<string[]> {
+  await withdrawApprovals(tx);
+  const automatic = (await store.listTargets(tx)).filter(({ mode }) => mode === 'automatic');
+  for (const { application } of automatic) await setMode(tx, application, 'plan');
+  return automatic.map(({ application }) => application);
 }
 
 /** A group has another name: settings that choose it by its name go on choosing it. */
