@@ -9,7 +9,7 @@ import { personPage } from '#kit/page/layout.ts';
 import { linkButton } from '#kit/page/parts.ts';
 import { chooseLocale } from '#kit/page/words.ts';
 import { pageStatus, problemWords } from './errors.ts';
-import { lookOf } from './visit.ts';
+import { accountSlotOf, lookOf } from './visit.ts';
 import { words } from './words.ts';
 
 export interface RenderedError {
@@ -72,6 +72,7 @@ export function errorPage(
     lede: html`<span id="problem">${problemWords(locale)(code)}</span>`,
     nonce: request.nonce || 'none',
     locale,
+    account: accountSlotOf(request),
     body: html`${linkButton({ label: say('goHome'), url: home, style: 'quiet', full: true })}
       <div class="aside-actions">
         ${community.contact ? html`<p>${say.html('writeTo', { contact: contactLink(community.contact) })}</p>` : ''}

@@ -36,6 +36,14 @@ export interface Visit {
   formToken: Html;
 }
 
+const visits = new WeakMap<FastifyRequest, Visit>();
+
+/** The way out for whoever this request came from, as far as it was read who that is: for the page of a refusal. */
+export function accountSlotOf(request: FastifyRequest): AccountSlot | undefined {
+  const here = visits.get(request);
+  return here && accountSlot(here);
+}
+
 /** Reads who is here in one transaction. */
 export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<Visit> {
   const token = needs.cookies.read(request, 'session');
@@ -49,7 +57,7 @@ export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<
   const locale = person?.locale
     ? chooseLocale(person.locale, availableLocales())
     : chooseLocale(request.headers['accept-language'], availableLocales());
-  return {
+  const here: Visit = {
     request,
     community: found.settings,
     locale,
@@ -66,6 +74,8 @@ export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<
       : anonymous,
     formToken: formField(request),
   };
+  visits.set(request, here);
+  return here;
 }
 
 /** Without a session cookie there is only the community to read. */

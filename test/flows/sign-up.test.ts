@@ -118,3 +118,26 @@ test('recovery by mail sets a new password and ends every session', async () => 
   assert.match((await platform.visitor().signIn('ada.b', 'seven lanterns float')).url, /\/account$/);
   assert.equal((await platform.visitor().open(link)).status, 410);
 });
+
+test('whoever meets a refusal while signed in can sign out or switch the account there', async (t) => {
+  const platform = await startPlatform();
+  t.after(() => platform.stop());
+  const ada = platform.visitor();
+  await ada.open('/sign-up');
+  await ada.submit(person, '/sign-up');
+  const [mail] = await platform.mailTo('Ada.B@example.org');
+  await ada.submit({ code: /\b\d{6}\b/.exec(mail!.text)![0] }, '/verify/code');
+  for (const [url, status] of [
+    ['/admin', 403],
+    ['/go/nowhere', 404],
+    ['/verify?token=x', 400],
+  ] as const) {
+    const seen = await ada.open(url);
+    assert.equal(seen.status, status, url);
+    assert.match(seen.text, /Ada Byron/, url);
+    assert.match(seen.text, /action="\/switch-account"/, url);
+  }
+  assert.doesNotMatch((await platform.visitor().open('/verify?token=x')).text, /action="\/switch-account"/);
+  await ada.open('/admin');
+  assert.match((await ada.submit({}, '/sign-out')).text, /You are signed out/);
+});
