@@ -142,8 +142,10 @@ async function showBrake(
   note(
     engaged
       ? `The brake is on since ${shortTime(engaged.since)}: ${engaged.why}`
-      : `The brake is off. It holds from ${limits.count} accounts or ${limits.share * 100} % of ${limits.accounts} within ${limits.windowMinutes} minutes.`,
+      : `The brake is off. It holds what goes beyond ${limits.count} accounts, or beyond ${limits.share * 100} % of ${limits.accounts}, within ${limits.windowMinutes} minutes.`,
   );
+  if (engaged && held.length === 0)
+    note(`Nothing waits any more. \`gatehouse target brake ${plainLine(app)} --approve all\` takes it off.`);
   print(
     table(
       ['WHO', 'WHAT', 'SINCE', 'WHY'],

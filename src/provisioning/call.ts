@@ -30,6 +30,9 @@ export interface CallContext {
 
 type CallNeeds = Pick<ProvisioningNeeds, 'database' | 'net' | 'clock' | 'log'>;
 
+const permit =
+  'If it is in a private network, name it in outboundAllow and restart; then let the target go on (release).';
+
 const largestAnswer = 16 * 1024 * 1024;
 
 /** Makes the way out to a target for one piece of work, at the pace of its settings. */
@@ -64,7 +67,8 @@ export function createCallAt(needs: CallNeeds, context: CallContext): Call {
       if (!(error instanceof NetRefused)) throw error;
       if (error.code === 'not-allowed') {
         await trace({ failure: error.message });
-        throw new Stop('refused', error.message);
+        // The same for everybody there: the target is held, rather than each person set aside.
+        throw new Stop('credentials', `${error.message} ${permit}`);
       }
       const pause = await noteOutage(needs.database, context.application, probe);
       await trace({ failure: error.message });

@@ -153,7 +153,8 @@ export class Retry extends Error {
 /**
  * Trying again will not help.
  * - `clash`: a name or address belongs to another account there (409). `gone`: what we held is no longer there.
- * - `refused`: the target refuses this content. `impossible`: it cannot do this. `credentials`: it refuses us altogether.
+ * - `refused`: the target refuses this content. `impossible`: it cannot do this. `credentials`: it refuses us altogether,
+ * or its address may not be used: the target is held.
  */
 export class Stop extends Error {
   override name = 'Stop';

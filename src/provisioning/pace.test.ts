@@ -236,7 +236,7 @@ test('the timeline has request and answer, and no secret', async () => {
   assert.deepEqual(Object(entry?.response).status, 201);
 });
 
-test('a private address that nobody permitted is refused for good', async () => {
+test('a private address that nobody permitted is no matter of one person: the target is held, and the reason says what to do', async () => {
   const app = await aTarget('pace-private');
   const call = createCallAt(
     { database, net: createNet({ allow: [], log, connectMs: 300 }), clock, log },
@@ -244,6 +244,6 @@ test('a private address that nobody permitted is refused for good', async () => 
   );
   await assert.rejects(
     call({ method: 'GET', url: new URL('http://127.0.0.1:9/') }),
-    (error) => error instanceof Stop || error instanceof Retry,
+    (error) => error instanceof Stop && error.code === 'credentials' && /outboundAllow/.test(error.message),
   );
 });
