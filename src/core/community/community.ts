@@ -78,7 +78,9 @@ export const communitySettings = z.strictObject({
         .max(200)
         .refine(isPattern, 'must be a regular expression (RE2 syntax, without look-around)')
         .default('^[a-z][a-z0-9.]{2,20}$')
-        .describe('Rule for new user names (RE2 syntax: no look-around); names that were imported are never checked again.'),
+        .describe(
+          'Rule for new user names (RE2 syntax: no look-around); names that were imported are never checked again.',
+        ),
       hint: z.string().max(200).default('3 to 21 small letters, digits or dots, starting with a letter.'),
       reserved: z
         .array(z.string().max(40))

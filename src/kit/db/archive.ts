@@ -12,7 +12,14 @@ import { finished, pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { ArchiveRefused, openContent, sealContent, takeFrom } from './archive-seal.ts';
-import { makeEmpty, type Sequence, sequencesOf, setSequences, type Table, tablesOf } from './archive-tables.ts';
+import {
+  makeEmpty,
+  type Sequence,
+  sequencesOf,
+  setSequences,
+  type Table,
+  tablesOf,
+} from './archive-tables.ts';
 import type { Tx } from './tx.ts';
 
 export { ArchiveRefused, shortestKey } from './archive-seal.ts';
