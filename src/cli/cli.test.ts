@@ -33,6 +33,9 @@ let folder: string;
 let first: string;
 let embedded: Embedded;
 let database: Database;
+/** What the file of the community said before and when it was applied; every test stands on it. */
+let preview: Result;
+let applied: Result;
 
 before(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-cli-'));
@@ -42,6 +45,9 @@ before(async () => {
   process.chdir(folder);
   embedded = await attachEmbedded({ dataDirectory: first, log });
   database = await openDatabase({ connection: embedded.connection, clock: systemClock, log, poolSize: 3 });
+  await writeFile(path.join(folder, 'house.yaml'), file);
+  preview = await good(['apply', 'house.yaml', '--dry-run'], {}, start);
+  applied = await good(['apply', 'house.yaml']);
 });
 after(async () => {
   await database.close();
@@ -144,10 +150,7 @@ people:
 `;
 
 test('a file is applied, a token made, people and apps and events are listed', async () => {
-  await writeFile(path.join(folder, 'house.yaml'), file);
-  const preview = await good(['apply', 'house.yaml', '--dry-run'], {}, start);
   assert.match(preview.err, /would be made; nothing was changed/);
-  const applied = await good(['apply', 'house.yaml']);
   assert.match(applied.out, /Add ada with ada@example.org/);
   assert.match(applied.out, /The secret of wiki, shown this once: [\w-]{43}\n/);
   const piped = await good(['apply', '-', '--json'], { input: file }, start);
@@ -371,17 +374,8 @@ test('one wish to stop that comes as two signals stops cleanly', async () => {
 });
 
 test('lists, lengths of time and the moving line', () => {
-  assert.equal(
-    table(
-      ['A', 'LONG'],
-      [
-        ['x', 'y'],
-        ['longer', '\u001b[31mred\n'],
-      ],
-      'none',
-    ),
-    'A       LONG\nx       y\nlonger  �[31mred�',
-  );
+  const rows = [['x', 'y'], ['longer', '\u001b[31mred\n']]; // biome-ignore format: a small table
+  assert.equal(table(['A', 'LONG'], rows, 'none'), 'A       LONG\nx       y\nlonger  �[31mred�');
   assert.equal(table(['A'], [], 'none'), 'none');
   assert.deepEqual(['90m', '12h', '30d', '2w'].map(parseDuration), [5400, 43_200, 2_592_000, 1_209_600]);
   for (const wrong of ['', '30', 'd', '0d', '-1d', '1y', '1e3d'])
