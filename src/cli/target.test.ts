@@ -97,6 +97,27 @@ test('approved, sent, told: the timeline answers whether a user was pushed', asy
   assert.match((await good(['target', 'timeline', 'jira', 'grace'])).out, /said no/);
 });
 
+test('which records stand for an account is said, and one is cut from it', async () => {
+  const [record] = jira.state.users();
+  const { out } = await good(['target', 'records', 'jira', 'ada', '--json']);
+  assert.deepEqual(JSON.parse(out), [
+    { directoryId: jira.directoryId, scimUserId: record?.id, email: `ada@${aliasDomain}` },
+  ]);
+  assert.match((await good(['target', 'records', 'jira', `ada@${aliasDomain}`])).out, new RegExp(record!.id));
+  assert.equal((await run(['target', 'records', 'jira', 'ada', '--unlink', 'nosuch', '--yes'])).status, 1);
+  assert.equal(
+    (await run(['target', 'records', 'jira', 'ada', '--unlink', record!.id])).status,
+    2,
+    'asked for --yes',
+  );
+  const cut = await good(['target', 'records', 'jira', 'ada', '--unlink', record!.id, '--yes']);
+  assert.match(cut.err, /is cut from its account/);
+  assert.match((await good(['target', 'records', 'jira', 'ada'])).out, /No record stands for it/);
+  await good(['target', 'replay', 'jira', 'ada']);
+  await platform.settle();
+  assert.match((await good(['target', 'timeline', 'jira', 'ada'])).out, /is not linked to it any more/);
+});
+
 test('targets are listed, shown, set, put into a mode and given credentials that are never printed', async () => {
   assert.match((await good(['target', 'list'])).out, /jira +atlassian +plan/);
   const [one] = JSON.parse((await good(['target', 'list', '--json'])).out);

@@ -26,6 +26,7 @@ import { type AddCommand, CommandRefused, commandContext, type Toolbox, UsageErr
 import { json, plainLine, shortTime, table } from './table.ts';
 import { decideCommands } from './target-decide.ts';
 import { targetPeopleCommands } from './target-people.ts';
+import { recordCommands } from './target-records.ts';
 
 /** The target of an app; says what there is when there is no such one. */
 export async function targetNamed(tx: Tx, application: string): Promise<Target> {
@@ -79,6 +80,7 @@ export const targetCommand: AddCommand = (program, tools) => {
   simpleCommands(target, tools);
   decideCommands(target, tools);
   targetPeopleCommands(target, tools);
+  recordCommands(target, tools);
 };
 
 function simpleCommands(target: Parameters<AddCommand>[0], tools: Toolbox): void {

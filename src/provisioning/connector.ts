@@ -179,6 +179,23 @@ export interface Opening<Options = unknown> {
   call: Call;
 }
 
+/** A record of the target that stands for an account behind it. */
+export interface RecordLink {
+  directoryId?: string;
+  scimUserId?: string;
+  email?: string;
+}
+
+/** For operators, where accounts stand behind the records of a target (Atlassian). */
+export interface RecordHelp {
+  linksOf(accountId: string): Promise<RecordLink[]>;
+  linksForEmail(email: string): Promise<RecordLink[]>;
+  /** Cuts one record from its account. */
+  unlink(directoryId: string, scimUserId: string): Promise<void>;
+  /** Deletes every record of a managed account in all directories; groups must be pushed again. */
+  deleteRecords(accountId: string): Promise<void>;
+}
+
 /** A target that is being spoken to. */
 export interface Connection {
   /** What this target can do less than its kind, by its options; laid over the connector's capabilities. */
@@ -200,6 +217,7 @@ export interface Connection {
   applyGroup(step: GroupStep): Promise<RemoteGroup | undefined>;
   /** Compares the live target with its profile; writes only with `write`, the user name of a test account. */
   check?(options: { write?: string }): Promise<Finding[]>;
+  records?: RecordHelp;
 }
 
 export interface Capabilities {

@@ -128,7 +128,16 @@ function openAtlassian(opening: Opening<AtlassianOptions>): Connection {
     creation: (desired) => creationOf(desired, judge, facts),
     moreChecks: (input) => atlassianChecks(input, opening, known.domains),
   });
-  return { ...connection, applyGroup: (step) => applyGroup(connection, step) };
+  return {
+    ...connection,
+    applyGroup: (step) => applyGroup(connection, step),
+    records: {
+      linksOf: async (accountId) => openOrganisation(opening).linksOf(accountId),
+      linksForEmail: async (email) => openOrganisation(opening).linksForEmail(email),
+      unlink: async (directory, record) => openOrganisation(opening).unlink(directory, record),
+      deleteRecords: async (accountId) => openOrganisation(opening).deleteRecords(accountId),
+    },
+  };
 }
 
 function directoryAddress({ baseUrl, apiUrl, directoryId }: AtlassianOptions): URL {

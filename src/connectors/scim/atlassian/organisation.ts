@@ -1,27 +1,14 @@
 /** The organisation's own interface beside the directory: domains, invitations, links between records and accounts. */
 
 import { createExchange, type Exchange, isObject, type Json, own } from '#connectors/scim/exchange.ts';
-import { type Opening, Retry, Stop } from '#provisioning/connector.ts';
+import { type Opening, type RecordHelp, type RecordLink, Retry, Stop } from '#provisioning/connector.ts';
 import type { Domain, DomainState } from './domains.ts';
 import type { AtlassianOptions } from './options.ts';
 
-export interface ScimLink {
-  directoryId?: string;
-  scimUserId?: string;
-  email?: string;
-}
-
-export interface Organisation {
+export interface Organisation extends RecordHelp {
   domains(): Promise<Domain[]>;
   /** Invites one address to the products and groups of the options. Inviting again is harmless. */
   invite(email: string): Promise<undefined>;
-  /** Records linked to an Atlassian account. */
-  linksOf(accountId: string): Promise<ScimLink[]>;
-  linksForEmail(email: string): Promise<ScimLink[]>;
-  /** Cuts one record from its account. */
-  unlink(directoryId: string, scimUserId: string): Promise<void>;
-  /** Deletes every record of a managed account in all directories; groups must be pushed again. */
-  deleteRecords(accountId: string): Promise<void>;
 }
 
 const mostPages = 100;
@@ -124,7 +111,7 @@ function nextCursor(json: Json): string | undefined {
   return base?.searchParams.get('cursor') ?? (/[/?]/.test(next) ? undefined : next);
 }
 
-function linksIn(json: unknown): ScimLink[] {
+function linksIn(json: unknown): RecordLink[] {
   const list = isObject(json) ? (own(json, 'data') ?? own(json, 'links') ?? own(json, 'scimLinks')) : json;
   if (!Array.isArray(list)) return [];
   const text = (entry: Json, ...names: string[]) =>
@@ -137,6 +124,6 @@ function linksIn(json: unknown): ScimLink[] {
       ...(directoryId ? { directoryId } : {}),
       ...(scimUserId ? { scimUserId } : {}),
       ...(email ? { email } : {}),
-    } as ScimLink;
+    } as RecordLink;
   });
 }
