@@ -240,7 +240,8 @@ test('after a plan is applied there is nothing left to do, whatever was there', 
 
 test('who it is: external id before user name before address; never somebody else', () => {
   const account = (id: string, externalId?: string): RemoteAccount => ({ ...there, id, externalId });
-  const self = { person: 'p1', externalId: 'x1' };
+  const email = String(there.attributes.email ?? '').toLowerCase();
+  const self = { person: 'p1', externalId: 'x1', addresses: new Set([email]) };
   const strongest = correlate(
     [
       { account: account('a3'), by: 'email' },
@@ -260,6 +261,29 @@ test('who it is: external id before user name before address; never somebody els
   const carried = [{ account: account('a1', 'x2'), by: 'userName' as const }];
   assert.equal(correlate(carried, new Map(), self, new Set(['x2'])).kind, 'disputed');
   assert.equal(correlate(carried, new Map(), self).kind, 'one', 'an id that is not ours is no obstacle');
+});
+
+test('a user name alone takes no account over: its address must be one of this person’s', () => {
+  const self = {
+    person: 'p1',
+    externalId: 'x1',
+    addresses: new Set(['ada@example.org', 'ada@people.example.org']),
+  };
+  const found = (email: string | null, by: 'userName' | 'externalId' = 'userName', externalId?: string) =>
+    correlate(
+      [{ account: { id: 'a1', externalId, active: true, attributes: { email } }, by }],
+      new Map(),
+      self,
+    ).kind;
+  assert.equal(found('Ada@example.org'), 'one', 'a proved address of theirs');
+  assert.equal(found('ada@people.example.org'), 'one', 'their alias mailbox');
+  assert.equal(found(null), 'one', 'the target does not tell');
+  assert.equal(found('somebody@example.net'), 'disputed');
+  assert.equal(
+    found('somebody@example.net', 'externalId', 'x1'),
+    'one',
+    'what we made is ours whatever it was changed to',
+  );
 });
 
 test('an approval holds for exactly what was approved, and for the rest of it once begun', () => {

@@ -3,8 +3,10 @@
  * person is a list of one. Asks nothing of the target; what is there is handed in, or taken from the last listing.
  */
 import { defaultChoice } from '#core/aliases/account-choices.ts';
+import { listMailboxes } from '#core/aliases/mailboxes.ts';
 import { type Application, requireApplication } from '#core/applications/applications.ts';
 import { groupKey, groupsOf } from '#core/groups/groups.ts';
+import { listAddresses } from '#core/people/people.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { Candidate, Capabilities, Connection, Connector, Desired, RemoteAccount } from './connector.ts';
@@ -26,6 +28,8 @@ export interface Situation {
   desired?: Desired;
   problem?: string;
   link?: Link;
+  /** Every address that is theirs: proved, alias mailboxes, and what the mapping says; in small letters. */
+  addresses: ReadonlySet<string>;
 }
 
 /** What is there, as far as it is known. */
@@ -80,10 +84,11 @@ export async function situationsOf(
   people: readonly string[],
 ): Promise<Situation[]> {
   const connector = connectorOf(needs, target);
-  const [profiles, groups, known] = await Promise.all([
+  const [profiles, groups, known, proved] = await Promise.all([
     profilesFor(tx, needs.secrets, application, people),
     groupsOf(tx, people),
     links.linksOf(tx, target.application, people),
+    provedAddresses(tx, people),
   ]);
   const byPerson = new Map(profiles.map((profile) => [profile.person, profile]));
   return people.map((person): Situation => {
@@ -97,16 +102,28 @@ export async function situationsOf(
     // An account keeps the external id it was made with.
     const given = link?.remoteId !== undefined || link?.attemptedAt !== undefined;
     const externalId = given || !profile ? (link?.externalId ?? '') : profile.subject;
-    const base = { person, profile, link, externalId, ...standing };
+    const addresses = proved.get(person) ?? new Set<string>();
+    const base = { person, profile, link, externalId, addresses, ...standing };
     if (!profile || standing.standing === 'out') return base;
     const active = standing.standing === 'active';
     const desired = desiredFor(target, connector, profile, { externalId, active });
     // Switching off must not wait for a mapping.
     if (isMappingProblem(desired)) return active ? { ...base, problem: desired.problem } : base;
+    const { email } = desired.attributes;
+    if (typeof email === 'string') addresses.add(email.toLowerCase());
     // Where the app expects mailboxes, an own account is what the person decided; elsewhere it says nothing.
     const own = profile.accountChoice === 'own' && defaultChoice(application) === 'mailbox';
     return { ...base, desired: own ? { ...desired, own } : desired };
   });
+}
+
+async function provedAddresses(tx: Tx, people: readonly string[]): Promise<Map<string, Set<string>>> {
+  const proved = new Map(people.map((person) => [person, new Set<string>()]));
+  for (const { person, address, verifiedAt } of await listAddresses(tx, people))
+    if (verifiedAt) proved.get(person)?.add(address.toLowerCase());
+  for (const [person, mailboxes] of await listMailboxes(tx, people))
+    for (const { address } of mailboxes) proved.get(person)?.add(address.toLowerCase());
+  return proved;
 }
 
 /** What this target can do, its own options counted. */
