@@ -1,0 +1,111 @@
+/** Every page there is, used: by keyboard, without scripts, small, large, in other colours and languages. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { addLocale } from '#kit/page/words.ts';
+import { axe, openPage, screenshot, sideways, tabThrough, weigh } from '#test/browser.ts';
+import { communityWith, passwords } from './gallery-community.ts';
+import { german } from './gallery-german.ts';
+import { browser, gallery, lookAtAll, skip, wanted } from './gallery-looks.ts';
+import { signIn, views } from './gallery-views.ts';
+
+test('a refusal is answered with its status', { skip }, async (t) => {
+  const statuses = new WeakMap<Page, number>();
+  await lookAtAll(t, { scripts: false }, async (page, view) => {
+    if (!statuses.has(page)) {
+      page.on('response', (response) => {
+        if (response.request().isNavigationRequest()) statuses.set(page, response.status());
+      });
+      await view.open(page, gallery);
+    }
+    assert.equal(statuses.get(page), view.status ?? 200);
+  });
+});
+
+test('every page can be used with the keyboard alone', { skip }, async (t) => {
+  await lookAtAll(t, {}, async (page) => {
+    const { missed, blind, first } = await tabThrough(page);
+    assert.deepEqual(missed, [], 'visible and never reached');
+    assert.deepEqual(blind, [], 'focused without a ring');
+    assert.match(first, /class="skip/);
+    await page.locator('.skip').focus();
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'main');
+  });
+});
+
+test('every page still fits at 320 px, and at 200 % of text and page', { skip }, async (t) => {
+  for (const width of [320, 640]) {
+    await lookAtAll(t, { width, height: 450, touch: false }, async (page) => {
+      assert.equal(await sideways(page), 0, `at ${width} px`);
+      await page.evaluate(() => {
+        document.documentElement.style.fontSize = '200%';
+      });
+      if (width === 640) assert.equal(await sideways(page), 0, 'with letters of twice the size');
+    });
+  }
+});
+
+test('the sign-in page weighs at most 30 KB as transferred, with everything it loads', { skip }, async () => {
+  const page = await openPage(browser);
+  const { bytes, files } = await weigh(page, `${gallery.origin}/sign-in`);
+  assert.ok(files >= 4, `page, styles, script and icon: ${files}`);
+  assert.ok(bytes <= 30 * 1024, `${bytes} bytes`);
+  await page.context().close();
+});
+
+test('password managers find the name beside every password', { skip }, async () => {
+  const page = await openPage(browser);
+  const hints: string[] = [];
+  page.on('console', (message) => {
+    if (message.text().includes('[DOM]')) hints.push(message.text());
+  });
+  const withPassword = wanted.filter((view) => /^(?:sign-in|sign-up|new-password|password)$/.test(view.name));
+  for (const view of withPassword) {
+    if (view.who === 'ada') await signIn(page, gallery, 'ada', passwords.ada);
+    await view.open(page, gallery);
+    const name = page.locator('form:has([type="password"]) input[autocomplete="username"]');
+    assert.equal(await name.count(), 1, view.name);
+    assert.equal(await name.getAttribute('type'), 'text', view.name);
+  }
+  assert.deepEqual(hints, []);
+  await page.context().close();
+});
+
+test("the community's colour can be read in both themes, whatever it is", { skip }, async () => {
+  for (const accent of ['#ffd400', '#7a003c', '#00e0a0']) {
+    await gallery.apply(communityWith(`accent: "${accent}"`));
+    for (const scheme of ['light', 'dark'] as const) {
+      const page = await openPage(browser, { scheme });
+      await page.goto(`${gallery.origin}/sign-in`);
+      assert.deepEqual(await axe(page), [], `${accent} ${scheme}`);
+      await screenshot(page, `pages/accent-${accent.slice(1)}-sign-in-${scheme}`);
+      await signIn(page, gallery, 'root', passwords.root);
+      await page.goto(`${gallery.origin}/admin`);
+      assert.deepEqual(await axe(page), [], `${accent} ${scheme}`);
+      await page.context().close();
+    }
+  }
+});
+
+test('long German words fit a phone, and Arabic stands on the right', { skip }, async () => {
+  await gallery.apply(communityWith());
+  addLocale('de', german);
+  addLocale('ar', { signon: { signIn: 'تسجيل الدخول' }, account: { title: 'حسابك' } });
+  for (const locale of ['de', 'ar']) {
+    for (const width of [360, 1280]) {
+      const page = await openPage(browser, { width, locale });
+      for (const name of ['sign-in', 'sign-up-errors', 'check-your-mail', 'error-404', 'account', 'apps']) {
+        const view = views.find((one) => one.name === name)!;
+        if (name === 'account') await signIn(page, gallery, 'ada', passwords.ada);
+        await view.open(page, gallery);
+        await screenshot(page, `pages/${name}-${locale}-${width}`);
+        assert.equal(await sideways(page), 0, `${name} in ${locale} at ${width} px`);
+        assert.equal(await page.locator('html').getAttribute('lang'), locale);
+      }
+      const mark = await page.locator('.brand svg').boundingBox();
+      assert.equal((mark?.x ?? 0) > width / 2, locale === 'ar', 'the mark stands where reading begins');
+      await page.context().close();
+    }
+  }
+});
