@@ -18,7 +18,7 @@ import { joinTestServer, type TestServer } from '../test/server.ts';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 /** Two test files at a time: tests wait on a database more than they compute. */
 const atOnce = 2;
-const longestFileMs = 900_000;
+const longestFileMs = 600_000;
 
 interface Tally {
   passed: number;

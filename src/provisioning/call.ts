@@ -99,14 +99,34 @@ async function send(needs: CallNeeds, context: CallContext, request: Request): P
 
 function readResponse(fetched: Fetched): Response {
   const text = fetched.text();
-  let json: unknown;
-  try {
-    json = text === '' ? undefined : JSON.parse(text);
-  } catch {
-    json = undefined;
-  }
-  return { status: fetched.status, headers: fetched.headers, text, json };
+  return { status: fetched.status, headers: fetched.headers, text, json: readJson(text) };
 }
+
+const deepestAnswer = 64;
+
+/**
+ * What a target says ends in our tables, which take neither NUL nor half a character: cleaned here, once, for every
+ * connector. An answer nested deeper than anyone needs is none.
+ */
+function readJson(text: string): unknown {
+  try {
+    return text === '' ? undefined : clean(JSON.parse(text), 0);
+  } catch {
+    return undefined;
+  }
+}
+
+function clean(value: unknown, depth: number): unknown {
+  if (depth > deepestAnswer) throw new RangeError('nested too deeply');
+  if (typeof value === 'string') return cleanText(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((one) => clean(one, depth + 1));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, one]) => [cleanText(name), clean(one, depth + 1)]),
+  );
+}
+
+const cleanText = (text: string) => text.replaceAll('\0', '\ufffd').toWellFormed();
 
 /** What the status alone decides; the rest is the connector's to judge. */
 async function judge(

@@ -247,3 +247,28 @@ test('a private address that nobody permitted is no matter of one person: the ta
     (error) => error instanceof Stop && error.code === 'credentials' && /outboundAllow/.test(error.message),
   );
 });
+
+test('an answer nobody could keep is kept all the same: cut, cleaned in its names too, its status readable', async () => {
+  const app = await aTarget('pace-hostile');
+  const wide = Array.from({ length: 100 }, () => Array.from({ length: 100 }, () => 'x'.repeat(100)));
+  const answers = [
+    `{"a\\u0000b": "c\\u0000d", "\\ud800": "\\udfff"}`,
+    JSON.stringify({ ['k'.repeat(100_000)]: wide, wide }),
+    '['.repeat(100_000) + ']'.repeat(100_000),
+  ];
+  let at = 0;
+  const url = await listening((_request, response) => {
+    response.writeHead(200).end(answers[at]);
+  });
+  for (at = 0; at < answers.length; at += 1) {
+    const { json } = await callAt(app)({ method: 'GET', url });
+    // What a connector hands on ends in jsonb columns.
+    await database.query('select $1::jsonb', [JSON.stringify(json ?? null)]);
+  }
+  const kept = await entries(app);
+  assert.equal(kept.length, answers.length);
+  for (const { response } of kept) {
+    assert.equal(Object(response).status, 200);
+    assert.ok(JSON.stringify(response).length < 60_000);
+  }
+});

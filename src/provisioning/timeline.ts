@@ -69,31 +69,44 @@ function shown(entry: NewEntry): NewEntry {
 
 const secretName = /pass(word|phrase)?$|secret|token|authorization|cookie|signature|api-?key|credential/i;
 const longestText = 4000;
+const longestName = 200;
+const mostCharacters = 20_000;
 const deepest = 8;
 const mostMembers = 100;
 
-/** The same value without secrets, not too long and not too deep, as JSON takes it. */
-export function readable(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return cut(value);
+/**
+ * The same value without secrets, as the database takes it, and no larger than anyone reads: what a target answers is
+ * not ours to trust, and every exchange is kept.
+ */
+export function readable(value: unknown, depth = 0, budget = { characters: mostCharacters }): unknown {
+  budget.characters -= 10;
+  if (budget.characters <= 0) return '…';
+  if (typeof value === 'string') {
+    const text = cut(value, Math.min(longestText, budget.characters));
+    budget.characters -= text.length;
+    return text;
+  }
   if (typeof value !== 'object' || value === null) return value;
   if (depth >= deepest) return '…';
   if (Array.isArray(value)) {
-    const members = value.slice(0, mostMembers).map((one) => readable(one, depth + 1));
+    const members = value.slice(0, mostMembers).map((one) => readable(one, depth + 1, budget));
     return value.length > mostMembers ? [...members, `… ${value.length - mostMembers} more`] : members;
   }
   const members = Object.entries(value).slice(0, mostMembers);
   return Object.fromEntries(
-    members.map(([key, one]) => [
-      key,
-      secretName.test(key) && one !== null ? '[removed]' : readable(one, depth + 1),
-    ]),
+    members.map(([key, one]) => {
+      const name = cut(key, longestName);
+      budget.characters -= name.length;
+      const secret = secretName.test(key) && one !== null;
+      return [name, secret ? '[removed]' : readable(one, depth + 1, budget)];
+    }),
   );
 }
 
 /** NUL and half characters are no text for the database. */
-function cut(text: string): string {
+function cut(text: string, most: number): string {
   const clean = text.replaceAll('\0', '\ufffd').toWellFormed();
-  return clean.length > longestText ? `${clean.slice(0, longestText)}… (${clean.length} characters)` : clean;
+  return clean.length > most ? `${clean.slice(0, most).toWellFormed()}… (${clean.length} characters)` : clean;
 }
 
 /** Entries of one subject at one target, newest first. */
