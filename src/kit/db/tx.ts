@@ -80,6 +80,7 @@ export function openTx(
     now: () => new Date(began),
     get client() {
       // What streams cannot share the line with other statements.
+      if (underWay.size > 0) throw new Error('Other statements of this transaction are still under way.');
       (client as Pipelined).pipeline = false;
       return client;
     },
