@@ -1,4 +1,5 @@
 /** A database with an application that is a target, the model behind it, and people. */
+import type { TestContext } from 'node:test';
 import { applicationSettings, saveApplication } from '#core/applications/applications.ts';
 import { join } from '#core/lifecycle/join.ts';
 import { newId } from '#kit/crypto/ids.ts';
@@ -97,3 +98,13 @@ export async function provisioningStage(settings: Record<string, unknown> = {}, 
 }
 
 export type ProvisioningStage = Awaited<ReturnType<typeof provisioningStage>>;
+
+/** A stage for one test, taken down after it. */
+export async function stageFor(
+  t: TestContext,
+  ...given: Parameters<typeof provisioningStage>
+): Promise<ProvisioningStage> {
+  const made = await provisioningStage(...given);
+  t.after(() => made.close());
+  return made;
+}

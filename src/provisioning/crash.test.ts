@@ -4,16 +4,8 @@ import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { changeNames } from '#core/people/people.ts';
+import { inTheEnd as eventually } from '#test/eventually.ts';
 import { masterKey, type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
-
-async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
-  for (let tries = 0; tries < 1200; tries += 1) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    await sleep(25);
-  }
-  throw new Error('It did not happen within thirty seconds.');
-}
 
 /**
  * A worker in a process of its own. `fault` is what it does to itself when the target has answered that an account was

@@ -1,29 +1,11 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'node:test';
 import { addGroup, addMembers, changeGroup, removeGroup, removeMembers } from '#core/groups/groups.ts';
 import { leave } from '#core/lifecycle/leave.ts';
-import { type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
+import { eventually } from '#test/eventually.ts';
+import { type ProvisioningStage, stageFor } from '#test/provisioning.ts';
 import { Retry } from './connector.ts';
 import { findGroupLink } from './groups.store.ts';
-
-async function stage(
-  t: TestContext,
-  ...given: Parameters<typeof provisioningStage>
-): Promise<ProvisioningStage> {
-  const made = await provisioningStage(...given);
-  t.after(() => made.close());
-  return made;
-}
-
-async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    await sleep(25);
-  }
-  throw new Error('It did not happen within ten seconds.');
-}
 
 const crewOf = (s: ProvisioningStage, name = 'Crew') =>
   [...s.model.groups.values()].find((one) => one.name === name);
@@ -31,7 +13,7 @@ const newGroup = (s: ProvisioningStage, name: string) =>
   s.during(async (tx) => (await addGroup(tx, { name, origin: 'test' })).id);
 
 test('groups come after people: whoever has no account yet joins when theirs is there; changes in batches', async (t) => {
-  const s = await stage(t, { groups: 'all' });
+  const s = await stageFor(t, { groups: 'all' });
   let closed = true;
   s.model.before = (asked) => {
     if (closed && asked.op === 'apply') throw new Retry('Later.', { kind: 'later', afterSeconds: 0.2 });
@@ -61,7 +43,7 @@ test('groups come after people: whoever has no account yet joins when theirs is 
 });
 
 test('only the groups that were chosen, under the names the app knows; a removed one goes', async (t) => {
-  const s = await stage(t, { groups: ['CREW'] });
+  const s = await stageFor(t, { groups: ['CREW'] });
   const running = await s.start();
   const [crew, other] = [await newGroup(s, 'Crew'), await newGroup(s, 'Other')];
   const ada = await s.person('ada');
@@ -78,7 +60,7 @@ test('only the groups that were chosen, under the names the app knows; a removed
 });
 
 test('a group that was there is adopted, and stays when ours is removed, without those we put in', async (t) => {
-  const s = await stage(t, { groups: 'all' });
+  const s = await stageFor(t, { groups: 'all' });
   s.model.groups.set('old', { id: 'old', name: 'Crew', members: ['stranger'] });
   const running = await s.start();
   const crew = await newGroup(s, 'Crew');
@@ -93,7 +75,7 @@ test('a group that was there is adopted, and stays when ours is removed, without
 });
 
 test('a rename where names can change is a rename', async (t) => {
-  const s = await stage(t, { groups: 'all' });
+  const s = await stageFor(t, { groups: 'all' });
   const running = await s.start();
   const crew = await newGroup(s, 'Crew');
   await eventually(() => crewOf(s));
@@ -107,7 +89,7 @@ test('a rename where names can change is a rename', async (t) => {
 });
 
 test('a rename where names cannot change, cut off at every step: one group of the new name, everybody in it, the old one gone', async (t) => {
-  const s = await stage(t, { groups: 'all' }, { capabilities: { renameGroup: false, membersBatch: 2 } });
+  const s = await stageFor(t, { groups: 'all' }, { capabilities: { renameGroup: false, membersBatch: 2 } });
   const running = await s.start();
   const crew = await newGroup(s, 'Crew');
   const people: string[] = [];
@@ -141,7 +123,7 @@ test('a rename where names cannot change, cut off at every step: one group of th
 });
 
 test('who is switched off keeps the groups there; who is deleted is in none', async (t) => {
-  const s = await stage(t, { groups: 'all', leaver: { rule: 'delete', deleteAfterDays: 0 } });
+  const s = await stageFor(t, { groups: 'all', leaver: { rule: 'delete', deleteAfterDays: 0 } });
   const running = await s.start();
   const crew = await newGroup(s, 'Crew');
   const [ada, bob] = [await s.person('ada'), await s.person('bob')];

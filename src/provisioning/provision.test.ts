@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assignAliases } from '#core/aliases/aliases.ts';
 import { addGroup, addMembers } from '#core/groups/groups.ts';
@@ -8,29 +8,12 @@ import { activate } from '#core/lifecycle/activate.ts';
 import { leave } from '#core/lifecycle/leave.ts';
 import { changeNames } from '#core/people/people.ts';
 import { deadJobs, enqueue, replayDead } from '#kit/queue/queue.ts';
-import { type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
+import { eventually } from '#test/eventually.ts';
+import { type ProvisioningStage, stageFor } from '#test/provisioning.ts';
 import { Retry, Stop } from './connector.ts';
 import { subjectJob } from './intake.ts';
 import { preview, pushNow } from './provisioning.ts';
 import { liftQuarantine, removeTarget, rewrapTargets, setMode } from './targets.ts';
-
-async function stage(
-  t: TestContext,
-  ...given: Parameters<typeof provisioningStage>
-): Promise<ProvisioningStage> {
-  const made = await provisioningStage(...given);
-  t.after(() => made.close());
-  return made;
-}
-
-async function eventually<T>(look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
-  for (let tries = 0; tries < 400; tries += 1) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    await sleep(25);
-  }
-  throw new Error('It did not happen within ten seconds.');
-}
 
 const only = (s: ProvisioningStage) => {
   assert.equal(s.model.accounts.size, 1);
@@ -38,7 +21,7 @@ const only = (s: ProvisioningStage) => {
 };
 
 test('someone who joins has an account there within moments; a change of name follows; the timeline tells it', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   const running = await s.start();
   const ada = await s.person('ada');
   const account = await eventually(() => s.model.byUserName('ada')[0]);
@@ -73,7 +56,7 @@ test('someone who joins has an account there within moments; a change of name fo
 });
 
 test('after commit the change starts at the target within two seconds when it is idle', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   await s.start();
   const delays: number[] = [];
   for (let round = 0; round < 15; round += 1) {
@@ -87,7 +70,7 @@ test('after commit the change starts at the target within two seconds when it is
 });
 
 test('what is there already is adopted; what belongs to someone else is disputed; never a second account', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   s.model.accounts.set('old', {
     id: 'old',
     active: true,
@@ -115,7 +98,7 @@ test('what is there already is adopted; what belongs to someone else is disputed
 });
 
 test('a clash the search cannot see is refused and nothing is doubled', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   s.model.before = (asked) => {
     if (asked.op === 'apply' && asked.step.do === 'create') throw new Stop('clash', 'taken');
   };
@@ -130,7 +113,7 @@ test('a clash the search cannot see is refused and nothing is doubled', async (t
 });
 
 test('F-15 the target commits and resets the connection: tried again, equal at the end, one account', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   let resets = 2;
   s.model.after = (asked) => {
     if (asked.op === 'apply' && resets-- > 0)
@@ -148,7 +131,7 @@ test('F-15 the target commits and resets the connection: tried again, equal at t
 });
 
 test('F-16 poison: set aside with its reason; others flow; later changes of that person too; replayed once, done once', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   let cured = false;
   s.model.before = (asked) => {
     if (asked.op !== 'apply' || cured) return;
@@ -181,7 +164,7 @@ test('F-16 poison: set aside with its reason; others flow; later changes of that
 });
 
 test('F-16 a 500 for one person alone ends in the dead letters; an outage for all never does', async (t) => {
-  const s = await stage(t, { attempts: 3 });
+  const s = await stageFor(t, { attempts: 3 });
   let outage = true;
   s.model.before = (asked) => {
     if (asked.op !== 'apply' || !('desired' in asked.step)) return;
@@ -200,7 +183,7 @@ test('F-16 a 500 for one person alone ends in the dead letters; an outage for al
 });
 
 test('F-17 three renames and a lock race over two workers: the last name and switched off', async (t) => {
-  const s = await stage(t, { brake: { count: 1000, share: 1 } });
+  const s = await stageFor(t, { brake: { count: 1000, share: 1 } });
   await s.start();
   const second = await s.start();
   s.model.before = () => sleep(randomInt(15));
@@ -232,7 +215,7 @@ test('F-17 three renames and a lock race over two workers: the last name and swi
 });
 
 test('leavers: spam is switched off at once; deleted when the days are over; who comes back is switched on', async (t) => {
-  const s = await stage(t, { leaver: { rule: 'delete', deleteAfterDays: 30 } });
+  const s = await stageFor(t, { leaver: { rule: 'delete', deleteAfterDays: 30 } });
   const running = await s.start();
   const ada = await s.person('ada');
   const bob = await s.person('bob');
@@ -266,7 +249,7 @@ test('leavers: spam is switched off at once; deleted when the days are over; who
 });
 
 test('the erased are switched off there, and nothing of them is kept but ids', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   const running = await s.start();
   const ada = await s.person('ada');
   await running.settle();
@@ -283,7 +266,7 @@ test('the erased are switched off there, and nothing of them is kept but ids', a
 });
 
 test('scope: the unverified and those outside the groups are nowhere; joining a group brings them', async (t) => {
-  const s = await stage(t, { scope: { groups: ['Crew'] } });
+  const s = await stageFor(t, { scope: { groups: ['Crew'] } });
   const running = await s.start();
   const group = await s.during((tx) => addGroup(tx, { name: 'crew', origin: 'test' }));
   const ada = await s.person('ada');
@@ -297,7 +280,7 @@ test('scope: the unverified and those outside the groups are nowhere; joining a 
 });
 
 test('what an import, a sync, a merge or the demo brings is only planned, also at an automatic target', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   const running = await s.start();
   for (const cause of ['import', 'sync', 'merge', 'demo'] as const) await s.person(`by-${cause}`, cause);
   const people = await Promise.all(Array.from({ length: 30 }, (_, n) => s.person(`many${n}`, 'import')));
@@ -326,7 +309,7 @@ test('what an import, a sync, a merge or the demo brings is only planned, also a
 });
 
 test('modes: off does nothing, observe and plan send nothing, an approval of other steps neither', async (t) => {
-  const s = await stage(t, { mode: 'off' });
+  const s = await stageFor(t, { mode: 'off' });
   const running = await s.start();
   const ada = await s.person('ada');
   await running.settle();
@@ -352,7 +335,7 @@ test('modes: off does nothing, observe and plan send nothing, an approval of oth
 });
 
 test('a dry run says what the push does, and does nothing', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   const ada = await s.person('ada');
   const dry = await preview(s.needs, s.app, `person:${ada}`);
   assert.equal(s.model.done.length, 0);
@@ -365,7 +348,7 @@ test('a dry run says what the push does, and does nothing', async (t) => {
 });
 
 test('an account that vanished there is made again; one whose person has left is forgotten', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   const running = await s.start();
   const [ada, bob] = [await s.person('ada'), await s.person('bob')];
   await running.settle();
@@ -380,7 +363,7 @@ test('an account that vanished there is made again; one whose person has left is
 });
 
 test('the account behind the record is kept, and its loss is shown', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   const running = await s.start();
   const ada = await s.person('ada');
   await running.settle();
@@ -395,7 +378,7 @@ test('the account behind the record is kept, and its loss is shown', async (t) =
 });
 
 test('credentials that are refused hold the target; new ones let it go on; they stand nowhere in clear', async (t) => {
-  const s = await stage(t);
+  const s = await stageFor(t);
   let allowed = false;
   s.model.before = () => {
     if (!allowed) throw new Stop('credentials', 'The target refuses our credentials (401).');

@@ -10,7 +10,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connectors } from '#connectors.ts';
 import { applicationSettings, saveApplication } from '#core/applications/applications.ts';
 import { readOnce } from '#core/events/reader.ts';
@@ -28,6 +27,7 @@ import { provisioningReader } from '#provisioning/intake.ts';
 import { laneOf, saveTarget } from '#provisioning/targets.ts';
 import { seededChance } from '#simulators/scim/faults.ts';
 import { type ScimSimulator, type ScimSimulatorOptions, startScimSimulator } from '#simulators/scim/scim.ts';
+import { inTheEnd as eventually } from '#test/eventually.ts';
 import { testDatabase } from '#test/kit.ts';
 import { freePort } from '#test/port.ts';
 import { createDriverLedger, figuresOf, nameOf } from './ledger.ts';
@@ -249,19 +249,7 @@ async function calm(
   );
 }
 
-/** Looks again and again until there is something. */
-export async function eventually<T>(
-  look: () => T | undefined | false | Promise<T | undefined | false>,
-  { withinMs = 30_000, everyMs = 25, what = 'it' } = {},
-): Promise<T> {
-  const until = performance.now() + withinMs;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    assert.ok(performance.now() < until, `${what} did not come within ${Math.round(withinMs / 1000)} s`);
-    await sleep(everyMs);
-  }
-}
+export { eventually };
 
 /** Holds the driver's ledger against a target: nothing lost, doubled, stale, out of order or mixed up. */
 export async function settleLedger(t: TestContext, stage: Stage, application?: string): Promise<void> {
