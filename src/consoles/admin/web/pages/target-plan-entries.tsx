@@ -9,6 +9,7 @@ import { Diff } from '#consoles/admin/web/parts/diff.tsx';
 import { FilterSelect } from '#consoles/admin/web/parts/fields.tsx';
 import type { Tone } from '#consoles/admin/web/parts/icons.tsx';
 import { Empty, Section } from '#consoles/admin/web/parts/page.tsx';
+import { usePhone } from '#consoles/admin/web/parts/room.ts';
 import { type Column, PagedTable } from '#consoles/admin/web/parts/table.tsx';
 import { count } from '#consoles/admin/web/parts/time.tsx';
 import {
@@ -83,6 +84,7 @@ export function PlanEntries({ target, state }: { target: Target; state: PlanStat
         empty={<Empty title={say.noEntries} text={say.noEntriesText} />}
         columns={columns(
           id,
+          usePhone(),
           choosing ? { chosen, choose, shown: pages.items?.filter(mayDecide) ?? [] } : undefined,
         )}
       />
@@ -189,28 +191,37 @@ interface Choosing {
   shown: readonly Entry[];
 }
 
-function columns(id: string, choosing?: Choosing): Column<Entry>[] {
+/** On a phone one column holds it all: the sentence is what people came for, and beside the name it would be cut. */
+function columns(id: string, phone: boolean, choosing?: Choosing): Column<Entry>[] {
   const shown: Column<Entry>[] = [
     {
       title: say.who,
       cell: (one) => (
         <div class="who-planned">
           <Who id={id} entry={one} />
-          <span class="phone-only">
-            <VerdictBadge verdict={one.verdict} />
-          </span>
+          {phone && (
+            <>
+              <VerdictBadge verdict={one.verdict} />
+              <div>
+                <Why entry={one} />
+              </div>
+            </>
+          )}
         </div>
       ),
       breaks: true,
     },
-    { title: say.verdict, cell: (one) => <VerdictBadge verdict={one.verdict} />, roomy: true },
-    { title: say.why, cell: (one) => <Why entry={one} />, breaks: true },
-    {
-      title: say.state,
-      cell: (one) => <Badge tone={stateTones[one.state]} label={say.states[one.state]} />,
-      wide: true,
-    },
   ];
+  if (!phone)
+    shown.push(
+      { title: say.verdict, cell: (one) => <VerdictBadge verdict={one.verdict} /> },
+      { title: say.why, cell: (one) => <Why entry={one} />, breaks: true },
+      {
+        title: say.state,
+        cell: (one) => <Badge tone={stateTones[one.state]} label={say.states[one.state]} />,
+        wide: true,
+      },
+    );
   if (!choosing) return shown;
   return [
     {
