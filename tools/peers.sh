@@ -8,6 +8,8 @@ packages=(
   apache2 libapache2-mod-auth-openidc
   slapd ldap-utils
   postgresql-15
+  libapache2-mod-auth-mellon libapache2-mod-shib simplesamlphp php-fpm php-xml php-sqlite3
+  xmlsec1 oathtool
   openssl curl
 )
 
