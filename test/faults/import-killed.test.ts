@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, fork } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,10 +16,11 @@ import type { ImportProgress } from '#migration/import.ts';
 import { noticesReader } from '#notices/notices.ts';
 import { type LegacyAccount, makeLegacyLdif } from '#simulators/legacy-directory/legacy-directory.ts';
 import { type Platform, startPlatform, type TestDatabase, testDatabase } from '#test/kit.ts';
+import { describeRun, seed, wholeOf } from './stage.ts';
 
-const whole = process.env.GATEHOUSE_ASSURE === 'F-26';
-const size = whole ? { people: 50_000, kills: 5, batch: 500 } : { people: 2000, kills: 5, batch: 50 };
-const seed = Number(process.env.GATEHOUSE_SEED ?? randomInt(1e9));
+const size = wholeOf('F-26')
+  ? { people: 50_000, kills: 5, batch: 500 }
+  : { people: 2000, kills: 5, batch: 50 };
 
 const program = path.resolve(import.meta.dirname, '../programs/import.ts');
 const children = new Set<ChildProcess>();
@@ -175,11 +175,7 @@ function keepSigningIn(platform: Platform): { stop(): Promise<{ count: number; s
 }
 
 test(`F-26 an import of ${size.people} people killed ${size.kills} times ends as if it had never been, and people sign in meanwhile`, async (context) => {
-  context.diagnostic(
-    whole
-      ? `seed ${seed}: the size of the check`
-      : `seed ${seed}: the small size; "npm run assure -- F-26" runs 50,000 people and 5 kills`,
-  );
+  describeRun(context, 'F-26', '2,000 people, 5 kills', '50,000 people, 5 kills');
   const directory = makeLegacyLdif({ people: size.people, seed: 7 });
   const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-import-'));
   const file = path.join(folder, 'old.ldif');

@@ -7,7 +7,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { connectors } from '#connectors.ts';
@@ -37,8 +37,17 @@ export const wholeOf = (check: string) => process.env.GATEHOUSE_ASSURE === check
 
 export const seed = Number(process.env.GATEHOUSE_SEED ?? randomInt(2 ** 31));
 
-/** What a run prints about itself: its seed, and which size it is. */
+/** What a run prints about itself: its seed, which size it is, and how busy the machine was beside its figures. */
 export function describeRun(t: TestContext, check: string, small: string, whole: string): void {
+  const load = () => loadavg().map((one) => one.toFixed(1));
+  const before = load();
+  const began = performance.now();
+  t.after(() => {
+    const seconds = ((performance.now() - began) / 1000).toFixed(0);
+    t.diagnostic(
+      `${seconds} s; load average ${before.join(' ')} before, ${load().join(' ')} after, on ${cpus().length} cores`,
+    );
+  });
   t.diagnostic(
     wholeOf(check)
       ? `seed ${seed}: the size of the check (${whole})`
