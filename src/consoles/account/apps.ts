@@ -63,7 +63,7 @@ export function appRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]):
       await admit(tx, needs.secrets, found, here.signedOn.person.id);
       return found;
     });
-    const url = await addressOf(application, fronts, here.signedOn.person);
+    const url = await addressOf(application, fronts, here);
     if (url) return reply.redirect(url, 303);
     const body = emptyState({
       title: here.tell('cannotOpen'),
@@ -78,11 +78,11 @@ export function appRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]):
 async function addressOf(
   application: Application,
   fronts: readonly Front[],
-  person: Person,
+  here: Home,
 ): Promise<string | undefined> {
   for (const front of fronts) {
-    const url = await front.launch?.(application, person);
-    if (url) return url.href;
+    const step = await front.launch?.(application, here.signedOn.person, here);
+    if (step && 'redirect' in step) return step.redirect.href;
   }
   return application.settings.url;
 }
@@ -103,7 +103,7 @@ async function myApps(tx: Tx, needs: PageNeeds, fronts: readonly Front[], person
       ...(application.settings.alias.address === 'mailbox' && { address: profile.accountAddress }),
       lastUsed: used?.get(application.id),
       shared: consent?.scopes,
-      opens: (await addressOf(application, fronts, person)) !== undefined,
+      opens: application.settings.url !== undefined || fronts.some((front) => front.launches?.(application)),
     });
   }
   return mine;

@@ -70,7 +70,11 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
       logoutRoutes(app, { ...needs, engine });
     },
     readers: [logoutReader, withdrawalReader],
-    launch: async (application) => launchUrl(application, needs.issuer),
+    launches: (application) => launchUrl(application, needs.issuer) !== undefined,
+    launch: async (application) => {
+      const redirect = launchUrl(application, needs.issuer);
+      return redirect && { redirect };
+    },
     endSession: outcomesOf,
     start: () => startWork(needs, engine),
     rewrap: () => rewrapOidc(needs),
@@ -132,7 +136,10 @@ async function outcomesOf(tx: Tx, session: Session): Promise<SignOutOutcome[]> {
     if (front !== 'oidc') continue;
     const application = await findApplication(tx, id);
     const told = application?.settings.oidc?.backchannelLogoutUri !== undefined;
-    outcomes.push({ application: id, state: told ? 'asked' : 'unreachable', url: application?.settings.url });
+    outcomes.push({
+      application: id,
+      ...(told ? { state: 'asked' } : { state: 'unreachable', because: 'no-way' }),
+    });
   }
   return outcomes;
 }
