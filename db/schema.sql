@@ -157,6 +157,16 @@ CREATE TABLE former_addresses (
 );
 CREATE INDEX former_addresses_person ON former_addresses USING btree (person);
 
+CREATE TABLE group_former_names (
+  name_key text NOT NULL,
+  name text NOT NULL,
+  "group" uuid NOT NULL,
+  until timestamp with time zone NOT NULL,
+  CONSTRAINT group_former_names_pkey PRIMARY KEY (name_key),
+  CONSTRAINT group_former_names_group_fkey FOREIGN KEY ("group") REFERENCES groups(id) ON DELETE CASCADE
+);
+CREATE INDEX group_former_names_group ON group_former_names USING btree ("group");
+
 CREATE TABLE groups (
   id uuid NOT NULL,
   name text NOT NULL,
@@ -518,9 +528,20 @@ CREATE TABLE target_brakes (
   outcome text,
   CONSTRAINT target_brakes_pkey PRIMARY KEY (id),
   CONSTRAINT target_brakes_application_fkey FOREIGN KEY (application) REFERENCES targets(application) ON DELETE CASCADE,
-  CONSTRAINT target_brakes_outcome_check CHECK ((outcome = ANY (ARRAY['approved'::text, 'refused'::text, 'trimmed'::text])))
+  CONSTRAINT target_brakes_outcome_check CHECK ((outcome = ANY (ARRAY['approved'::text, 'refused'::text, 'trimmed'::text, 'over'::text])))
 );
 CREATE UNIQUE INDEX target_brakes_open ON target_brakes USING btree (application) WHERE (released_at IS NULL);
+
+CREATE TABLE target_deleted (
+  application text NOT NULL,
+  remote_id text NOT NULL,
+  person uuid,
+  blank boolean DEFAULT false NOT NULL,
+  deleted_at timestamp with time zone NOT NULL,
+  CONSTRAINT target_deleted_pkey PRIMARY KEY (application, remote_id),
+  CONSTRAINT target_deleted_application_fkey FOREIGN KEY (application) REFERENCES targets(application) ON DELETE CASCADE
+);
+CREATE INDEX target_deleted_person ON target_deleted USING btree (person);
 
 CREATE TABLE target_entries (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -634,6 +655,7 @@ CREATE TABLE target_plans (
   decided_by text,
   decided_at timestamp with time zone,
   made_at timestamp with time zone NOT NULL,
+  fields jsonb DEFAULT '[]'::jsonb NOT NULL,
   CONSTRAINT target_plans_pkey PRIMARY KEY (application, subject),
   CONSTRAINT target_plans_application_fkey FOREIGN KEY (application) REFERENCES targets(application) ON DELETE CASCADE,
   CONSTRAINT target_plans_state_check CHECK ((state = ANY (ARRAY['proposed'::text, 'approved'::text, 'held'::text, 'refused'::text])))

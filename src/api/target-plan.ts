@@ -238,6 +238,9 @@ const entryShape = z.object({
   verdict: z.enum(verdicts),
   why: z.string(),
   steps: z.array(z.unknown()),
+  fields: fieldChanges.describe(
+    'What was and what will be, as it was when this was planned; long values are cut.',
+  ),
   digest: z.string().describe('Names exactly these steps; hand it back with an approval.'),
   state: z.enum(proposalStates),
   decidedBy: z.string().optional(),

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Retry, Stop } from '#provisioning/connector.ts';
 import { ListingOvertaken, listingOf, listTarget } from '#provisioning/listing.ts';
-import type { Verdict } from '#provisioning/plan.ts';
+import type { FieldChange, Verdict } from '#provisioning/plan.ts';
+import { shownFields } from '#provisioning/plan-fields.ts';
 import { type PersonVerdict, planTarget, type TargetPlan } from '#provisioning/reconcile.ts';
 import type { Target } from '#provisioning/targets.ts';
 import { type AddCommand, type CommandHouse, CommandRefused, commandContext, type Toolbox } from './cli.ts';
@@ -114,12 +115,13 @@ function draw({ print, note }: Toolbox, made: TargetPlan, people: readonly Perso
   if (people.length > 0 || differ === 0)
     print(
       table(
-        ['WHO', 'VERDICT', 'THEN', 'WHY'],
-        people.map(({ username, person, verdict, outlook, why }) => [
+        ['WHO', 'VERDICT', 'THEN', 'WHY', 'WAS → WILL'],
+        people.map(({ username, person, verdict, outlook, why, fields }) => [
           username ?? person,
           verdict,
           outlookWords[outlook],
           why,
+          isNew(verdict) ? '' : changesText(fields),
         ]),
         'Everybody there is as they should be.',
       ),
@@ -133,6 +135,28 @@ function draw({ print, note }: Toolbox, made: TargetPlan, people: readonly Perso
       )}`,
     );
   for (const line of summary(made)) note(line);
+}
+
+const mostChanges = 4;
+const longestValue = 60;
+
+/** Nothing was there, and everything will be. */
+const isNew = (verdict: Verdict) => verdict === 'create' || verdict === 'invite';
+
+/** `displayName: Ada → Ada Byron`, of the first fields. */
+export function changesText(fields: readonly FieldChange[]): string {
+  const changed = shownFields(fields);
+  const shown = changed
+    .slice(0, mostChanges)
+    .map(({ name, was, will }) => `${name}: ${valueText(was)} → ${valueText(will)}`);
+  const more = changed.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
+}
+
+function valueText(value: FieldChange['was']): string {
+  if (value === null) return 'nothing';
+  const text = Array.isArray(value) ? value.join(', ') : String(value);
+  return text.length > longestValue ? `${text.slice(0, longestValue - 1).toWellFormed()}…` : text;
 }
 
 function summary(made: TargetPlan): string[] {

@@ -5,7 +5,7 @@ import { Readable, Writable } from 'node:stream';
 import { before, test } from 'node:test';
 import type { Config } from '#config/config.ts';
 import { aliasDomain, eventually, startWithJira } from '#test/jira.ts';
-import { duration } from './plan.ts';
+import { changesText, duration } from './plan.ts';
 import { type ProgramParts, runCli } from './program.ts';
 import { readCredentials } from './target.ts';
 
@@ -213,4 +213,18 @@ test('lengths of time are said as people say them', () => {
     'about 10 minutes',
     'about 2 hours',
   ]);
+});
+
+test('what was and what will be is said of the first fields, and cut', () => {
+  const name = (was: string | null, will: string | null) => ({ name: 'displayName', was, will });
+  assert.equal(changesText([name('Ada', 'Ada Byron')]), 'displayName: Ada → Ada Byron');
+  assert.equal(
+    changesText([name(null, 'Ada'), name('x'.repeat(500), null)]),
+    `displayName: nothing → Ada; displayName: ${'x'.repeat(59)}… → nothing`,
+  );
+  assert.equal(
+    changesText([{ name: 'apiToken', was: 'one', will: 'two' }]),
+    'apiToken: [removed] → [removed]',
+  );
+  assert.match(changesText(Array.from({ length: 9 }, () => name('a', 'b'))), /; and 5 more$/);
 });

@@ -14,7 +14,7 @@ import { forgetMember } from './groups.store.ts';
 import * as links from './links.store.ts';
 import { fenced, type Work } from './push.ts';
 import { capabilitiesOf, type Situation } from './situation.ts';
-import { writeRemoved } from './strangers.store.ts';
+import { writeDeleted, writeRemoved } from './strangers.store.ts';
 
 /** Sends a step and keeps the answer. `account` is what is there afterwards, undefined when nothing is. */
 export async function applyStep(
@@ -132,5 +132,8 @@ async function keepAnswer(
     if (step.do !== 'delete') return;
     await record(tx, 'account.deleted', { ...event, data: { remote } });
     await writeRemoved(tx, application, remote, 'gone');
+    const erased = situation.profile?.state === 'erased';
+    if (capabilitiesOf(work.connector, work.connection).list)
+      await writeDeleted(tx, application, remote, { person, erased });
   });
 }

@@ -1,5 +1,5 @@
 import type { Tx } from '#kit/db/tx.ts';
-import type { Verdict } from './plan.ts';
+import type { FieldChange, Verdict } from './plan.ts';
 
 export interface Decided {
   subject: string;
@@ -56,6 +56,8 @@ export interface Proposal {
   verdict: Verdict;
   why: string;
   steps: unknown[];
+  /** What was and what will be, as it was when this was planned; cut short. */
+  fields: FieldChange[];
   digest: string;
   state: 'proposed' | 'approved' | 'held' | 'refused';
   decidedBy?: string;
@@ -78,7 +80,7 @@ export async function proposals(
   filter: ProposalFilter = {},
 ): Promise<Proposal[]> {
   const rows = await tx.query<Proposal & { decidedBy: string | null; decidedAt: Date | null }>(
-    `select subject, verdict, why, steps, encode(digest, 'hex') as digest, state, decided_by as "decidedBy",
+    `select subject, verdict, why, steps, fields, encode(digest, 'hex') as digest, state, decided_by as "decidedBy",
        decided_at as "decidedAt", made_at as "madeAt"
      from target_plans
      where application = $1 and subject > $2 and ($3::text is null or state = $3) and ($4::text is null or verdict = $4)

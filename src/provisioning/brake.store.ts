@@ -62,6 +62,22 @@ export async function openBrake(
   return row;
 }
 
+/**
+ * The open brake of a target, when nothing is held there and its window is over. A held plan is kept a moment after the
+ * brake was asked: one that was engaged just now is never idle.
+ */
+export async function idleBrake(tx: Tx, application: string, minutes: number): Promise<string | undefined> {
+  const [row] = await tx.query<{ id: string }>(
+    `select id from target_brakes b where application = $1 and released_at is null
+       and engaged_at < clock_timestamp() - make_interval(mins => $2)
+       and not exists (select 1 from target_plans p where p.application = $1 and p.state = 'held')
+       and not exists (select 1 from target_removals r where r.application = $1 and not r.approved
+         and r.at > clock_timestamp() - make_interval(mins => $2))`,
+    [application, minutes],
+  );
+  return row?.id;
+}
+
 export async function closeBrake(tx: Tx, id: string, by: string, outcome: string): Promise<void> {
   await tx.query(
     `update target_brakes set released_at = clock_timestamp(), released_by = $2, outcome = $3 where id = $1`,

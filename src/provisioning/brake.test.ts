@@ -4,7 +4,7 @@ import { Problem } from '#core/problem.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import { system } from '#kit/db/database.ts';
 import { testDatabase } from '#test/kit.ts';
-import { askBrake, brakeState, releaseBrake, tooMany } from './brake.ts';
+import { askBrake, brakeState, releaseBrake, releaseIdleBrakes, tooMany } from './brake.ts';
 import { targetSettings } from './settings.ts';
 import { requireTarget, type Target } from './targets.ts';
 
@@ -114,4 +114,45 @@ test('two administrators at once: each held one is decided once', async () => {
   const [yes, no] = await Promise.all([release({ approve: 'all' }), release({ refuse: 'rest' })]);
   assert.equal(yes.approved + no.refused, 10);
   assert.ok(yes.approved === 0 || no.refused === 0);
+});
+
+test('SC-07 a brake that holds nothing any more goes off by itself once its window is over, with an event', async () => {
+  const target = await aTarget('brake-over', 1000, { count: 1, windowMinutes: 10 });
+  const { application } = target;
+  const [one, two, three] = people(3) as [string, string, string];
+  await take(target, one);
+  assert.equal(await take(target, two), 'held');
+  const engaged = async () => (await change((tx) => brakeState(tx, application))).engaged;
+  const look = () => change((tx) => releaseIdleBrakes(tx));
+  const events = () =>
+    database.query<{ data: unknown }>(
+      `select data from events where type = 'brake.released' and application = $1`,
+      [application],
+    );
+  const later = (minutes: number) =>
+    Promise.all([
+      database.query(
+        `update target_brakes set engaged_at = engaged_at - make_interval(mins => $2) where application = $1`,
+        [application, minutes],
+      ),
+      database.query(
+        `update target_removals set at = at - make_interval(mins => $2) where application = $1`,
+        [application, minutes],
+      ),
+    ]);
+  assert.deepEqual(await look(), [], 'something is held, and the window is not over');
+  await later(11);
+  assert.deepEqual(await look(), [], 'something is held');
+  await database.query(`delete from target_plans where application = $1 and subject = $2`, [
+    application,
+    two,
+  ]);
+  await later(-6);
+  assert.deepEqual(await look(), [], 'nothing is held, and the window is not over');
+  assert.ok(await engaged());
+  await later(6);
+  assert.deepEqual((await Promise.all([look(), look()])).flat(), [application], 'once');
+  assert.equal(await engaged(), undefined);
+  assert.deepEqual(await events(), [{ data: { approved: 0, refused: 0 } }]);
+  assert.equal(await take(target, three), 'go', 'and counts anew');
 });

@@ -9,8 +9,8 @@ import { newId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { enqueueAll } from '#kit/queue/queue.ts';
 import * as store from './brake.store.ts';
-import { laneOf, requireTarget, type Target } from './targets.ts';
-import { noteAll, type Subject } from './timeline.ts';
+import { laneOf, listTargets, requireTarget, type Target } from './targets.ts';
+import { note, noteAll, type Subject } from './timeline.ts';
 
 export type Removal = 'deactivate' | 'delete';
 
@@ -147,6 +147,27 @@ export async function releaseBrake(
     });
   }
   return { approved: approved.length, refused: refused.length, left };
+}
+
+/**
+ * Brakes that hold nothing any more and whose window is over go off by themselves: what was held was decided, or is not
+ * wanted any longer. Returns the applications they were engaged for.
+ */
+export async function releaseIdleBrakes(tx: Tx): Promise<string[]> {
+  const released: string[] = [];
+  for (const { application, settings } of await listTargets(tx)) {
+    if (!(await store.openBrake(tx, application))) continue;
+    // From here on nothing is held at this target before we are done.
+    await store.lockWindow(tx, application);
+    const idle = await store.idleBrake(tx, application, settings.brake.windowMinutes);
+    if (!idle) continue;
+    await store.closeBrake(tx, idle, tx.actor.name ?? tx.actor.kind, 'over');
+    await record(tx, 'brake.released', { application, data: { approved: 0, refused: 0 } });
+    const text = 'The brake is off again: nothing is held any more, and its window is over.';
+    await note(tx, { application, subject: 'target', kind: 'settled', text });
+    released.push(application);
+  }
+  return released;
 }
 
 /** Forgets removals that no window can reach any more. */

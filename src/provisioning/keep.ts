@@ -10,7 +10,7 @@ import { note } from './timeline.ts';
  */
 export async function keep(
   work: Work,
-  plan: Pick<NewPlan, 'verdict' | 'why' | 'steps'>,
+  plan: Pick<NewPlan, 'verdict' | 'why' | 'steps' | 'fields'>,
   how: 'proposed' | 'left' | 'held',
 ): Promise<void> {
   const { target, subject, push, lease } = work;

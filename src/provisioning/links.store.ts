@@ -143,7 +143,8 @@ export async function writeLink(
 ): Promise<boolean> {
   const { account } = link;
   const rows = await tx.query(
-    `insert into target_links as l (application, person, state, remote_id, account_id, external_id, remote,
+    `with back as (delete from target_deleted where application = $1 and remote_id = $3)
+     insert into target_links as l (application, person, state, remote_id, account_id, external_id, remote,
        remote_active, inactive_since, updated_at)
      select $1, $2, 'linked', $3, $4, $5, $6, $7, case when not $7 then $8::timestamptz end, $8
      where not exists (select 1 from target_links o

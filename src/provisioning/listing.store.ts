@@ -119,6 +119,18 @@ export async function takeOver(tx: Tx, application: string, began: Date): Promis
        and a.application = $1 and a.remote_id = l.remote_id`,
     [application],
   );
+  // The same of what is left of an account that was deleted for them.
+  await tx.query(
+    `update target_accounts a set attributes = '{}', user_name_key = null, email_key = null
+     from target_deleted d where d.application = $1 and d.blank and a.application = $1 and a.remote_id = d.remote_id`,
+    [application],
+  );
+  // Deleted for good: ids are not told of any longer than they can come back.
+  await tx.query(
+    `delete from target_deleted d where d.application = $1 and d.deleted_at < $2
+       and not exists (select 1 from target_accounts a where a.application = $1 and a.remote_id = d.remote_id)`,
+    [application, began],
+  );
   await tx.query('delete from target_pages where application = $1', [application]);
   await tx.query('update targets set listed_at = $2 where application = $1', [application, began]);
 }
@@ -212,6 +224,12 @@ export async function blankListed(tx: Tx, person: string): Promise<void> {
   await tx.query(
     `update target_accounts a set attributes = '{}', user_name_key = null, email_key = null
      from target_links l where l.person = $1 and a.application = l.application and a.remote_id = l.remote_id`,
+    [person],
+  );
+  await tx.query(
+    `with gone as (update target_deleted set blank = true where person = $1 returning application, remote_id)
+     update target_accounts a set attributes = '{}', user_name_key = null, email_key = null
+     from gone where a.application = gone.application and a.remote_id = gone.remote_id`,
     [person],
   );
 }

@@ -1,6 +1,7 @@
 import type { Tx } from '#kit/db/tx.ts';
 import type { GroupStep, Step } from './connector.ts';
-import type { Verdict } from './plan.ts';
+import type { FieldChange, Verdict } from './plan.ts';
+import { shownFields } from './plan-fields.ts';
 
 /** What would be done about one subject, waiting for a person. */
 export interface PlanRow {
@@ -48,6 +49,8 @@ export async function findPlan(tx: Tx, application: string, subject: string): Pr
 }
 
 export type NewPlan = Pick<PlanRow, 'subject' | 'verdict' | 'why' | 'steps' | 'digest'> & {
+  /** What was and what will be, for whoever decides; cut short where it is kept. */
+  fields?: readonly FieldChange[];
   state?: PlanRow['state'];
 };
 
@@ -58,12 +61,12 @@ export type NewPlan = Pick<PlanRow, 'subject' | 'verdict' | 'why' | 'steps' | 'd
 export async function writePlans(tx: Tx, application: string, plans: readonly NewPlan[]): Promise<void> {
   if (plans.length === 0) return;
   await tx.query(
-    `insert into target_plans as p (application, subject, verdict, why, steps, digest, state, made_at)
-     select $1, subject, verdict, why, steps, decode(digest, 'hex'), state, $3
+    `insert into target_plans as p (application, subject, verdict, why, steps, fields, digest, state, made_at)
+     select $1, subject, verdict, why, steps, fields, decode(digest, 'hex'), state, $3
      from jsonb_to_recordset($2::jsonb)
-       as given (subject text, verdict text, why text, steps jsonb, digest text, state text)
+       as given (subject text, verdict text, why text, steps jsonb, fields jsonb, digest text, state text)
      on conflict (application, subject) do update set verdict = excluded.verdict, why = excluded.why,
-       steps = excluded.steps, digest = excluded.digest, made_at = excluded.made_at,
+       steps = excluded.steps, fields = excluded.fields, digest = excluded.digest, made_at = excluded.made_at,
        state = case when p.digest = excluded.digest and excluded.state = 'proposed' then p.state else excluded.state end,
        decided_by = case when p.digest = excluded.digest then p.decided_by end,
        decided_at = case when p.digest = excluded.digest then p.decided_at end`,
@@ -75,6 +78,7 @@ export async function writePlans(tx: Tx, application: string, plans: readonly Ne
           verdict: plan.verdict,
           why: plan.why,
           steps: plan.steps,
+          fields: shownFields(plan.fields ?? []),
           digest: plan.digest.toString('hex'),
           state: plan.state ?? 'proposed',
         })),

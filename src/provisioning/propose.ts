@@ -48,6 +48,6 @@ export const isWorthKeeping = ({ plan }: PersonPlan): boolean => plan.verdict !=
 
 /** The row of a plan about a person. */
 export function toPlan(planned: PersonPlan): NewPlan {
-  const { verdict, why, steps } = planned.plan;
-  return { subject: subjectOf(planned), verdict, why, steps, digest: digestOf(steps) };
+  const { verdict, why, steps, fields } = planned.plan;
+  return { subject: subjectOf(planned), verdict, why, steps, fields, digest: digestOf(steps) };
 }

@@ -36,8 +36,11 @@ function toStranger(row: Row): Stranger {
 }
 
 const columns = 'a.remote_id, a.external_id, a.active, a.account_id, a.attributes, a.seen_at, a.stranger';
+/** Whoever has it, and whether we deleted it: what is left of that, switched off, is nothing to decide about. */
 const isStranger = `not exists (select 1 from target_links l
-  where l.application = a.application and l.remote_id = a.remote_id and l.state <> 'deleted')`;
+  where l.application = a.application and l.remote_id = a.remote_id and l.state <> 'deleted')
+  and not exists (select 1 from target_deleted d where d.application = a.application and d.remote_id = a.remote_id
+    and (not a.active or d.deleted_at >= a.seen_at))`;
 
 export interface StrangerFilter {
   decision?: 'none' | 'ignore' | 'remove' | 'adopt';
@@ -130,4 +133,19 @@ export async function writeRemoved(
       ? `delete from target_accounts ${where}`
       : `update target_accounts set active = false ${where}`;
   await tx.query(text, [application, remoteId]);
+}
+
+/** An account was deleted by us. Where the target only switches it off, the next listing shows it still. */
+export async function writeDeleted(
+  tx: Tx,
+  application: string,
+  remoteId: string,
+  whose: { person?: string; erased?: boolean } = {},
+): Promise<void> {
+  await tx.query(
+    `insert into target_deleted (application, remote_id, person, blank, deleted_at) values ($1, $2, $3, $4, $5)
+     on conflict (application, remote_id) do update set person = coalesce(excluded.person, target_deleted.person),
+       blank = excluded.blank or target_deleted.blank, deleted_at = excluded.deleted_at`,
+    [application, remoteId, whose.person ?? null, whose.erased ?? false, tx.now()],
+  );
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { addGroup, addMembers } from '#core/groups/groups.ts';
+import { activate } from '#core/lifecycle/activate.ts';
+import { leave } from '#core/lifecycle/leave.ts';
 import { Problem } from '#core/problem.ts';
 import { type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
 import { approve } from './approval.ts';
@@ -141,4 +143,75 @@ test('an account is given to one person, whoever else tries at the same time; wh
   assert.equal(s.model.accounts.get('b')?.attributes.userName, `p${people.indexOf(winner)}`);
   const [there] = [...s.model.groups.values()];
   assert.deepEqual([there?.name, there?.members], ['Editors', ['b']]);
+});
+
+test('where DELETE leaves an account switched off, what we deleted ourselves comes back as nobody’s stranger', async (t) => {
+  const { s, running } = await stage(t, {
+    mode: 'automatic',
+    leaver: { rule: 'delete', deleteAfterDays: 0 },
+  });
+  const ada = await s.person('ada');
+  await running.settle();
+  const made = (await s.link(ada))?.remoteId as string;
+  const remains = { ...s.model.accounts.get(made)!, active: false };
+  const bert = { ...s.model.accounts.get('b')!, active: false };
+  await s.during((tx) => leave(tx, ada, 'spam', 'for the test'));
+  await decide(s, 'b', 'remove');
+  await s.during((tx) => approve(tx, s.app, { all: true }));
+  await running.settle();
+  assert.deepEqual([...s.model.accounts.keys()], ['a', 'c']);
+  const relist = async () => {
+    s.clock.advance(60_000);
+    await listTarget(s.needs, await s.target());
+    return shown(s);
+  };
+  // What such a target shows from then on.
+  s.model.accounts.set(made, remains).set('b', bert);
+  assert.deepEqual(await relist(), ['a', 'c']);
+  assert.deepEqual((await planTarget(s.needs, await s.target())).strangers, { undecided: 2, decided: 0 });
+  s.model.accounts.set('b', { ...bert, active: true });
+  assert.deepEqual(await relist(), ['a', 'b', 'c'], 'somebody there switched it on again');
+  s.model.accounts.set('b', bert);
+  assert.deepEqual(await relist(), ['a', 'c']);
+  const marks = () => s.database.query('select remote_id from target_deleted order by remote_id');
+  assert.equal((await marks()).length, 2);
+  s.model.accounts.delete('b');
+  await relist();
+  assert.deepEqual(await marks(), [{ remote_id: made }], 'gone for good');
+  await s.during((tx) => activate(tx, ada, 'for the test'));
+  await running.settle();
+  assert.equal((await s.link(ada))?.remoteId, made, 'back, and the same account again');
+  assert.deepEqual([await marks(), await relist()], [[], ['a', 'c']]);
+});
+
+test('what is left of an account that was deleted for an erased person is read without what says who they were', async (t) => {
+  const { s, running } = await stage(t, {
+    mode: 'automatic',
+    leaver: { rule: 'delete', deleteAfterDays: 0 },
+  });
+  const [ada, grace] = [await s.person('ada'), await s.person('grace')];
+  await running.settle();
+  const keep = async (person: string) => {
+    const id = (await s.link(person))?.remoteId as string;
+    return { ...s.model.accounts.get(id)!, active: false };
+  };
+  const [left, erased] = [await keep(ada), await keep(grace)];
+  await s.during((tx) => leave(tx, ada, 'left', 'for the test'));
+  await s.during((tx) => leave(tx, grace, 'erased', 'for the test'));
+  await running.settle();
+  s.model.accounts.set(left.id, left).set(erased.id, erased);
+  s.clock.advance(60_000);
+  await listTarget(s.needs, await s.target());
+  const read = async (id: string) =>
+    (
+      await s.database.query<{ attributes: object; user_name_key: string | null }>(
+        'select attributes, user_name_key from target_accounts where remote_id = $1',
+        [id],
+      )
+    )[0];
+  assert.deepEqual(await read(erased.id), { attributes: {}, user_name_key: null });
+  assert.equal((await read(left.id))?.user_name_key, 'ada');
+  await s.during((tx) => leave(tx, ada, 'erased', 'for the test'));
+  await running.settle();
+  assert.deepEqual(await read(left.id), { attributes: {}, user_name_key: null }, 'also when it comes later');
 });

@@ -150,6 +150,7 @@ async function applyRemoval(work: Work, remoteId: string, step: Step): Promise<v
   await fenced(work, async (tx) => {
     const type = kind === 'delete' ? 'account.deleted' : 'account.deactivated';
     await record(tx, type, { application, data: { remote: remoteId } });
+    if (kind === 'delete') await store.writeDeleted(tx, application, remoteId);
   });
 }
 

@@ -6,6 +6,7 @@ import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { enqueue, enqueueAll, type Job, type NewJob } from '#kit/queue/queue.ts';
 import { type Lease, Retry as RetryJob, startWorker } from '#kit/queue/worker.ts';
+import { releaseIdleBrakes } from './brake.ts';
 import { Retry, Stop } from './connector.ts';
 import { wantedGroups } from './group-verdicts.ts';
 import { groupLinks } from './groups.store.ts';
@@ -86,6 +87,7 @@ export function startSweeps(needs: ProvisioningNeeds): RunningSweeps {
 }
 
 async function enqueueDue(needs: ProvisioningNeeds): Promise<void> {
+  await needs.database.transact(system(), (tx) => releaseIdleBrakes(tx));
   await needs.database.transact(system(), async (tx) => {
     for (const target of await listTargets(tx)) {
       if (target.mode === 'off' || target.quarantine || !needs.connectors.has(target.connector)) continue;

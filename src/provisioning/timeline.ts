@@ -68,6 +68,10 @@ function shown(entry: NewEntry): NewEntry {
 }
 
 const secretName = /pass(word|phrase)?$|secret|token|authorization|cookie|signature|api-?key|credential/i;
+
+/** Whether what stands under this name is kept from every eye. */
+export const isSecretName = (name: string): boolean => secretName.test(name);
+
 const longestText = 4000;
 const longestName = 200;
 const mostCharacters = 20_000;
@@ -97,7 +101,7 @@ export function readable(value: unknown, depth = 0, budget = { characters: mostC
     members.map(([key, one]) => {
       const name = cut(key, longestName);
       budget.characters -= name.length;
-      const secret = secretName.test(key) && one !== null;
+      const secret = isSecretName(key) && one !== null;
       return [name, secret ? '[removed]' : readable(one, depth + 1, budget)];
     }),
   );

@@ -148,10 +148,13 @@ export const catalogue = {
       accounts: z.number(),
     },
   ),
-  'brake.released': fact('Somebody decided about accounts that were held back at an app.', {
-    approved: z.number(),
-    refused: z.number(),
-  }),
+  'brake.released': fact(
+    'Accounts that were held back at an app were decided about, or none is held any more.',
+    {
+      approved: z.number(),
+      refused: z.number(),
+    },
+  ),
 } as const;
 
 export type EventType = keyof typeof catalogue;

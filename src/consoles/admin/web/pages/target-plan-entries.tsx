@@ -15,9 +15,9 @@ import { count } from '#consoles/admin/web/parts/time.tsx';
 import {
   allVerdicts,
   decidable,
+  differences,
   type Verdict,
   VerdictBadge,
-  willBe,
 } from '#consoles/admin/web/parts/verdict.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { planWords } from '#consoles/admin/web/words-plan.ts';
@@ -264,14 +264,16 @@ function Who({ id, entry }: { id: string; entry: Entry }) {
 
 /** The sentence, and below it the fields for whoever wants to know. */
 function Why({ entry }: { entry: Entry }) {
-  const will = willBe(entry.steps);
+  const differ = differences(entry);
+  // Of someone new, and of a group, nothing was.
+  const unknown = differ.every(({ was }) => was === undefined);
   return (
     <>
       {entry.why}
-      {will.length > 0 && (
+      {differ.length > 0 && (
         <details class="fields-of">
-          <summary>{say.fieldCount(will.length)}</summary>
-          <Diff caption={say.fields} differences={will} unknown={entry.verdict !== 'create'} />
+          <summary>{say.fieldCount(differ.length)}</summary>
+          <Diff caption={say.fields} differences={differ} unknown={unknown} />
         </details>
       )}
     </>

@@ -56,8 +56,22 @@ interface LooseStep {
   members?: readonly string[];
 }
 
+/** What was and what will be, as it was when this was planned; what groups get stands in the steps alone. */
+export function differences(plan: {
+  steps: readonly unknown[];
+  fields: readonly { name: string; was?: unknown; will?: unknown }[];
+}): Difference[] {
+  if (plan.fields.length === 0) return willBe(plan.steps);
+  const shown = plan.fields.map(({ name, was, will }) => ({
+    field: name,
+    was: written(was),
+    will: written(will),
+  }));
+  return [...shown, ...willBe(plan.steps).filter(({ field }) => field === 'account')];
+}
+
 /** What the steps of a plan would set: field by field, as it will be. */
-export function willBe(steps: readonly unknown[]): Difference[] {
+function willBe(steps: readonly unknown[]): Difference[] {
   const found = new Map<string, Difference>();
   for (const step of steps as readonly LooseStep[]) {
     const { desired } = step;
