@@ -22,8 +22,9 @@ export interface SignOutOutcome {
   answer?: string;
   /** When it was confirmed or given up. */
   at?: Date;
-  /** It is this person's browser that tells the app (`continueSignOut` leads it there), and it has not been there yet. */
-  inBrowser?: boolean;
+  /** For a person, from the front: why it cannot be ended from here, or the address that ends it. */
+  note?: string;
+  url?: string;
 }
 
 /** A step a browser takes elsewhere: an address it is led to, or a form it posts there. */
@@ -39,13 +40,13 @@ export interface Launching extends Visit {
   target?: URL;
 }
 
-/** A browser on its way out, whose session has ended already. */
-export interface Leaving {
-  /** The id of the session that ended. */
+/** Sign-outs that only the person's own browser can carry to apps, one after the other (SAML Single Logout). */
+export interface SignOutChain {
+  /** Core session that ended a moment ago, in which `endSession` said what would be asked. */
   session: string;
-  /** Random id of the browser that goes the way. */
+  /** Browser that signed out; nobody else's browser goes on with the chain. */
   browser: string;
-  /** Path on our origin it must come back to after each app, whatever the app answered. */
+  /** Path on our own origin the front brings the browser back to when nobody is left to ask, or time is up. */
   returnTo: string;
 }
 
@@ -60,13 +61,14 @@ export interface Front {
   launch?(application: Application, person: Person, here: Launching): Promise<LaunchAnswer>;
   /** Called in the transaction that ends a session: what this front can say about each app that took part. */
   endSession?(tx: Tx, session: Session): Promise<SignOutOutcome[]>;
-  /** How it stands by now at the apps of a session that ended; an app left out stands as `endSession` said. */
-  signOutOutcomes?(tx: Tx, session: string): Promise<SignOutOutcome[]>;
   /**
-   * The next app this browser must visit to be signed out there; undefined when none is left. Each app is handed out
-   * once: whoever comes back without an answer is not sent there again.
+   * Called in the same transaction, after every front's `endSession`: where to send the browser so that apps can be
+   * asked through it; undefined = there is no such app. The address is a page of our own origin. However the asking
+   * goes, the browser ends at `returnTo`; what came of it is then in `signOutOutcomes`.
    */
-  continueSignOut?(tx: Tx, leaving: Leaving): Promise<BrowserStep | undefined>;
+  continueSignOut?(tx: Tx, chain: SignOutChain): Promise<URL | undefined>;
+  /** How it went at each app of a session that ended, as far as it is known now: answers may come late. */
+  signOutOutcomes?(tx: Tx, session: string): Promise<SignOutOutcome[]>;
   /** Seals everything this front keeps under the current master key; returns how much changed. */
   rewrap?(): Promise<number>;
   /** Background work with a life (workers, timers); stopped on drain. `settle` resolves when nothing is left to do. */
