@@ -93,6 +93,7 @@ CREATE TABLE applications (
   version integer DEFAULT 1 NOT NULL,
   CONSTRAINT applications_pkey PRIMARY KEY (id)
 );
+CREATE UNIQUE INDEX applications_saml_entity ON applications USING btree ((((settings -> 'saml'::text) ->> 'entityId'::text)));
 
 CREATE TABLE attributes (
   name text NOT NULL,
@@ -146,6 +147,25 @@ CREATE TABLE events (
 CREATE INDEX events_order ON events USING btree (xid, id);
 CREATE INDEX events_person ON events USING btree (person, id) WHERE (person IS NOT NULL);
 CREATE INDEX events_type ON events USING btree (type, id);
+
+CREATE TABLE factor_resets (
+  id uuid NOT NULL,
+  person uuid NOT NULL,
+  reason text NOT NULL,
+  asked_by uuid NOT NULL,
+  asked_at timestamp with time zone NOT NULL,
+  approved_by uuid,
+  approved_at timestamp with time zone,
+  due_at timestamp with time zone,
+  done_at timestamp with time zone,
+  cancelled_at timestamp with time zone,
+  cancelled_by uuid,
+  CONSTRAINT factor_resets_pkey PRIMARY KEY (id),
+  CONSTRAINT factor_resets_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE,
+  CONSTRAINT factor_resets_check CHECK ((approved_by <> asked_by))
+);
+CREATE INDEX factor_resets_due ON factor_resets USING btree (due_at) WHERE ((done_at IS NULL) AND (cancelled_at IS NULL));
+CREATE UNIQUE INDEX factor_resets_open ON factor_resets USING btree (person) WHERE ((done_at IS NULL) AND (cancelled_at IS NULL));
 
 CREATE TABLE former_addresses (
   id uuid NOT NULL,
@@ -323,6 +343,32 @@ CREATE TABLE operators (
 );
 CREATE UNIQUE INDEX operators_once ON operators USING btree (person, role, COALESCE(application, ''::text));
 
+CREATE TABLE passkey_handles (
+  person uuid NOT NULL,
+  handle bytea NOT NULL,
+  CONSTRAINT passkey_handles_pkey PRIMARY KEY (person),
+  CONSTRAINT passkey_handles_handle_key UNIQUE (handle),
+  CONSTRAINT passkey_handles_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+
+CREATE TABLE passkeys (
+  id uuid NOT NULL,
+  person uuid NOT NULL,
+  credential_id bytea NOT NULL,
+  public_key bytea NOT NULL,
+  counter bigint NOT NULL,
+  transports text[] NOT NULL,
+  backed_up boolean NOT NULL,
+  aaguid text NOT NULL,
+  name text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  last_used_at timestamp with time zone,
+  CONSTRAINT passkeys_pkey PRIMARY KEY (id),
+  CONSTRAINT passkeys_credential_id_key UNIQUE (credential_id),
+  CONSTRAINT passkeys_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+CREATE INDEX passkeys_person ON passkeys USING btree (person);
+
 CREATE TABLE password_failures (
   subject text NOT NULL,
   failures integer NOT NULL,
@@ -343,6 +389,27 @@ CREATE TABLE passwords (
   CONSTRAINT passwords_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
 );
 CREATE INDEX passwords_needs_wrap ON passwords USING btree (person) WHERE needs_wrap;
+
+CREATE TABLE pending_sign_ins (
+  id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  browser text NOT NULL,
+  person uuid NOT NULL,
+  ask text NOT NULL,
+  amr text[] NOT NULL,
+  aal smallint NOT NULL,
+  place jsonb NOT NULL,
+  upstream bytea,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  CONSTRAINT pending_sign_ins_pkey PRIMARY KEY (id),
+  CONSTRAINT pending_sign_ins_token_hash_key UNIQUE (token_hash),
+  CONSTRAINT pending_sign_ins_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE,
+  CONSTRAINT pending_sign_ins_ask_check CHECK ((ask = ANY (ARRAY['second-factor'::text, 'enrol'::text])))
+);
+CREATE INDEX pending_sign_ins_expiry ON pending_sign_ins USING btree (expires_at);
+CREATE INDEX pending_sign_ins_person ON pending_sign_ins USING btree (person);
 
 CREATE TABLE people (
   id uuid NOT NULL,
@@ -418,6 +485,123 @@ CREATE TABLE rate_buckets (
 );
 CREATE INDEX rate_buckets_window ON rate_buckets USING btree (window_ends);
 
+CREATE TABLE recovery_codes (
+  person uuid NOT NULL,
+  salt bytea NOT NULL,
+  hash bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  CONSTRAINT recovery_codes_pkey PRIMARY KEY (person, hash),
+  CONSTRAINT recovery_codes_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+
+CREATE TABLE remembered_devices (
+  id uuid NOT NULL,
+  person uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  label text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  last_used_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT remembered_devices_pkey PRIMARY KEY (id),
+  CONSTRAINT remembered_devices_token_hash_key UNIQUE (token_hash),
+  CONSTRAINT remembered_devices_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+CREATE INDEX remembered_devices_expiry ON remembered_devices USING btree (expires_at);
+CREATE INDEX remembered_devices_person ON remembered_devices USING btree (person);
+
+CREATE TABLE saml_keys (
+  kid text NOT NULL,
+  certificate text NOT NULL,
+  sealed bytea NOT NULL,
+  state text NOT NULL,
+  not_after timestamp with time zone NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  active_at timestamp with time zone,
+  retiring_at timestamp with time zone,
+  gone_at timestamp with time zone,
+  CONSTRAINT saml_keys_pkey PRIMARY KEY (kid),
+  CONSTRAINT saml_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'active'::text, 'retiring'::text, 'gone'::text])))
+);
+CREATE UNIQUE INDEX saml_keys_active ON saml_keys USING btree (state) WHERE (state = 'active'::text);
+
+CREATE TABLE saml_logouts (
+  id uuid NOT NULL,
+  sign_out uuid,
+  session uuid NOT NULL,
+  application text NOT NULL,
+  session_index text NOT NULL,
+  name_id text NOT NULL,
+  name_format text NOT NULL,
+  state text NOT NULL,
+  answer text,
+  created_at timestamp with time zone NOT NULL,
+  asked_at timestamp with time zone,
+  settled_at timestamp with time zone,
+  CONSTRAINT saml_logouts_pkey PRIMARY KEY (id),
+  CONSTRAINT saml_logouts_sign_out_fkey FOREIGN KEY (sign_out) REFERENCES saml_sign_outs(id) ON DELETE SET NULL,
+  CONSTRAINT saml_logouts_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'asked'::text, 'ended'::text, 'failed'::text, 'unreachable'::text])))
+);
+CREATE INDEX saml_logouts_age ON saml_logouts USING btree (created_at);
+CREATE INDEX saml_logouts_session ON saml_logouts USING btree (session);
+CREATE INDEX saml_logouts_sign_out ON saml_logouts USING btree (sign_out);
+
+CREATE TABLE saml_messages (
+  issuer text NOT NULL,
+  id bytea NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT saml_messages_pkey PRIMARY KEY (issuer, id)
+);
+CREATE INDEX saml_messages_expiry ON saml_messages USING btree (expires_at);
+
+CREATE TABLE saml_metadata (
+  application text NOT NULL,
+  url text NOT NULL,
+  xml text,
+  valid_until timestamp with time zone,
+  fetched_at timestamp with time zone,
+  tried_at timestamp with time zone NOT NULL,
+  failure text,
+  CONSTRAINT saml_metadata_pkey PRIMARY KEY (application),
+  CONSTRAINT saml_metadata_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE CASCADE
+);
+
+CREATE TABLE saml_requests (
+  id uuid NOT NULL,
+  browser text,
+  application text NOT NULL,
+  request jsonb NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT saml_requests_pkey PRIMARY KEY (id),
+  CONSTRAINT saml_requests_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE CASCADE
+);
+CREATE INDEX saml_requests_expiry ON saml_requests USING btree (expires_at);
+
+CREATE TABLE saml_sessions (
+  session uuid NOT NULL,
+  application text NOT NULL,
+  session_index text NOT NULL,
+  name_id text NOT NULL,
+  name_format text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  CONSTRAINT saml_sessions_pkey PRIMARY KEY (session, application, name_id)
+);
+CREATE INDEX saml_sessions_age ON saml_sessions USING btree (created_at);
+CREATE INDEX saml_sessions_index ON saml_sessions USING btree (application, session_index);
+CREATE INDEX saml_sessions_name ON saml_sessions USING btree (application, name_id);
+
+CREATE TABLE saml_sign_outs (
+  id uuid NOT NULL,
+  browser text,
+  answer jsonb,
+  return_to text,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT saml_sign_outs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX saml_sign_outs_expiry ON saml_sign_outs USING btree (created_at);
+
 CREATE TABLE session_applications (
   session uuid NOT NULL,
   application text NOT NULL,
@@ -427,6 +611,17 @@ CREATE TABLE session_applications (
   CONSTRAINT session_applications_pkey PRIMARY KEY (session, application, front),
   CONSTRAINT session_applications_session_fkey FOREIGN KEY (session) REFERENCES sessions(id) ON DELETE CASCADE
 );
+
+CREATE TABLE session_upstreams (
+  session uuid NOT NULL,
+  upstream text NOT NULL,
+  subject text NOT NULL,
+  session_index text,
+  id_token bytea,
+  CONSTRAINT session_upstreams_pkey PRIMARY KEY (session),
+  CONSTRAINT session_upstreams_session_fkey FOREIGN KEY (session) REFERENCES sessions(id) ON DELETE CASCADE
+);
+CREATE INDEX session_upstreams_subject ON session_upstreams USING btree (upstream, subject);
 
 CREATE TABLE sessions (
   id uuid NOT NULL,
@@ -445,6 +640,8 @@ CREATE TABLE sessions (
   expires_at timestamp with time zone NOT NULL,
   ended_at timestamp with time zone,
   end_reason text,
+  elevated_at timestamp with time zone,
+  elevated_aal smallint,
   CONSTRAINT sessions_pkey PRIMARY KEY (id),
   CONSTRAINT sessions_sid_key UNIQUE (sid),
   CONSTRAINT sessions_token_hash_key UNIQUE (token_hash),
@@ -692,6 +889,107 @@ CREATE TABLE targets (
   CONSTRAINT targets_mode_check CHECK ((mode = ANY (ARRAY['off'::text, 'observe'::text, 'plan'::text, 'automatic'::text])))
 );
 
+CREATE TABLE totp_authenticators (
+  id uuid NOT NULL,
+  person uuid NOT NULL,
+  secret bytea NOT NULL,
+  confirmed_at timestamp with time zone,
+  last_step bigint DEFAULT 0 NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  last_used_at timestamp with time zone,
+  CONSTRAINT totp_authenticators_pkey PRIMARY KEY (id),
+  CONSTRAINT totp_authenticators_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX totp_authenticators_confirmed ON totp_authenticators USING btree (person) WHERE (confirmed_at IS NOT NULL);
+CREATE UNIQUE INDEX totp_authenticators_open ON totp_authenticators USING btree (person) WHERE (confirmed_at IS NULL);
+
+CREATE TABLE upstream_arrivals (
+  id uuid NOT NULL,
+  browser text NOT NULL,
+  upstream text NOT NULL,
+  tenant text NOT NULL,
+  subject text NOT NULL,
+  arrival bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  CONSTRAINT upstream_arrivals_pkey PRIMARY KEY (id),
+  CONSTRAINT upstream_arrivals_upstream_fkey FOREIGN KEY (upstream) REFERENCES upstreams(id) ON DELETE CASCADE
+);
+CREATE INDEX upstream_arrivals_expire ON upstream_arrivals USING btree (expires_at);
+
+CREATE TABLE upstream_heard (
+  upstream text NOT NULL,
+  token_hash bytea NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT upstream_heard_pkey PRIMARY KEY (upstream, token_hash),
+  CONSTRAINT upstream_heard_upstream_fkey FOREIGN KEY (upstream) REFERENCES upstreams(id) ON DELETE CASCADE
+);
+CREATE INDEX upstream_heard_expire ON upstream_heard USING btree (expires_at);
+
+CREATE TABLE upstream_links (
+  id uuid NOT NULL,
+  upstream text NOT NULL,
+  tenant text NOT NULL,
+  subject text NOT NULL,
+  person uuid NOT NULL,
+  label text NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  taken_over_at timestamp with time zone,
+  CONSTRAINT upstream_links_pkey PRIMARY KEY (id),
+  CONSTRAINT upstream_links_upstream_tenant_subject_key UNIQUE (upstream, tenant, subject),
+  CONSTRAINT upstream_links_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE,
+  CONSTRAINT upstream_links_upstream_fkey FOREIGN KEY (upstream) REFERENCES upstreams(id) ON DELETE CASCADE
+);
+CREATE INDEX upstream_links_person ON upstream_links USING btree (person);
+CREATE TRIGGER upstream_links_fixed BEFORE UPDATE OF id, upstream, tenant, subject, person ON upstream_links FOR EACH ROW EXECUTE FUNCTION upstream_links_fixed();
+
+CREATE TABLE upstream_requests (
+  id uuid NOT NULL,
+  handle_hash bytea NOT NULL,
+  browser text NOT NULL,
+  upstream text NOT NULL,
+  request jsonb NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  CONSTRAINT upstream_requests_pkey PRIMARY KEY (id),
+  CONSTRAINT upstream_requests_handle_hash_key UNIQUE (handle_hash),
+  CONSTRAINT upstream_requests_upstream_fkey FOREIGN KEY (upstream) REFERENCES upstreams(id) ON DELETE CASCADE
+);
+CREATE INDEX upstream_requests_expire ON upstream_requests USING btree (expires_at);
+
+CREATE TABLE upstream_sessions (
+  session uuid NOT NULL,
+  upstream text NOT NULL,
+  tenant text NOT NULL,
+  subject text NOT NULL,
+  session_index text,
+  token bytea,
+  CONSTRAINT upstream_sessions_pkey PRIMARY KEY (session),
+  CONSTRAINT upstream_sessions_session_fkey FOREIGN KEY (session) REFERENCES sessions(id) ON DELETE CASCADE,
+  CONSTRAINT upstream_sessions_upstream_fkey FOREIGN KEY (upstream) REFERENCES upstreams(id) ON DELETE CASCADE
+);
+CREATE INDEX upstream_sessions_subject ON upstream_sessions USING btree (upstream, subject);
+
+CREATE TABLE upstreams (
+  id text NOT NULL,
+  settings jsonb NOT NULL,
+  credentials bytea,
+  created_at timestamp with time zone NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  version integer DEFAULT 1 NOT NULL,
+  CONSTRAINT upstreams_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE used_challenges (
+  digest bytea NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT used_challenges_pkey PRIMARY KEY (digest)
+);
+CREATE INDEX used_challenges_expiry ON used_challenges USING btree (expires_at);
+
 CREATE TABLE usernames (
   username_key text NOT NULL,
   person uuid NOT NULL,
@@ -719,3 +1017,11 @@ CREATE TABLE verifications (
   CONSTRAINT verifications_purpose_check CHECK ((purpose = ANY (ARRAY['sign-up'::text, 'address'::text, 'recovery'::text])))
 );
 CREATE INDEX verifications_person ON verifications USING btree (person, purpose);
+
+CREATE OR REPLACE FUNCTION public.upstream_links_fixed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception 'whose a link is does not change' using errcode = 'integrity_constraint_violation';
+end $function$;

@@ -44,6 +44,8 @@ export const problems = {
   'session-ended': 'You were signed out. Sign in again to go on.',
   'elevation-required':
     'This needs a sign-in that is no older than ten minutes. Sign in again, then do it once more.',
+  'second-factor-needed':
+    'This account asks for a second proof, which this way in cannot ask for. Sign in with a browser.',
   'application-unknown': 'This app is not known here. Check the address you came from.',
   'application-disabled': 'This app is switched off for now. Ask the people who run the community.',
   'application-forbidden': 'Your account may not enter this app. Ask the people who run it to add you.',

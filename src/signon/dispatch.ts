@@ -8,7 +8,9 @@
 import { newId } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import type { Ask } from './factor-policy.ts';
 import type { SignedOn } from './gate.ts';
+import type { PendingSignIn } from './proof.ts';
 import * as store from './store.ts';
 
 export interface SignOnRequest {
@@ -23,6 +25,8 @@ export interface SignOnRequest {
   loginHint?: string;
   uiLocales?: string;
   acrValues?: string[];
+  /** Assurance level the session must have reached. */
+  neededAal?: 2;
 }
 
 /** An hour to sign in, also for those who look for their password first. */
@@ -97,15 +101,35 @@ export async function returnOrigins(
   return (await openRequest(tx, secrets, browser, id))?.returnOrigins ?? [];
 }
 
-export type Step = { ask: 'sign-in' } | { go: string };
+export type Step = { ask: 'sign-in' | Ask } | { go: string };
 
-/** What comes next for this browser: something to ask, or the way on. Without a request the account page is next. */
-export function nextStep(request: SignOnRequest | undefined, signedOn: SignedOn | undefined): Step {
-  if (!signedOn) return { ask: 'sign-in' };
-  if (request?.provedAfter && signedOn.session.authTime.getTime() < Date.parse(request.provedAfter)) {
-    return { ask: 'sign-in' };
-  }
+/**
+ * What comes next for this browser: something to ask, or the way on. Without a request the account page is next.
+ * @param outcome what just ended: a session that was opened, or a sign-in that waits for more
+ */
+export function nextStep(
+  request: SignOnRequest | undefined,
+  outcome: Pick<SignedOn, 'session'> | PendingSignIn | undefined,
+): Step {
+  if (!outcome) return { ask: 'sign-in' };
+  if ('pending' in outcome) return { ask: outcome.ask };
+  const { authTime, aal } = outcome.session;
+  if (request?.provedAfter && authTime.getTime() < Date.parse(request.provedAfter)) return { ask: 'sign-in' };
+  if (request?.neededAal && aal < request.neededAal) return { ask: 'second-factor' };
   return { go: request?.returnTo ?? '/account' };
+}
+
+const pageOf: Record<'sign-in' | Ask, string> = {
+  'sign-in': '/sign-in',
+  'second-factor': '/sign-in/second',
+  enrol: '/sign-in/enrol',
+};
+
+/** The address of a step, on the way to what was requested. */
+export function pathOf(step: Step, requestId: string | undefined): string {
+  if ('go' in step) return step.go;
+  const query = requestId ? `?request=${encodeURIComponent(requestId)}` : '';
+  return `${pageOf[step.ask]}${query}`;
 }
 
 /** Where the request for a page leads back to: its path, with its query unless that is too long or not plain. */

@@ -35,6 +35,7 @@ export const pageStatus: Record<ProblemCode, number> = {
   busy: 503,
   'session-ended': 401,
   'elevation-required': 401,
+  'second-factor-needed': 403,
   'application-unknown': 404,
   'application-disabled': 403,
   'application-forbidden': 403,

@@ -5,7 +5,6 @@
  */
 
 import type { Application } from '#core/applications/applications.ts';
-import { type Community, community } from '#core/community/community.ts';
 import {
   type AttemptSubject,
   confirmPassword,
@@ -15,7 +14,6 @@ import {
   knownDevice,
   noteFailedAttempt,
   passwordOf,
-  rememberDevice,
   reserveTypedAttempt,
   type StoredPassword,
   type TypedName,
@@ -28,12 +26,10 @@ import { Problem } from '#core/problem.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import {
   noteSignIn,
-  openSession,
   type Session,
   sessionById,
   sessionByToken,
   sessionsByIds,
-  shortenNetwork,
   touchSession,
 } from '#core/sessions/sessions.ts';
 import type { Clock } from '#kit/clock/clock.ts';
@@ -43,6 +39,18 @@ import type { Database } from '#kit/db/database.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
 import { type Limits, networkKey } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
+import {
+  type Place,
+  type Proof,
+  placeOf,
+  type Settled,
+  type SignedInNow,
+  type SignInOutcome,
+  settle,
+  unlessRefused,
+} from './proof.ts';
+
+export type { Place, SignedInNow, SignInOutcome } from './proof.ts';
 
 export interface GateNeeds {
   database: Database;
@@ -132,19 +140,6 @@ export async function admitMany(
   return answers;
 }
 
-/** Where a sign-in happens, for the person's own list and the known-device cookie. */
-export interface Place {
-  /** `page`, `basic`, `crowd`, `ldap`, … */
-  door: string;
-  application?: string;
-  deviceToken?: string;
-  /** Human words for the browser, such as "Firefox on Linux". */
-  device: string;
-  /** Full client address; only its shortened form is kept. */
-  ip: string;
-  persistent: boolean;
-}
-
 export interface PasswordAttempt extends Place {
   /** User name or any confirmed address, as typed. */
   identifier: string;
@@ -152,23 +147,22 @@ export interface PasswordAttempt extends Place {
   context: TxContext;
 }
 
-export interface SignedInNow extends SignedOn {
-  /** For the session cookie. */
-  token: string;
-  /** For the known-device cookie. */
-  deviceToken: string;
-}
-
 /** Failed sign-ins from one network in ten minutes, over all people, before everyone there waits. */
 const networkAttempts = { points: 100, windowSeconds: 600 };
 
 /**
- * Checks a password and opens a session. The same work either way, no answer to a failure before the floor, one
+ * Checks a password and opens a session, or says what is asked next where the door is a browser's (`browser`); other
+ * doors are refused then with second-factor-needed. The same work either way, no answer to a failure before the floor, one
  * counter a person across all doors, a known device keeps its own so that others cannot lock a person out.
  * Refuses with too-many-attempts by what was typed alone; while the person's own attempts are used up, every password
  * is a wrong one, and is not looked at.
  */
-export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt): Promise<SignedInNow> {
+export async function passwordSignIn(
+  needs: GateNeeds,
+  attempt: PasswordAttempt & { browser?: undefined },
+): Promise<SignedInNow>;
+export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt): Promise<SignInOutcome>;
+export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt): Promise<SignInOutcome> {
   const began = performance.now();
   try {
     const candidate = await findCandidate(needs, attempt);
@@ -279,15 +273,6 @@ async function noteFailure(needs: GateNeeds, attempt: PasswordAttempt, candidate
   needs.log.info({ code: 'sign-in-failed', because, person, reference }, 'a sign-in was refused');
 }
 
-function placeOf(attempt: Place) {
-  return {
-    door: attempt.door,
-    application: attempt.application,
-    device: attempt.device,
-    network: shortenNetwork(attempt.ip),
-  };
-}
-
 /** An imported or outdated hash that just proved right becomes one of ours. */
 async function freshHash(
   needs: GateNeeds,
@@ -309,19 +294,17 @@ async function admitPerson(
   attempt: PasswordAttempt,
   candidate: Candidate & { person: Person },
   fresh: string | undefined,
-): Promise<SignedInNow> {
-  const context: TxContext = {
-    ...attempt.context,
-    actor: { kind: 'person', id: candidate.person.id, name: candidate.person.username },
-  };
-  const outcome = await needs.database.transact(context, async (tx) => {
-    const [person, stale, { sessions }] = await Promise.all([
-      holdPerson(tx, candidate.person.id),
+): Promise<SignInOutcome> {
+  const { id, username: name } = candidate.person;
+  const context: TxContext = { ...attempt.context, actor: { kind: 'person', id, name } };
+  const proof: Proof = { person: id, amr: ['pwd'], aal: 1, place: attempt, context };
+  const settled = await needs.database.transact(context, async (tx): Promise<Settled> => {
+    const [person, stale] = await Promise.all([
+      holdPerson(tx, id),
       // A hash that is to be replaced waits for the standing.
       fresh === undefined ? staleProblem(tx, candidate.stored, fresh) : undefined,
-      community(tx),
     ]);
-    if (!person) return { refused: 'sign-in-failed' as const };
+    if (!person) return { refused: 'sign-in-failed' };
     const refused =
       standingProblem(person.state) ??
       stale ??
@@ -330,58 +313,18 @@ async function admitPerson(
       await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: refused });
       return { refused };
     }
-    const [signedIn] = await Promise.all([
-      open(tx, { ...attempt, amr: ['pwd'] }, person, sessions),
+    const [outcome] = await Promise.all([
+      settle(tx, needs, person, proof),
       forgiveAttempts(tx, candidate.subject, candidate.typed),
       needs.limits.giveBack(networkLimitKey(attempt), tx),
     ]);
-    return { signedIn };
+    return outcome;
   });
-  if (outcome.refused) throw new Problem(outcome.refused);
-  return outcome.signedIn!;
+  return unlessRefused(settled);
 }
 
 async function staleProblem(tx: Tx, stored: StoredPassword | undefined, fresh: string | undefined) {
   return stored && (await confirmPassword(tx, stored, fresh)) ? undefined : ('sign-in-failed' as const);
-}
-
-/**
- * Opens the session after whatever proof was given (`amr`, RFC 8176); the one place where lifetimes are applied.
- * The caller has checked the person's standing in the same transaction.
- */
-export async function openFor(
-  tx: Tx,
-  attempt: Place & { amr: string[] },
-  person: Person,
-): Promise<SignedInNow> {
-  const { sessions } = await community(tx);
-  return open(tx, attempt, person, sessions);
-}
-
-async function open(
-  tx: Tx,
-  attempt: Place & { amr: string[] },
-  person: Person,
-  sessions: Community['sessions'],
-): Promise<SignedInNow> {
-  const persistent = attempt.persistent && sessions.rememberDays > 0;
-  const opened = openSession(tx, {
-    person: person.id,
-    amr: attempt.amr,
-    aal: 1,
-    device: attempt.device,
-    network: shortenNetwork(attempt.ip),
-    persistent,
-    lifetimes: persistent
-      ? { idleSeconds: sessions.rememberDays * 86_400, absoluteSeconds: sessions.rememberDays * 86_400 }
-      : { idleSeconds: sessions.idleMinutes * 60, absoluteSeconds: sessions.absoluteMinutes * 60 },
-  });
-  const [{ session, token }, deviceToken] = await Promise.all([
-    opened,
-    rememberDevice(tx, person.id, attempt.device, attempt.deviceToken),
-    noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: 'ok' }),
-  ]);
-  return { session, person, token, deviceToken };
 }
 
 /** Resolves at this moment of `performance.now()`, or at once when it is past. */

@@ -7,12 +7,12 @@ import type { App } from '#kit/http/server.ts';
 import { checkbox, field, hiddenField, passwordField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, notice } from '#kit/page/parts.ts';
-import { nextStep, openRequest, type SignOnRequest } from './dispatch.ts';
+import { nextStep, openRequest, pathOf, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { passwordSignIn } from './gate.ts';
 import { beginWaiting } from './verify.ts';
 import { inLocale, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
-import { setSignedIn } from './way-in.ts';
+import { browserOf, goOn } from './way-in.ts';
 
 interface SignInPage {
   request?: SignOnRequest;
@@ -30,7 +30,7 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
     const query = request.query as Record<string, string | undefined>;
     const open = await findRequest(needs, here, query.request);
     const step = nextStep(open, here.signedOn);
-    if ('go' in step) return reply.redirect(step.go, 303);
+    if (!('ask' in step) || step.ask !== 'sign-in') return reply.redirect(pathOf(step, query.request), 303);
     const said = query.said === 'password' ? here.say('passwordChanged') : undefined;
     return signInPage(needs, inLocale(here, open?.uiLocales), reply, {
       request: open,
@@ -47,7 +47,7 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
     const remember = request.form.text('remember') === 'on';
     const open = await findRequest(needs, here, requestId);
     try {
-      const signedIn = await passwordSignIn(needs, {
+      const outcome = await passwordSignIn(needs, {
         identifier,
         password: request.form.text('password'),
         door: 'page',
@@ -56,11 +56,10 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
         device: here.device,
         ip: here.ip,
         persistent: remember,
+        ...browserOf(needs, here, open),
         context: here.context,
       });
-      await setSignedIn(needs, here, reply, signedIn);
-      const step = nextStep(open, signedIn);
-      return reply.redirect('go' in step ? step.go : '/account', 303);
+      return await goOn(needs, here, reply, outcome, { open, requestId });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'account-unverified')

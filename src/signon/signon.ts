@@ -1,5 +1,5 @@
 /**
- * Sign-on: how a person gets in and out. Owns `signon_requests` and the pages for people who are not in yet.
+ * Sign-on: how a person gets in and out. Owns `signon_requests`, `pending_sign_ins` and the pages for people who are not in yet.
  * Records nothing itself: every fact comes from the core functions it calls. Refuses in plain words, and never says
  * whether an address is known. `gate.ts` is the door every front calls, `dispatch.ts` decides what is asked next.
  */
@@ -9,6 +9,7 @@ import { dropUnconfirmed } from '#core/lifecycle/drop.ts';
 import { endOverdueSessions } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
 import type { Front } from './front.ts';
+import { dropPending } from './proof.ts';
 import { recoverRoutes } from './recover.ts';
 import { signInRoutes } from './sign-in.ts';
 import { signOutRoutes } from './sign-out.ts';
@@ -35,6 +36,7 @@ export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'limits'
   const context = { actor: { kind: 'system' as const }, cause: 'schedule' as const, requestId: '-' };
   while ((await needs.database.transact(context, dropUnconfirmed)) === 1000);
   while ((await needs.database.transact(context, deleteOldRequests)) === 10_000);
+  while ((await needs.database.transact(context, dropPending)) === 1000);
   while ((await needs.database.transact(context, forgetOld)) === 10_000);
   while ((await needs.database.transact(context, endOverdueSessions)) === 1000);
   await needs.limits.sweep();

@@ -22,11 +22,11 @@ import { codeField, field, hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, formButton, notice } from '#kit/page/parts.ts';
 import { askProof, limitProofs } from './ask-proof.ts';
-import { nextStep, openRequest, returnOrigins, type SignOnRequest } from './dispatch.ts';
+import { openRequest, returnOrigins, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
-import { openFor, type SignedInNow } from './gate.ts';
+import { type SignInOutcome, settle } from './proof.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
-import { setSignedIn } from './way-in.ts';
+import { browserOf, goOn } from './way-in.ts';
 
 /** What the cookie of a waiting browser says, sealed. */
 export interface Waiting {
@@ -208,7 +208,8 @@ function linkRoutes(app: App, needs: PageNeeds): void {
 interface Proved {
   person: Person;
   open?: SignOnRequest;
-  signedIn?: SignedInNow;
+  requestId?: string;
+  outcome?: SignInOutcome;
 }
 
 /**
@@ -234,15 +235,19 @@ async function proveAddress(
     const person = await requirePerson(tx, used.person);
     const waited = used.purpose === 'sign-up' && waiting?.person === person.id;
     if (!waited || person.state !== 'active' || here.signedOn) return { person };
+    const { requestId } = waiting;
+    const open = await openRequest(tx, needs.secrets, here.browser, requestId);
     const place = {
       door: 'page',
       device: here.device,
       ip: here.ip,
       persistent: false,
       deviceToken: here.deviceToken,
+      ...browserOf(needs, here, open),
     };
-    const open = await openRequest(tx, needs.secrets, here.browser, waiting.requestId);
-    return { person, open, signedIn: await openFor(tx, { ...place, amr: ['pwd'] }, person) };
+    const proof = { person: person.id, amr: ['pwd'], aal: 1 as const, place, context: here.context };
+    const settled = await settle(tx, needs, person, proof);
+    return 'refused' in settled ? { person } : { person, open, requestId, outcome: settled };
   });
 }
 
@@ -252,11 +257,9 @@ async function wayOn(
   reply: FastifyReply,
   proved: Proved,
 ): Promise<FastifyReply> {
-  if (!proved.signedIn) return wayInWithPassword(needs, here, reply);
+  if (!proved.outcome) return wayInWithPassword(needs, here, reply);
   needs.cookies.clear(reply, 'waiting');
-  await setSignedIn(needs, here, reply, proved.signedIn);
-  const step = nextStep(proved.open, proved.signedIn);
-  return reply.redirect('go' in step ? step.go : '/account', 303);
+  return goOn(needs, here, reply, proved.outcome, proved);
 }
 
 /** Confirmed, but not by whoever is at this browser: says so where they sign in, on the way to what they came for. */

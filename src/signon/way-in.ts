@@ -2,8 +2,41 @@
 import type { FastifyReply } from 'fastify';
 import { deviceSeconds } from '#core/credentials/credentials.ts';
 import { endSession } from '#core/sessions/sessions.ts';
-import type { SignedInNow } from './gate.ts';
+import { nextStep, pathOf, type SignOnRequest } from './dispatch.ts';
+import { pendingSeconds, type SignedInNow, type SignInOutcome } from './proof.ts';
 import type { PageNeeds, Visit } from './visit.ts';
+
+/** What a place (`Place`) says of a browser beside what every door knows. */
+export function browserOf(needs: PageNeeds, here: Visit, open: SignOnRequest | undefined) {
+  return {
+    browser: here.browser,
+    rememberedToken: needs.cookies.read(here.request, 'remembered'),
+    fresh: open?.provedAfter !== undefined || open?.neededAal !== undefined,
+  };
+}
+
+/** What a sign-in is on the way to; without one the account page is. */
+export interface Way {
+  open?: SignOnRequest;
+  /** Id of that request, for the address of what is asked next. */
+  requestId?: string;
+}
+
+/**
+ * After whatever was proved (`finishSignIn`): sets the cookies and leads to what is asked next, or on. A session that was
+ * open here stays as it is until the new one is.
+ */
+export async function goOn(
+  needs: PageNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  outcome: SignInOutcome,
+  way: Way,
+): Promise<FastifyReply> {
+  if ('pending' in outcome) needs.cookies.set(reply, 'pending', outcome.pending, { maxAge: pendingSeconds });
+  else await setSignedIn(needs, here, reply, outcome);
+  return reply.redirect(pathOf(nextStep(way.open, outcome), way.requestId), 303);
+}
 
 /** Sets the cookies of a fresh session. A session of before, whoever's it was, ends: one browser, one person (SE-05). */
 export async function setSignedIn(
@@ -21,6 +54,7 @@ export async function setSignedIn(
   needs.cookies.set(reply, 'session', signedIn.token, {
     maxAge: signedIn.session.persistent ? seconds : undefined,
   });
+  needs.cookies.clear(reply, 'pending');
   // It signs nobody in, it only keeps others from locking the person out.
   needs.cookies.set(reply, 'device', signedIn.deviceToken, { maxAge: deviceSeconds });
 }

@@ -16,9 +16,10 @@ import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, notice } from '#kit/page/parts.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
-import { asBusy, openFor } from '#signon/gate.ts';
+import { asBusy } from '#signon/gate.ts';
+import { type SignInOutcome, settle, unlessRefused } from '#signon/proof.ts';
 import { type PageNeeds, show, type Visit, visit } from '#signon/visit.ts';
-import { setSignedIn } from '#signon/way-in.ts';
+import { browserOf, goOn } from '#signon/way-in.ts';
 import { words } from './words.ts';
 
 interface OwnerForm {
@@ -58,12 +59,12 @@ export function setupRoutes(app: App, needs: PageNeeds): void {
       password: request.form.text('password'),
     };
     try {
-      await makeOwner(needs, here, reply, token, given);
+      const outcome = await makeOwner(needs, here, token, given);
+      return await goOn(needs, here, reply, outcome, { open: { front: 'admin', returnTo: '/admin' } });
     } catch (error) {
       if (!(error instanceof Problem) || error.code === 'setup-closed') throw error;
       return setupPage(here, reply, token, given, error);
     }
-    return reply.redirect('/admin', 303);
   });
 }
 
@@ -76,13 +77,12 @@ async function requireOpen(needs: PageNeeds, here: Visit, token: string): Promis
 async function makeOwner(
   needs: PageNeeds,
   here: Visit,
-  reply: FastifyReply,
   token: string,
   given: OwnerForm,
-): Promise<void> {
+): Promise<SignInOutcome> {
   const checked = checkOwner(here, given);
   const hash = await needs.hasher.hash(given.password).catch(asBusy);
-  const signedIn = await needs.database.transact({ ...here.context, cause: 'admin' }, async (tx) => {
+  const settled = await needs.database.transact({ ...here.context, cause: 'admin' }, async (tx) => {
     await useSetup(tx, needs.secrets, token);
     if (await findByVerifiedAddress(tx, checked.address))
       throw new Problem('address-taken', { fields: { email: 'address-taken' } });
@@ -100,10 +100,12 @@ async function makeOwner(
       ip: here.ip,
       persistent: false,
       deviceToken: here.deviceToken,
+      ...browserOf(needs, here, undefined),
     };
-    return openFor(tx, { ...place, amr: ['pwd'] }, await requirePerson(tx, id));
+    const proof = { person: id, amr: ['pwd'], aal: 1 as const, place, context: here.context };
+    return settle(tx, needs, await requirePerson(tx, id), proof);
   });
-  await setSignedIn(needs, here, reply, signedIn);
+  return unlessRefused(settled);
 }
 
 /** The owner may take a name kept for staff; everything else is checked as at sign-up. */

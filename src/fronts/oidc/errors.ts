@@ -44,6 +44,7 @@ export const authorizationErrors: Record<ProblemCode, AuthorizationError> = {
   busy: later,
   'session-ended': 'login_required',
   'elevation-required': 'login_required',
+  'second-factor-needed': 'login_required',
   'application-unknown': 'unauthorized_client',
   'application-disabled': 'unauthorized_client',
   'application-forbidden': denied,

@@ -1,0 +1,44 @@
+import type { Tx } from '#kit/db/tx.ts';
+
+export async function insertUpstream(
+  tx: Tx,
+  row: { session: string; upstream: string; subject: string; sessionIndex?: string; idToken?: Buffer | '' },
+): Promise<void> {
+  await tx.query(
+    `insert into session_upstreams (session, upstream, subject, session_index, id_token) values ($1, $2, $3, $4, $5)`,
+    [row.session, row.upstream, row.subject, row.sessionIndex ?? null, row.idToken || null],
+  );
+}
+
+export async function upstreamOf(
+  tx: Tx,
+  session: string,
+): Promise<
+  { upstream: string; subject: string; sessionIndex: string | null; idToken: Buffer | null } | undefined
+> {
+  const rows = await tx.query<{
+    upstream: string;
+    subject: string;
+    sessionIndex: string | null;
+    idToken: Buffer | null;
+  }>(
+    `select upstream, subject, session_index as "sessionIndex", id_token as "idToken" from session_upstreams
+     where session = $1`,
+    [session],
+  );
+  return rows[0];
+}
+
+export async function sessionsFromUpstream(
+  tx: Tx,
+  by: { upstream: string; subject?: string; sessionIndex?: string },
+): Promise<string[]> {
+  if (by.subject === undefined && by.sessionIndex === undefined) return [];
+  const rows = await tx.query<{ id: string }>(
+    `select s.id from session_upstreams u join sessions s on s.id = u.session
+     where u.upstream = $1 and ($2::text is null or u.subject = $2) and ($3::text is null or u.session_index = $3)
+       and s.ended_at is null and s.expires_at > $4`,
+    [by.upstream, by.subject ?? null, by.sessionIndex ?? null, tx.now()],
+  );
+  return rows.map((row) => row.id);
+}

@@ -1,0 +1,49 @@
+/** Which identity provider vouched for the person of a session: for signing out there, and for when it signs out here. */
+import type { Secrets } from '#kit/crypto/secrets.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import * as store from './upstreams.store.ts';
+
+export interface UpstreamProof {
+  /** Id of the upstream. */
+  id: string;
+  /** What it calls the person. */
+  subject: string;
+  /** Its own id of its session: OIDC `sid`, SAML SessionIndex. */
+  sessionIndex?: string;
+  /** The ID token, as it came: a hint for signing out there (OIDC RP-Initiated Logout). Kept sealed. */
+  idToken?: string;
+}
+
+const purpose = 'upstream session';
+
+/** Keeps who vouched for a session. */
+export async function noteUpstream(
+  tx: Tx,
+  secrets: Secrets,
+  session: string,
+  proof: UpstreamProof,
+): Promise<void> {
+  const { id: upstream, subject, sessionIndex } = proof;
+  const idToken = proof.idToken && secrets.seal(purpose, proof.idToken, bindOf(session));
+  await store.insertUpstream(tx, { session, upstream, subject, sessionIndex, idToken });
+}
+
+/** Who vouched for a session; undefined for one that began with a proof of our own. */
+export async function upstreamOf(
+  tx: Tx,
+  secrets: Secrets,
+  session: string,
+): Promise<UpstreamProof | undefined> {
+  const row = await store.upstreamOf(tx, session);
+  if (!row) return undefined;
+  const { upstream: id, subject, sessionIndex } = row;
+  const idToken = row.idToken ? secrets.open(purpose, row.idToken, bindOf(session)).toString() : undefined;
+  return { id, subject, sessionIndex: sessionIndex ?? undefined, idToken };
+}
+
+/** The live sessions that an upstream vouched for: all of a subject there, or one by its index. */
+export const sessionsFromUpstream = store.sessionsFromUpstream;
+
+function bindOf(session: string): string {
+  return `session_upstreams/${session}/id_token`;
+}
