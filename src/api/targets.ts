@@ -6,6 +6,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import { lookAt } from '#kit/queue/look.ts';
 import { decisionsAt } from '#provisioning/approval.ts';
 import type { Connector } from '#provisioning/connector.ts';
+import { findingsAt } from '#provisioning/findings.ts';
 import { mappingVariables } from '#provisioning/mapping.ts';
 import { checkSettings, targetModes, targetSettings } from '#provisioning/settings.ts';
 import {
@@ -56,6 +57,7 @@ const targetShape = z.object({
   decisions: z
     .object({ proposed: z.number().int(), held: z.number().int(), braked: z.boolean() })
     .describe('What waits for a person: to be approved, or held by the brake.'),
+  findings: z.array(z.string()).describe('What is set and will hardly do what was meant, a sentence each.'),
   createdAt: moment,
   updatedAt: moment,
   version,
@@ -111,6 +113,7 @@ async function show(tx: Tx, target: Target, title?: string) {
     settings: { ...settings } as Record<string, unknown>,
     queue: await lookAt(tx, laneOf(target.application)),
     decisions: await decisionsAt(tx, target.application),
+    findings: await findingsAt(tx, target),
   };
 }
 

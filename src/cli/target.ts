@@ -6,6 +6,7 @@ import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { lookAt } from '#kit/queue/look.ts';
 import type { Connector } from '#provisioning/connector.ts';
+import { findingsAt } from '#provisioning/findings.ts';
 import { listingOf } from '#provisioning/listing.ts';
 import { paceOf } from '#provisioning/pace.ts';
 import { checkSettings, targetModes } from '#provisioning/settings.ts';
@@ -125,12 +126,16 @@ function change(
   );
 }
 
-async function list({ withHouse, print }: Toolbox, options: { json?: boolean }): Promise<void> {
+async function list({ withHouse, print, note }: Toolbox, options: { json?: boolean }): Promise<void> {
   const rows = await withHouse(({ database }) =>
     database.read(commandContext(), async (tx) => {
       const found = [];
       for (const target of await listTargets(tx))
-        found.push({ ...target, queue: await lookAt(tx, laneOf(target.application)) });
+        found.push({
+          ...target,
+          queue: await lookAt(tx, laneOf(target.application)),
+          findings: await findingsAt(tx, target),
+        });
       return found;
     }),
   );
@@ -150,12 +155,15 @@ async function list({ withHouse, print }: Toolbox, options: { json?: boolean }):
       'There are no targets.',
     ),
   );
+  for (const { application, findings } of rows)
+    for (const text of findings) note(plainLine(`${application}: ${text}`));
 }
 
 async function show({ withHouse, print }: Toolbox, app: string, options: { json?: boolean }): Promise<void> {
   const one = await withHouse(({ database }) =>
     database.read(commandContext(), async (tx) => ({
       ...(await targetNamed(tx, app)),
+      findings: await findingsAt(tx, await targetNamed(tx, app)),
       queue: await lookAt(tx, laneOf(app)),
       pace: await paceOf(tx, app),
       listing: await listingOf(tx, app),
@@ -175,6 +183,7 @@ async function show({ withHouse, print }: Toolbox, app: string, options: { json?
     ['In scope', settings.scope.groups?.join(', ') ?? 'everyone the app lets in'],
     ['Groups sent', Array.isArray(settings.groups) ? settings.groups.join(', ') : settings.groups],
     ...Object.entries(settings.mapping).map(([name, source]): [string, string] => [`  ${name}`, source]),
+    ...one.findings.map((text): [string, string] => ['To look at', text]),
     ['Listed', shortTime(one.listedAt) || 'never'],
     ...(listing ? [['Last listing', listingText(listing)] as [string, string]] : []),
     ['Queue', `${queue.ready} waiting, ${queue.leased} under way, ${queue.dead} given up`],

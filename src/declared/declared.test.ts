@@ -6,7 +6,7 @@ import { checkSecret, listApplications } from '#core/applications/applications.t
 import { community } from '#core/community/community.ts';
 import { passwordOf, verifyPassword } from '#core/credentials/credentials.ts';
 import { listEvents } from '#core/events/events.ts';
-import { findGroup, membersOf } from '#core/groups/groups.ts';
+import { changeGroup, findGroup, membersOf } from '#core/groups/groups.ts';
 import { rolesOf } from '#core/operators/operators.ts';
 import { findByUsername, findByVerifiedAddress, listAddresses } from '#core/people/people.ts';
 import { listSessions, openSession } from '#core/sessions/sessions.ts';
@@ -303,4 +303,20 @@ people:
   await during((tx) => openSession(tx, { person: frank?.id ?? '', ...opened }));
   await apply(text('frank@new.example.org', 'Francis').replace('one good', 'another good'));
   assert.deepEqual(await during((tx) => listSessions(tx, frank?.id ?? '')), []);
+});
+
+test('a file that still says the old name of a group makes a new one, and a dry run says so', async () => {
+  const file = 'groups:\n  - { name: Sailors }\n';
+  await apply(file);
+  await during(async (tx) => {
+    const group = await findGroup(tx, 'Sailors');
+    await changeGroup(tx, group?.id ?? '', { name: 'Crew of the ship' });
+  });
+  const dry = await apply(file, true);
+  assert.deepEqual(dry.warnings, [
+    'The group Sailors was renamed to Crew of the ship; this file makes a new Sailors.',
+  ]);
+  assert.deepEqual(dry.changes, ['Add the group Sailors']);
+  await apply(file);
+  assert.deepEqual(await apply(file, true), { changes: [], warnings: [], secrets: [] }, 'both are here now');
 });

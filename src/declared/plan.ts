@@ -9,7 +9,14 @@ import {
   setSecret,
 } from '#core/applications/applications.ts';
 import { changeCommunity, community } from '#core/community/community.ts';
-import { addGroup, changeGroup, findGroup, type Group, groupKey } from '#core/groups/groups.ts';
+import {
+  addGroup,
+  changeGroup,
+  findGroup,
+  type Group,
+  groupKey,
+  renamedGroups,
+} from '#core/groups/groups.ts';
 import { attributeDeclarations, declareAttributes } from '#core/people/attributes.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { planBelonging } from './belonging.ts';
@@ -65,6 +72,7 @@ export async function planDeclared(
   };
   await planCommunity(tx, planning);
   await planAttributes(tx, planning);
+  await warnOfRenamed(tx, planning);
   for (const [index, group] of (declared.groups ?? []).entries()) planGroup(planning, group, index);
   for (const [index, one] of (declared.applications ?? []).entries())
     await planApplication(tx, planning, one, index);
@@ -152,6 +160,17 @@ async function planAttributes(tx: Tx, { declared, plan, applications }: Planning
     path: ['attributes'],
     run: async (inside) => void (await declareAttributes(inside, next)),
   });
+}
+
+/** A file written before a group was renamed would bring the old one back, and leave everybody in the other. */
+async function warnOfRenamed(tx: Tx, { declared, plan, groups }: Planning): Promise<void> {
+  const names = (declared.groups ?? []).map(({ name }) => name).filter((name) => !groups.has(groupKey(name)));
+  const renamed = await renamedGroups(tx, names);
+  for (const name of names) {
+    const now = renamed.get(groupKey(name));
+    if (now !== undefined)
+      plan.warnings.push(`The group ${name} was renamed to ${now}; this file makes a new ${name}.`);
+  }
 }
 
 function planGroup({ plan, groups }: Planning, group: DeclaredGroup, index: number): void {

@@ -1,6 +1,6 @@
 /**
  * Groups: who belongs together.
- * Owns `groups` and `memberships`. Records group.* and one membership.* for each person whose membership really changed.
+ * Owns `groups`, `memberships` and `group_former_names`. Records group.* and one membership.* for each person whose membership really changed.
  * Refuses a name that is taken (`group-taken`), groups and people that are not there. Names are kept as given.
  */
 
@@ -81,6 +81,8 @@ export async function changeGroup(
   const fields = (['name', 'title', 'description'] as const).filter((field) => next[field] !== group[field]);
   if (fields.length === 0) return [];
   if (!(await store.updateGroup(tx, id, { ...next, key: groupKey(next.name) }))) throw taken();
+  if (groupKey(group.name) !== groupKey(next.name))
+    await store.writeFormerName(tx, { key: groupKey(group.name), name: group.name, group: id });
   await record(tx, 'group.changed', { data: { group: id, fields } });
   return fields;
 }
@@ -100,6 +102,14 @@ export async function findGroup(tx: Tx, nameOrId: string): Promise<Group | undef
   return (
     (await store.groupsByIds(tx, [nameOrId]))[0] ?? (await store.groupsByKeys(tx, [groupKey(nameOrId)]))[0]
   );
+}
+
+/**
+ * Of these names those that no group has now and one had before: key of the name → what that group is called now. What was
+ * written with the old name is told so by this.
+ */
+export async function renamedGroups(tx: Tx, names: readonly string[]): Promise<Map<string, string>> {
+  return names.length === 0 ? new Map() : store.currentNames(tx, names.map(groupKey));
 }
 
 /** The groups with these ids; unknown and malformed ids are simply not among them. */

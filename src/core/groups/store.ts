@@ -102,6 +102,27 @@ export async function updateGroup(
   }
 }
 
+/** What a group was called until now. A name that went from group to group leads to the last one. */
+export async function writeFormerName(
+  tx: Tx,
+  former: { key: string; name: string; group: string },
+): Promise<void> {
+  await tx.query(
+    `insert into group_former_names (name_key, name, "group", until) values ($1, $2, $3, $4)
+     on conflict (name_key) do update set name = excluded.name, "group" = excluded."group", until = excluded.until`,
+    [former.key, former.name, former.group, tx.now()],
+  );
+}
+
+export async function currentNames(tx: Tx, keys: readonly string[]): Promise<Map<string, string>> {
+  const rows = await tx.query<{ name_key: string; name: string }>(
+    `select f.name_key, g.name from group_former_names f join groups g on g.id = f."group"
+     where f.name_key = any($1::text[]) and not exists (select 1 from groups o where o.name_key = f.name_key)`,
+    [keys],
+  );
+  return new Map(rows.map(({ name_key, name }) => [name_key, name]));
+}
+
 export async function deleteGroup(tx: Tx, id: string): Promise<void> {
   await tx.query('delete from groups where id = $1', [id]);
 }

@@ -4,7 +4,7 @@
  * reached, no prototype, no expression that runs long. Parsed and type-checked by the library, run by steps of our own;
  * patterns run on RE2 in linear time.
  */
-import { Environment, type ParseError } from '@marcbachmann/cel-js';
+import { type ASTNode, Environment, type ParseError } from '@marcbachmann/cel-js';
 import { compileNode } from './compile.ts';
 import { functions, methods } from './functions.ts';
 import { admit, ExpressionError, isList, isMap, Run, type Value } from './run.ts';
@@ -59,6 +59,12 @@ export function compileExpression(
   const checked = parsed.check();
   if (checked.error) throw explained(checked.error);
   return { source, evaluate: (values) => result(step(new Run(values))) };
+}
+
+/** The tree of an expression, for who looks into it without running it. Throws `ExpressionError`. */
+export function parseExpression(source: string, variables: Readonly<Record<string, VariableType>>): ASTNode {
+  if (source.length > maxSource) throw new ExpressionError(`An expression has at most ${maxSource} letters.`);
+  return parse(source, variables).ast;
 }
 
 function parse(source: string, variables: Readonly<Record<string, VariableType>>) {

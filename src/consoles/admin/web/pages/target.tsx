@@ -76,6 +76,7 @@ export function TargetPage({ id, view, subject }: { id: string; view?: string; s
           )}
         </Notice>
       )}
+      <Findings target={target} mapping={mayWork && view !== 'mapping' ? `${base}/mapping` : undefined} />
       <Tabs label={say.views} items={tabs} current={view ? `${base}/${view}` : base} />
       {view === 'queue' && <TargetQueue id={id} />}
       {view === 'brake' && <TargetBrake id={id} />}
@@ -88,6 +89,23 @@ export function TargetPage({ id, view, subject }: { id: string; view?: string; s
       {view === 'people' && subject && <TargetSubject id={id} subject={subject} />}
       {view === undefined && <Overview target={target} />}
     </Page>
+  );
+}
+
+/** What is set and will hardly do what was meant, and where that is changed. */
+function Findings({ target, mapping }: { target: Target; mapping: string | undefined }) {
+  if (target.findings.length === 0) return null;
+  return (
+    <Notice tone="warning" title={say.toLookAtTitle}>
+      {target.findings.map((text) => (
+        <p key={text}>{text}</p>
+      ))}
+      {mapping && (
+        <p>
+          <a href={mapping}>{say.toMapping}</a>
+        </p>
+      )}
+    </Notice>
   );
 }
 

@@ -14,11 +14,17 @@ const say = targetWords;
 type Target = Answer<'GET /targets'>['items'][number];
 
 /** How it goes: what stops everything comes first. */
-export function Health({ target }: { target: Pick<Target, 'mode' | 'quarantine' | 'queue' | 'decisions'> }) {
+export function Health({
+  target,
+}: {
+  target: Pick<Target, 'mode' | 'quarantine' | 'queue' | 'decisions' | 'findings'>;
+}) {
   if (target.mode === 'off') return <Badge tone="neutral" label={say.modes.off} />;
   if (target.quarantine) return <Badge tone="danger" label={say.quarantined} />;
   if (target.decisions.braked) return <Badge tone="danger" label={say.braked} />;
   if (target.queue.dead > 0) return <Badge tone="warning" label={say.givenUp(count(target.queue.dead))} />;
+  if (target.findings.length > 0)
+    return <Badge tone="warning" label={say.toLookAt(count(target.findings.length))} />;
   if (target.queue.ready + target.queue.leased > 0) return <Badge tone="info" label={say.working} />;
   if (target.decisions.proposed > 0 && target.mode !== 'observe')
     return <Badge tone="info" label={say.toDecide(count(target.decisions.proposed))} />;
