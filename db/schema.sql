@@ -304,6 +304,7 @@ CREATE TABLE oidc_logouts (
   answer text,
   created_at timestamp with time zone NOT NULL,
   settled_at timestamp with time zone,
+  attempts integer DEFAULT 0 NOT NULL,
   CONSTRAINT oidc_logouts_pkey PRIMARY KEY (id),
   CONSTRAINT oidc_logouts_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'confirmed'::text, 'failed'::text])))
 );
@@ -642,6 +643,7 @@ CREATE TABLE sessions (
   end_reason text,
   elevated_at timestamp with time zone,
   elevated_aal smallint,
+  shared boolean DEFAULT false NOT NULL,
   CONSTRAINT sessions_pkey PRIMARY KEY (id),
   CONSTRAINT sessions_sid_key UNIQUE (sid),
   CONSTRAINT sessions_token_hash_key UNIQUE (token_hash),
@@ -674,6 +676,17 @@ CREATE TABLE sign_ins (
 );
 CREATE INDEX sign_ins_age ON sign_ins USING brin (at);
 CREATE INDEX sign_ins_person ON sign_ins USING btree (person, at DESC);
+
+CREATE TABLE sign_outs (
+  token_hash bytea NOT NULL,
+  sessions uuid[] NOT NULL,
+  outcomes jsonb NOT NULL,
+  return_to text,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT sign_outs_pkey PRIMARY KEY (token_hash)
+);
+CREATE INDEX sign_outs_expiry ON sign_outs USING btree (expires_at);
 
 CREATE TABLE signon_requests (
   id uuid NOT NULL,
@@ -960,19 +973,6 @@ CREATE TABLE upstream_requests (
 );
 CREATE INDEX upstream_requests_expire ON upstream_requests USING btree (expires_at);
 
-CREATE TABLE upstream_sessions (
-  session uuid NOT NULL,
-  upstream text NOT NULL,
-  tenant text NOT NULL,
-  subject text NOT NULL,
-  session_index text,
-  token bytea,
-  CONSTRAINT upstream_sessions_pkey PRIMARY KEY (session),
-  CONSTRAINT upstream_sessions_session_fkey FOREIGN KEY (session) REFERENCES sessions(id) ON DELETE CASCADE,
-  CONSTRAINT upstream_sessions_upstream_fkey FOREIGN KEY (upstream) REFERENCES upstreams(id) ON DELETE CASCADE
-);
-CREATE INDEX upstream_sessions_subject ON upstream_sessions USING btree (upstream, subject);
-
 CREATE TABLE upstreams (
   id text NOT NULL,
   settings jsonb NOT NULL,
@@ -989,6 +989,13 @@ CREATE TABLE used_challenges (
   CONSTRAINT used_challenges_pkey PRIMARY KEY (digest)
 );
 CREATE INDEX used_challenges_expiry ON used_challenges USING btree (expires_at);
+
+CREATE TABLE used_puzzles (
+  id bytea NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT used_puzzles_pkey PRIMARY KEY (id)
+);
+CREATE INDEX used_puzzles_expiry ON used_puzzles USING btree (expires_at);
 
 CREATE TABLE usernames (
   username_key text NOT NULL,

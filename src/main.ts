@@ -61,9 +61,11 @@ export async function serve(
     await house.database.transact(system(), (tx) => rememberAliasDomain(tx, config.aliasDomain));
     const mailer = options.mailer ?? openMailer(config, house.log);
     if (!options.mailer) closers.push(() => mailer.close());
-    const fronts: Front[] = [
+    const fronts: Front[] = [];
+    fronts.push(
       await oidcFront({
         ...house,
+        fronts,
         issuer: new URL(config.issuer),
         publicUrl: new URL(config.publicUrl),
       }),

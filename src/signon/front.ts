@@ -20,6 +20,8 @@ export interface SignOutOutcome {
   because?: 'no-way' | 'no-answer' | 'refused';
   /** What came back last, in a few words of the protocol ("HTTP 503"). */
   answer?: string;
+  /** How often it was told. */
+  attempts?: number;
   /** When it was confirmed or given up. */
   at?: Date;
   /** For a person, from the front: why it cannot be ended from here, or the address that ends it. */

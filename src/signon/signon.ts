@@ -14,7 +14,7 @@ import { recoverRoutes } from './recover.ts';
 import { signInRoutes } from './sign-in.ts';
 import { signOutRoutes } from './sign-out.ts';
 import { signUpRoutes } from './sign-up.ts';
-import { deleteOldRequests } from './store.ts';
+import { deleteOldPuzzles, deleteOldRequests, deleteOldSignOuts } from './store.ts';
 import { verifyRoutes } from './verify.ts';
 import { type PageNeeds, visit } from './visit.ts';
 
@@ -36,6 +36,8 @@ export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'limits'
   const context = { actor: { kind: 'system' as const }, cause: 'schedule' as const, requestId: '-' };
   while ((await needs.database.transact(context, dropUnconfirmed)) === 1000);
   while ((await needs.database.transact(context, deleteOldRequests)) === 10_000);
+  while ((await needs.database.transact(context, deleteOldSignOuts)) === 10_000);
+  while ((await needs.database.transact(context, deleteOldPuzzles)) === 10_000);
   while ((await needs.database.transact(context, dropPending)) === 1000);
   while ((await needs.database.transact(context, forgetOld)) === 10_000);
   while ((await needs.database.transact(context, endOverdueSessions)) === 1000);

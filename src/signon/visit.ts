@@ -137,6 +137,8 @@ export function show(
     width?: 'card' | 'wide';
     status?: number;
     formAction?: string[];
+    /** Further scripts of ours, by address. */
+    scripts?: readonly string[];
   },
 ): FastifyReply {
   const document = personPage({
@@ -148,6 +150,7 @@ export function show(
     locale: here.locale,
     body: page.body,
     width: page.width,
+    scripts: page.scripts,
     account: accountSlot(here),
   });
   return reply.page(document, { status: page.status, formAction: page.formAction });

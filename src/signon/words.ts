@@ -55,17 +55,6 @@ export const words = defineWords('signon', {
   newPasswordLede: 'For the account {username}. You will be signed out everywhere else.',
   setPassword: 'Set the new password',
   backToSignIn: 'Back to sign in',
-  // sign out
-  signOutTitle: 'Sign out',
-  signOutLede: 'This ends your session at {community} and at the apps you opened from it.',
-  signOut: 'Sign out',
-  stay: 'Stay signed in',
-  signedOutTitle: 'You are signed out',
-  signedOutLede: 'Your session at {community} has ended.',
-  appEnded: '{application}: signed out',
-  appAsked: '{application}: told to sign you out',
-  appUnreachable: '{application}: close it yourself',
-  signInAgain: 'Sign in again',
   // errors
   problemTitle: 'This did not work',
   problemMissing: 'Nothing to be found here',

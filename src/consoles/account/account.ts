@@ -19,6 +19,6 @@ export function registerAccount(app: App, needs: PageNeeds, fronts: readonly Fro
   profileRoutes(app, needs);
   addressRoutes(app, needs);
   addressForRoutes(app, needs);
-  securityRoutes(app, needs);
+  securityRoutes(app, needs, fronts);
   appRoutes(app, needs, fronts);
 }

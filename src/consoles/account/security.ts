@@ -8,11 +8,13 @@ import { html } from '#kit/page/html.ts';
 import { button, form, linkButton, notice } from '#kit/page/parts.ts';
 import { changePassword } from '#signon/change-password.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
+import type { Front } from '#signon/front.ts';
+import { signOut } from '#signon/sign-out.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
 import { type Home, home } from './guest.ts';
 
 /** The routes of /account/password and /account/sessions. */
-export function securityRoutes(app: App, needs: PageNeeds): void {
+export function securityRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]): void {
   app.get('/account/password', { config: { door: 'page' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
     return here ? passwordPage(here, reply) : reply;
@@ -55,11 +57,9 @@ export function securityRoutes(app: App, needs: PageNeeds): void {
   app.post('/account/sessions/end-all', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
     if (!here) return reply;
-    await needs.database.transact(here.context, (tx) =>
-      endSessions(tx, here.signedOn.person.id, 'ended-by-person'),
-    );
     needs.cookies.clear(reply, 'session');
-    return reply.redirect('/sign-in', 303);
+    const next = await signOut(needs, fronts, here, { reason: 'ended-by-person', everywhere: true });
+    return reply.redirect(next, 303);
   });
 }
 

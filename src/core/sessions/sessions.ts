@@ -22,6 +22,8 @@ export interface Session {
   device: string;
   network: string;
   persistent: boolean;
+  /** On a computer that others use too: short, and nothing is remembered. */
+  shared: boolean;
   createdAt: Date;
   lastSeenAt: Date;
   idleSeconds: number;
@@ -43,6 +45,7 @@ export async function openSession(
     device: string;
     network: string;
     persistent: boolean;
+    shared?: boolean;
     lifetimes: Lifetimes;
   },
 ): Promise<{ session: Session; token: string }> {
@@ -57,6 +60,7 @@ export async function openSession(
     device: input.device.slice(0, 120),
     network: input.network,
     persistent: input.persistent,
+    shared: input.shared ?? false,
     createdAt: tx.now(),
     lastSeenAt: tx.now(),
     idleSeconds: input.lifetimes.idleSeconds,

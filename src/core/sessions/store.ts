@@ -11,13 +11,14 @@ interface SessionRow {
   device: string;
   network: string;
   persistent: boolean;
+  shared: boolean;
   created_at: Date;
   last_seen_at: Date;
   idle_seconds: number;
   expires_at: Date;
 }
 
-const columns = `s.id, s.person, s.sid, s.auth_time, s.amr, s.aal, s.device, s.network, s.persistent, s.created_at,
+const columns = `s.id, s.person, s.sid, s.auth_time, s.amr, s.aal, s.device, s.network, s.persistent, s.shared, s.created_at,
   s.last_seen_at, s.idle_seconds, s.expires_at`;
 const live = `s.ended_at is null and s.expires_at > $2
   and s.last_seen_at + make_interval(secs => s.idle_seconds) > $2`;
@@ -33,6 +34,7 @@ function toSession(row: SessionRow): Session {
     device: row.device,
     network: row.network,
     persistent: row.persistent,
+    shared: row.shared,
     createdAt: row.created_at,
     lastSeenAt: row.last_seen_at,
     idleSeconds: row.idle_seconds,
@@ -43,8 +45,8 @@ function toSession(row: SessionRow): Session {
 export async function insertSession(tx: Tx, session: Session, tokenHash: Buffer): Promise<void> {
   await tx.query(
     `insert into sessions (id, token_hash, person, sid, auth_time, amr, aal, device, network, persistent, created_at,
-       last_seen_at, idle_seconds, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $5, $5, $11, $12)`,
+       last_seen_at, idle_seconds, expires_at, shared)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $5, $5, $11, $12, $13)`,
     [
       session.id,
       tokenHash,
@@ -58,6 +60,7 @@ export async function insertSession(tx: Tx, session: Session, tokenHash: Buffer)
       session.persistent,
       session.idleSeconds,
       session.expiresAt,
+      session.shared,
     ],
     'session-insert',
   );

@@ -9,7 +9,7 @@ import { isErasedSubject } from '#core/aliases/erasure.ts';
 import { type Application, findApplication } from '#core/applications/applications.ts';
 import type { LoggedEvent } from '#core/events/events.ts';
 import type { LogReader } from '#core/events/reader.ts';
-import { participantsOf } from '#core/sessions/sessions.ts';
+import { participantsOf, type Session } from '#core/sessions/sessions.ts';
 import type { Clock } from '#kit/clock/clock.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import { type Database, system } from '#kit/db/database.ts';
@@ -18,6 +18,7 @@ import type { Log } from '#kit/log/log.ts';
 import { type Net, NetRefused } from '#kit/net/net.ts';
 import { enqueue, type Job } from '#kit/queue/queue.ts';
 import { Retry, Stop, startWorker, type Worker } from '#kit/queue/worker.ts';
+import type { SignOutOutcome } from '#signon/front.ts';
 import type { KeyRing } from './keys.ts';
 import * as store from './store.ts';
 
@@ -92,6 +93,7 @@ async function tell(
   const answer = await post(needs, application, row);
   if (answer.told) return settle('confirmed', answer.said);
   if (answer.final || job.attempts >= attempts) return settle('failed', answer.said);
+  await store.noteLogoutAttempt(database, row.id, answer.said);
   throw new Retry(undefined, answer.said);
 }
 
@@ -145,4 +147,41 @@ async function logoutToken(
   return (isErasedSubject(row.subject) ? token : token.setSubject(row.subject)).sign(
     await importJWK(key, alg),
   );
+}
+
+/** What can be said of each app in the moment a session ends: it will be told, or there is no way to. */
+export async function outcomesAtEnd(tx: Tx, session: Pick<Session, 'id'>): Promise<SignOutOutcome[]> {
+  const outcomes: SignOutOutcome[] = [];
+  for (const { application: id, front } of await participantsOf(tx, session.id)) {
+    if (front !== 'oidc') continue;
+    const application = await findApplication(tx, id);
+    const told = application?.settings.oidc?.backchannelLogoutUri !== undefined;
+    outcomes.push({
+      application: id,
+      ...(told ? { state: 'asked' } : { state: 'unreachable', because: 'no-way' }),
+    });
+  }
+  return outcomes;
+}
+
+/** How it went at the apps that were told, as far as they have answered. */
+export async function outcomesNow(tx: Tx, session: string): Promise<SignOutOutcome[]> {
+  const rows = await store.logoutsOf(tx, session);
+  return rows.map(({ application, state, answer, attempts, settledAt }) => ({
+    application,
+    attempts,
+    ...(answer !== null && { answer }),
+    ...(settledAt && { at: settledAt }),
+    ...outcomeOf(state, answer),
+  }));
+}
+
+function outcomeOf(
+  state: store.LogoutRow['state'],
+  answer: string | null,
+): Pick<SignOutOutcome, 'state' | 'because'> {
+  if (state === 'confirmed') return { state: 'ended' };
+  if (state === 'waiting') return { state: 'asked' };
+  // 4xx is an answer: the app heard us and could not, or would not (§2.8).
+  return { state: 'unreachable', because: answer?.startsWith('HTTP 4') ? 'refused' : 'no-answer' };
 }

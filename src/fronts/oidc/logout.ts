@@ -6,12 +6,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { decodeJwt } from 'jose';
 import { type Application, findApplication } from '#core/applications/applications.ts';
-import { endSession } from '#core/sessions/sessions.ts';
 import { type App, FormBody } from '#kit/http/server.ts';
 import { hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, linkButton } from '#kit/page/parts.ts';
+import { sealSignOn } from '#signon/dispatch.ts';
+import type { Front } from '#signon/front.ts';
 import type { GateNeeds } from '#signon/gate.ts';
+import { signOut, switchAccountForm } from '#signon/sign-out.ts';
 import { show, type Visit, visit } from '#signon/visit.ts';
 import { formActionOf } from './asked.ts';
 import type { Engine } from './engine.ts';
@@ -19,7 +21,11 @@ import { pageNeeds } from './pages.ts';
 import { paths } from './provider.ts';
 import { words } from './words.ts';
 
-export type LogoutPageNeeds = Omit<GateNeeds, 'floorMs'> & { engine: Engine };
+export type LogoutPageNeeds = Omit<GateNeeds, 'floorMs'> & {
+  engine: Engine;
+  /** Every front of the house, this one too: all of them are told. */
+  fronts: readonly Front[];
+};
 
 const parameters = [
   'id_token_hint',
@@ -48,7 +54,7 @@ export function logoutRoutes(app: App, needs: LogoutPageNeeds): void {
     const asked = await readAsked(needs, here, parametersOf(request));
     if (asked.refused) return refusedPage(here, reply);
     const session = here.signedOn?.session;
-    if (session && asked.sid !== session.sid) return confirmPage(here, reply, asked);
+    if (session && asked.sid !== session.sid) return confirmPage(needs, here, reply, asked);
     return end(needs, here, reply, asked);
   });
 
@@ -121,18 +127,11 @@ async function end(
   reply: FastifyReply,
   asked: Asked,
 ): Promise<FastifyReply> {
-  const session = here.signedOn?.session;
-  if (session) {
-    await needs.database.transact(here.context, (tx) => endSession(tx, session.id, 'app-sign-out'));
-    pageNeeds(needs, here.request).cookies.clear(reply, 'session');
-  }
-  if (asked.returnTo) return reply.redirect(withState(asked.returnTo, asked.state), 303);
-  const say = words(here.locale);
-  return show({ ...here, signedOn: undefined }, reply, {
-    title: say('signedOutTitle'),
-    lede: say('signedOutLede', { community: here.community.name }),
-    body: linkButton({ label: say('signInAgain'), url: '/sign-in', full: true }),
-  });
+  // First of all: whatever happens now, this browser is nobody's any more.
+  if (here.signedOn) pageNeeds(needs, here.request).cookies.clear(reply, 'session');
+  const returnTo = asked.returnTo && withState(asked.returnTo, asked.state);
+  const next = await signOut(needs, needs.fronts, here, { reason: 'app-sign-out', returnTo });
+  return reply.redirect(next, 303);
 }
 
 function withState(uri: string, state: string | undefined): string {
@@ -142,7 +141,7 @@ function withState(uri: string, state: string | undefined): string {
   return url.href;
 }
 
-function confirmPage(here: Visit, reply: FastifyReply, asked: Asked): FastifyReply {
+function confirmPage(needs: LogoutPageNeeds, here: Visit, reply: FastifyReply, asked: Asked): FastifyReply {
   const say = words(here.locale);
   const name = here.signedOn?.person.displayName ?? '';
   const application = asked.application?.settings.title;
@@ -162,8 +161,20 @@ function confirmPage(here: Visit, reply: FastifyReply, asked: Asked): FastifyRep
       url: `${paths.endSession}/confirm`,
       token: here.formToken,
       body: html`${fields}${button({ label: say('signOut'), id: 'sign-out', full: true })}`,
-    })}${linkButton({ label: say('stay'), url: '/account', style: 'quiet', full: true })}`,
+    })}${switchAccountForm(here, say('switchAccount'), wayBack(needs, here, asked))}
+      ${linkButton({ label: say('stay'), url: '/account', style: 'plain', full: true })}`,
   });
+}
+
+/** Whoever only wants to be someone else comes back to the app that asked. */
+function wayBack(needs: LogoutPageNeeds, here: Visit, { application }: Asked): string | undefined {
+  if (!application) return undefined;
+  const start = sealSignOn(needs.secrets, here, {
+    front: 'account',
+    application: application.id,
+    returnTo: `/go/${application.id}?arrived=1`,
+  });
+  return new URL(start, 'http://localhost').searchParams.get('request') ?? undefined;
 }
 
 function refusedPage(here: Visit, reply: FastifyReply): FastifyReply {

@@ -7,19 +7,16 @@
  * have what), adapter.ts (keeping), backchannel.ts and withdrawal.ts (taking back).
  */
 import type { Application } from '#core/applications/applications.ts';
-import { findApplication } from '#core/applications/applications.ts';
-import { participantsOf, type Session } from '#core/sessions/sessions.ts';
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
-import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import type { Limits } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
 import type { Net } from '#kit/net/net.ts';
-import type { Front, SignOutOutcome } from '#signon/front.ts';
-import { logoutReader, startLogouts } from './backchannel.ts';
+import type { Front } from '#signon/front.ts';
+import { logoutReader, outcomesAtEnd, outcomesNow, startLogouts } from './backchannel.ts';
 import { knownApplications } from './clients.ts';
 import { type Engine, startEngine } from './engine.ts';
 import { mountProvider } from './exchange.ts';
@@ -44,6 +41,8 @@ export interface OidcNeeds {
   issuer: URL;
   /** Where browsers and apps reach us. */
   publicUrl: URL;
+  /** Every front of the house: signing out at one app is told to all. Filled while the house is opened. */
+  fronts: readonly Front[];
   keyPolicy?: KeyPolicy;
   /** First and longest pause, in seconds, between attempts to tell an app of a sign-out. */
   logoutBackoff?: { first: number; most: number };
@@ -75,7 +74,8 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
       const redirect = launchUrl(application, needs.issuer);
       return redirect && { redirect };
     },
-    endSession: outcomesOf,
+    endSession: outcomesAtEnd,
+    signOutOutcomes: outcomesNow,
     start: () => startWork(needs, engine),
     rewrap: () => rewrapOidc(needs),
   };
@@ -127,21 +127,6 @@ function launchUrl(application: Application, issuer: URL): URL | undefined {
   const start = new URL(oidc.initiateLoginUri);
   start.searchParams.set('iss', issuerOf(issuer));
   return start;
-}
-
-/** What can be said of each app when a session ends: told by back-channel, or out of reach. */
-async function outcomesOf(tx: Tx, session: Session): Promise<SignOutOutcome[]> {
-  const outcomes: SignOutOutcome[] = [];
-  for (const { application: id, front } of await participantsOf(tx, session.id)) {
-    if (front !== 'oidc') continue;
-    const application = await findApplication(tx, id);
-    const told = application?.settings.oidc?.backchannelLogoutUri !== undefined;
-    outcomes.push({
-      application: id,
-      ...(told ? { state: 'asked' } : { state: 'unreachable', because: 'no-way' }),
-    });
-  }
-  return outcomes;
 }
 
 /** Notices of sign-out, key rotation, and tidying up. */

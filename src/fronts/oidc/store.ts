@@ -203,7 +203,13 @@ export interface LogoutRow {
   subject: string;
   state: 'waiting' | 'confirmed' | 'failed';
   answer: string | null;
+  /** How often it was told. */
+  attempts: number;
+  /** When it was settled. */
+  settledAt: Date | null;
 }
+
+const logoutColumns = `id, session, sid, application, subject, state, answer, attempts, settled_at as "settledAt"`;
 
 export async function insertLogout(
   tx: Tx,
@@ -217,18 +223,14 @@ export async function insertLogout(
 }
 
 export async function logoutById(db: Queryable, id: string): Promise<LogoutRow | undefined> {
-  const rows = await db.query<LogoutRow>(
-    'select id, session, sid, application, subject, state, answer from oidc_logouts where id = $1',
-    [id],
-  );
+  const rows = await db.query<LogoutRow>(`select ${logoutColumns} from oidc_logouts where id = $1`, [id]);
   return rows[0];
 }
 
 /** How it went at each app of a session. */
 export async function logoutsOf(db: Queryable, session: string): Promise<LogoutRow[]> {
   return db.query<LogoutRow>(
-    `select id, session, sid, application, subject, state, answer from oidc_logouts where session = $1
-     order by application`,
+    `select ${logoutColumns} from oidc_logouts where session = $1 order by application`,
     [session],
   );
 }
@@ -240,8 +242,17 @@ export async function settleLogout(
   answer: string,
 ): Promise<void> {
   await tx.query(
-    `update oidc_logouts set state = $2, answer = $3, settled_at = $4 where id = $1 and state = 'waiting'`,
+    `update oidc_logouts set state = $2, answer = $3, settled_at = $4, attempts = attempts + 1
+     where id = $1 and state = 'waiting'`,
     [id, state, answer, tx.now()],
+  );
+}
+
+/** An attempt that is to be followed by another: what came back is kept meanwhile. */
+export async function noteLogoutAttempt(db: Queryable, id: string, answer: string): Promise<void> {
+  await db.query(
+    `update oidc_logouts set answer = $2, attempts = attempts + 1 where id = $1 and state = 'waiting'`,
+    [id, answer],
   );
 }
 

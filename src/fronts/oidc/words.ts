@@ -39,9 +39,6 @@ export const words = defineWords('oidc', {
   signOutAsked: '{application} asks to sign you out. {name} is signed in here.',
   signOut: 'Sign out',
   stay: 'Stay signed in',
-  signedOutTitle: 'You are signed out',
-  signedOutLede: 'Your session at {community} has ended.',
-  signInAgain: 'Sign in again',
   // form_post
   returning: 'On the way back to {application}',
   returningLede: 'If nothing happens, press the button.',
