@@ -69,7 +69,7 @@ export async function serve(
         issuer: new URL(config.issuer),
         publicUrl: new URL(config.publicUrl),
       }),
-    ];
+    );
     const settlers: (() => Promise<void>)[] = [];
     if (config.run.includes('worker')) await startWork(house, mailer, fronts, closers, settlers);
     const listen = options.listen ?? true;

@@ -93,6 +93,19 @@ export const applicationSettings = z
       })
       .prefault({}),
     subject: z.enum(['pairwise', 'public', 'username']).default('pairwise'),
+    signOut: z
+      .strictObject({
+        url: serverUri.optional().describe('The address at the app that ends its own session.'),
+        note: z
+          .string()
+          .trim()
+          .min(1)
+          .max(300)
+          .optional()
+          .describe('Why signing out here does not end it, in a sentence for people.'),
+      })
+      .optional()
+      .describe('What people read after signing out where the app cannot be signed out of from here.'),
     consent: z.enum(['ask', 'trusted']).default('ask'),
     privateHttp: z
       .boolean()
@@ -113,19 +126,6 @@ export const applicationSettings = z
       });
     if (app.oidc?.clientAuth === 'none' && app.oidc.pkce === 'optional')
       context.addIssue({
-    signOut: z
-      .strictObject({
-        url: serverUri.optional().describe('The address at the app that ends its own session.'),
-        note: z
-          .string()
-          .trim()
-          .min(1)
-          .max(300)
-          .optional()
-          .describe('Why signing out here does not end it, in a sentence for people.'),
-      })
-      .optional()
-      .describe('What people read after signing out where the app cannot be signed out of from here.'),
         code: 'custom',
         path: ['oidc', 'pkce'],
         message: 'PKCE is always required for public clients',
