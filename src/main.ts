@@ -228,6 +228,9 @@ function listening({ config, log, secrets }: House) {
   };
 }
 
+/** Connections the system keeps until we take them; beyond its own smaller number they are torn when many come at once. */
+const mostKnocking = 4096;
+
 async function open(
   app: App,
   { config }: House,
@@ -235,7 +238,7 @@ async function open(
   listen: boolean,
 ): Promise<void> {
   closers.push(() => app.drain(config.drainSeconds));
-  if (listen) await app.listen({ host: config.host, port: config.port });
+  if (listen) await app.listen({ host: config.host, port: config.port, backlog: mostKnocking });
   else await app.ready();
 }
 
