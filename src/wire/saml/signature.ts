@@ -285,7 +285,9 @@ export function signElement(xml: string, { id, ...signer }: Signer & { id: strin
   const first = children(root)[0];
   const end = first && isNamed(first, 'saml:Issuer') ? `</${first.tagName}>` : undefined;
   const at = end === undefined ? behindStartTag(content) : content.indexOf(end) + end.length;
-  return content.slice(0, at) + signature + content.slice(at);
+  // As references they are the same content, but parsers of XML 1.1 do not take them for ends of lines.
+  const kept = (part: string) => part.replaceAll('\u0085', '&#x85;').replaceAll('\u2028', '&#x2028;');
+  return kept(content.slice(0, at)) + signature + kept(content.slice(at));
 }
 
 function signedInfo(id: string, hash: Hash, digest: string): string {
