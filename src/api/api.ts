@@ -33,6 +33,7 @@ import { personRecordRoutes } from './person-records.ts';
 import { targetPeopleRoutes } from './target-people.ts';
 import { targetPlanRoutes } from './target-plan.ts';
 import { targetQueueRoutes } from './target-queue.ts';
+import { targetRecordRoutes } from './target-records.ts';
 import { targetRoutes } from './targets.ts';
 import { tokenRoutes } from './tokens.ts';
 
@@ -107,6 +108,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       targetRoutes(api);
       targetPlanRoutes(api);
       targetPeopleRoutes(api);
+      targetRecordRoutes(api);
       targetQueueRoutes(api);
       communityRoutes(api);
       eventRoutes(api);

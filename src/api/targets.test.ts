@@ -151,6 +151,9 @@ test('AD-05 every route that tries, plans, sends or decides is closed to who may
     ['POST', '/plan/refuse', { all: true }],
     ['POST', '/join-check', {}],
     ['POST', '/relink', { person: ada, remoteId: 'x' }],
+    ['POST', '/records', { person: ada }],
+    ['POST', '/records/part', { person: ada, all: true }],
+    ['POST', '/link-again', { person: ada }],
     ['POST', '/strangers', { remoteId: 'x', decision: 'ignore' }],
     ['POST', '/replay', { subject: `person:${id}` }],
     ['POST', '/replay-dead', {}],
@@ -161,6 +164,17 @@ test('AD-05 every route that tries, plans, sends or decides is closed to who may
     ['PUT', '', { settings }],
     ['DELETE', '', undefined],
   ];
+  const { paths } = (await call('owner', 'GET', '/openapi.json')).json;
+  const prefix = Object.keys(paths).find((one) => one.endsWith('/targets/{id}'));
+  const routes = Object.entries(paths as Record<string, object>).flatMap(([path, methods]) =>
+    prefix !== undefined && path.startsWith(prefix)
+      ? Object.keys(methods)
+          .filter((one) => one !== 'get')
+          .map((one) => `${one.toUpperCase()} ${path.slice(prefix.length)}`)
+      : [],
+  );
+  const tried = works.map(([method, url]) => `${method} ${url}`);
+  assert.deepEqual(tried.toSorted(), routes.toSorted(), 'every route that is no plain reading is among them');
   for (const [method, url, body] of works)
     for (const as of ['auditor', 'help-desk', 'people'] as const) {
       const { status, json } = await call(as, method, `/targets/wiki${url}`, body);

@@ -1,12 +1,14 @@
-/** `gatehouse target records`: which records of a target stand for an account behind them, and cutting them from it. */
+/** `gatehouse target records|link-again`: which records of a target stand for an account, cutting them, and mending. */
 import type { Command } from 'commander';
 import { findByIdentifier, findPerson } from '#core/people/people.ts';
 import { type RecordHelp, type RecordLink, Retry, Stop } from '#provisioning/connector.ts';
 import { linksOf } from '#provisioning/links.store.ts';
+import { linkAgain, type Meant, meantBy, readRecords } from '#provisioning/records.ts';
 import { openTarget } from '#provisioning/targets.ts';
 import { CommandRefused, commandContext, type Toolbox, UsageError } from './cli.ts';
 import { json, plainLine, table } from './table.ts';
 import { targetNamed } from './target.ts';
+import { personNamed } from './target-people.ts';
 
 interface Options {
   unlink?: string;
@@ -26,6 +28,12 @@ export function recordCommands(target: Command, tools: Toolbox): void {
     .option('--yes', 'yes, do it')
     .option('--json', 'print JSON')
     .action((app: string, account: string, options: Options) => records(tools, app, account, options));
+  target
+    .command('link-again')
+    .description('make a record that lost the account behind it anew (Atlassian); the account stays as it is')
+    .argument('<app>', 'id of the app')
+    .argument('<who>', 'user name, confirmed address or id')
+    .action((app: string, who: string) => makeWhole(tools, app, who));
 }
 
 async function records(tools: Toolbox, app: string, account: string, options: Options): Promise<void> {
@@ -42,10 +50,7 @@ async function records(tools: Toolbox, app: string, account: string, options: Op
     try {
       const help = (await openTarget(house, target, { subject: 'target' })).records;
       if (!help) throw new CommandRefused('No accounts stand behind the records of targets of this kind.');
-      const links =
-        meant.email !== undefined
-          ? await help.linksForEmail(meant.email)
-          : await help.linksOf(meant.accountId);
+      const links = await readRecords(help, meant);
       return { links, done: await act(help, links, meant, options) };
     } catch (error) {
       if (!(error instanceof Retry || error instanceof Stop)) throw error;
@@ -67,8 +72,6 @@ async function records(tools: Toolbox, app: string, account: string, options: Op
   );
 }
 
-type Meant = { accountId: string; email?: undefined } | { email: string; accountId?: undefined };
-
 /** The account behind the record of a person here, else the account of this address or id there. */
 async function meantAccount(
   tx: Parameters<typeof targetNamed>[0],
@@ -77,9 +80,8 @@ async function meantAccount(
 ): Promise<Meant> {
   const person = (await findPerson(tx, account)) ?? (await findByIdentifier(tx, account));
   const link = person && (await linksOf(tx, app, [person.id])).get(person.id);
-  if (link?.accountId !== undefined) return { accountId: link.accountId };
-  const email = link?.remote?.email;
-  if (typeof email === 'string') return { email };
+  const known = meantBy(link);
+  if (known) return known;
   if (person) throw new CommandRefused('This person has no account there that is known here.');
   return account.includes('@') ? { email: account } : { accountId: account };
 }
@@ -104,5 +106,19 @@ async function act(
   if (!record?.directoryId || !record.scimUserId)
     throw new CommandRefused('This record does not stand for that account.');
   await help.unlink(record.directoryId, record.scimUserId);
-  return `The record ${plainLine(record.scimUserId)} is cut from its account.`;
+  return `The record ${plainLine(record.scimUserId)} is cut from its account. \`gatehouse target link-again\` makes it whole.`;
+}
+
+async function makeWhole({ withHouse, note }: Toolbox, app: string, who: string): Promise<void> {
+  const name = await withHouse(({ database }) =>
+    database.transact(commandContext(), async (tx) => {
+      await targetNamed(tx, app);
+      const person = await personNamed(tx, who);
+      await linkAgain(tx, app, person.id);
+      return person.username;
+    }),
+  );
+  note(
+    `The record of ${plainLine(name)} is looked at as soon as a worker runs: where it lost its account, it is made anew.`,
+  );
 }

@@ -116,6 +116,14 @@ test('which records stand for an account is said, and one is cut from it', async
   await good(['target', 'replay', 'jira', 'ada']);
   await platform.settle();
   assert.match((await good(['target', 'timeline', 'jira', 'ada'])).out, /is not linked to it any more/);
+  // One step, also where everything else waits to be approved.
+  assert.match((await good(['target', 'link-again', 'jira', 'ada'])).err, /where it lost its account/);
+  await platform.settle();
+  const [again, ...more] = jira.state.users();
+  assert.notEqual(again?.id, record?.id);
+  assert.equal(more.length, 0);
+  assert.match((await good(['target', 'records', 'jira', 'ada'])).out, new RegExp(again!.id));
+  assert.equal((await run(['target', 'link-again', 'jira', 'grace'])).status, 1, 'nothing was ever there');
 });
 
 test('targets are listed, shown, set, put into a mode and given credentials that are never printed', async () => {

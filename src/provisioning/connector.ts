@@ -192,6 +192,8 @@ export interface RecordHelp {
   linksForEmail(email: string): Promise<RecordLink[]>;
   /** Cuts one record from its account. */
   unlink(directoryId: string, scimUserId: string): Promise<void>;
+  /** Deletes one record of our directory and leaves the account it stood for, if any, as it is. */
+  forget(scimUserId: string): Promise<void>;
   /** Deletes every record of a managed account in all directories; groups must be pushed again. */
   deleteRecords(accountId: string): Promise<void>;
 }

@@ -17,6 +17,7 @@ import { isApproved, permissionFor } from './permission.ts';
 import type { Plan } from './plan.ts';
 import * as plans from './plans.store.ts';
 import { contextOf, fenced, type Push, type Work } from './push.ts';
+import { isLinkingAgain, partLost, partsFirst } from './records.ts';
 import { settle } from './settle.ts';
 import {
   capabilitiesOf,
@@ -62,6 +63,10 @@ export async function provision(
     let creates = false;
     try {
       const view = await look(work, situation, clashed);
+      if (!options.dryRun && view.remote && partsFirst(push, situation, view.remote)) {
+        await partLost(work, situation, view.remote);
+        continue;
+      }
       const plan = planFor(target, connector, connection, situation, view, needs.clock.now());
       if (options.dryRun) return { plan, did: 'looked' };
       creates = plan.steps[0]?.do === 'create' || plan.steps[0]?.do === 'invite';
@@ -180,7 +185,7 @@ async function carryOut(work: Work, situation: Situation, view: View, plan: Plan
     plans.findPlan(tx, target.application, subject),
   );
   if (plan.steps.length > 0 || plan.verdict === 'link') {
-    const permission = permissionFor(target, push, row, plan.steps);
+    const permission = isLinkingAgain(work, plan) ? 'send' : permissionFor(target, push, row, plan.steps);
     if (permission !== 'send') return kept(work, plan, permission === 'propose' ? 'proposed' : 'left');
   }
   const approved = isApproved(push, row, plan.steps);

@@ -136,6 +136,10 @@ function openAtlassian(opening: Opening<AtlassianOptions>): Connection {
       linksForEmail: async (email) => openOrganisation(opening).linksForEmail(email),
       unlink: async (directory, record) => openOrganisation(opening).unlink(directory, record),
       deleteRecords: async (accountId) => openOrganisation(opening).deleteRecords(accountId),
+      // Without active:false before it (fact deactivateFirst): the account behind is to stay as it is.
+      forget: async (id) => {
+        await exchange.send({ method: 'DELETE', path: ['Users', id], take: [404, 410] });
+      },
     },
   };
 }

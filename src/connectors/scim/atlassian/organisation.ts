@@ -5,7 +5,7 @@ import { type Opening, type RecordHelp, type RecordLink, Retry, Stop } from '#pr
 import type { Domain, DomainState } from './domains.ts';
 import type { AtlassianOptions } from './options.ts';
 
-export interface Organisation extends RecordHelp {
+export interface Organisation extends Omit<RecordHelp, 'forget'> {
   domains(): Promise<Domain[]>;
   /** Invites one address to the products and groups of the options. Inviting again is harmless. */
   invite(email: string): Promise<undefined>;
