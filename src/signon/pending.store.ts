@@ -1,4 +1,5 @@
 import type { Tx } from '#kit/db/tx.ts';
+import type { Stay } from './stay.ts';
 
 /** A door and what it knew, as far as it is needed once the sign-in goes on. */
 export interface PendingPlace {
@@ -7,6 +8,7 @@ export interface PendingPlace {
   device: string;
   network: string;
   persistent: boolean;
+  stay?: Stay;
 }
 
 export interface PendingRow {

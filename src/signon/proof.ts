@@ -17,6 +17,7 @@ import type { Database } from '#kit/db/database.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
 import { type Ask, askedOf } from './factor-policy.ts';
 import * as store from './pending.store.ts';
+import { lifetimesOf, type Stay } from './stay.ts';
 
 /** Where a sign-in happens, for the person's own list and the known-device cookie. */
 export interface Place {
@@ -29,6 +30,8 @@ export interface Place {
   /** Full client address; only its shortened form is kept. */
   ip: string;
   persistent: boolean;
+  /** How long the person chose to stay signed in, or that others use this computer too (`readStay`). */
+  stay?: Stay;
   /** Random id of the browser (`Visit.browser`). A door without one cannot ask for more than it was given. */
   browser?: string;
   /** Token of the cookie of a browser that is remembered for the second factor. */
@@ -56,8 +59,8 @@ export interface SignedInNow {
   person: Person;
   /** For the session cookie. */
   token: string;
-  /** For the known-device cookie. */
-  deviceToken: string;
+  /** For the known-device cookie; none on a computer that others use too. */
+  deviceToken?: string;
 }
 
 /** Proved so far, but not enough: the browser is led to `ask` next, and keeps `pending` in its cookie. */
@@ -127,7 +130,7 @@ async function keepPending(
   proof: Proof,
   { ask, browser }: { ask: Ask; browser: string },
 ): Promise<string> {
-  const { door, application, device, ip, persistent } = proof.place;
+  const { door, application, device, ip, persistent, stay } = proof.place;
   const id = newId();
   const token = randomToken();
   const upstream = proof.upstream && secrets.seal(sealing, JSON.stringify(proof.upstream), bindOf(id));
@@ -139,7 +142,7 @@ async function keepPending(
     ask,
     amr: proof.amr,
     aal: proof.aal,
-    place: { door, application, device, network: shortenNetwork(ip), persistent },
+    place: { door, application, device, network: shortenNetwork(ip), persistent, stay },
     upstream: upstream ?? null,
     lifetimeSeconds: pendingSeconds,
   });
@@ -160,6 +163,8 @@ export interface Pending {
   amr: string[];
   aal: 1 | 2 | 3;
   application?: string;
+  /** On a computer that others use too: nothing may be remembered in this browser. */
+  shared: boolean;
 }
 
 /** The pending sign-in of a browser, by its cookie. */
@@ -178,7 +183,15 @@ function rowOf(tx: Tx, cookie: { token: string | undefined; browser: string }, h
 
 function toPending(row: store.PendingRow): Pending {
   const { id, person, ask, amr, place } = row;
-  return { id, person, ask, amr, aal: row.aal as 1 | 2 | 3, application: place.application };
+  return {
+    id,
+    person,
+    ask,
+    amr,
+    aal: row.aal as 1 | 2 | 3,
+    application: place.application,
+    shared: place.stay === 'shared',
+  };
 }
 
 /** What a further proof adds; `refused` keeps the pending sign-in open. */
@@ -207,8 +220,8 @@ export async function completePending(
       return proved;
     }
     if (!(await store.usePending(tx, row.id))) return { refused: 'request-expired' };
-    const { door, application, persistent } = row.place;
-    const place = { ...seen, door, application, persistent, browser: cookie.browser };
+    const { door, application, persistent, stay } = row.place;
+    const place = { ...seen, door, application, persistent, stay, browser: cookie.browser };
     const upstream = row.upstream
       ? (JSON.parse(needs.secrets.open(sealing, row.upstream, bindOf(row.id)).toString()) as UpstreamProof)
       : undefined;
@@ -241,7 +254,7 @@ async function open(
   { place, amr, aal, upstream }: Proof,
   sessions: Community['sessions'],
 ): Promise<SignedInNow> {
-  const persistent = place.persistent && sessions.rememberDays > 0;
+  const { persistent, shared, lifetimes } = lifetimesOf(sessions, place);
   const opened = openSession(tx, {
     person: person.id,
     amr,
@@ -249,13 +262,12 @@ async function open(
     device: place.device,
     network: shortenNetwork(place.ip),
     persistent,
-    lifetimes: persistent
-      ? { idleSeconds: sessions.rememberDays * 86_400, absoluteSeconds: sessions.rememberDays * 86_400 }
-      : { idleSeconds: sessions.idleMinutes * 60, absoluteSeconds: sessions.absoluteMinutes * 60 },
+    shared,
+    lifetimes,
   });
   const [{ session, token }, deviceToken] = await Promise.all([
     opened,
-    rememberDevice(tx, person.id, place.device, place.deviceToken),
+    shared ? undefined : rememberDevice(tx, person.id, place.device, place.deviceToken),
     noteSignIn(tx, { ...placeOf(place), person: person.id, outcome: 'ok' }),
   ]);
   if (upstream) await noteUpstream(tx, needs.secrets, session.id, upstream);

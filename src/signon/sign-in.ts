@@ -4,12 +4,14 @@ import { findApplication } from '#core/applications/applications.ts';
 import { findByIdentifier } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
-import { checkbox, field, hiddenField, passwordField } from '#kit/page/fields.ts';
-import { html } from '#kit/page/html.ts';
+import { checkbox, field, hiddenField, passwordField, selectField } from '#kit/page/fields.ts';
+import { type Html, html } from '#kit/page/html.ts';
 import { button, form, notice } from '#kit/page/parts.ts';
 import { nextStep, openRequest, pathOf, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { passwordSignIn } from './gate.ts';
+import { signOutWords } from './sign-out.words.ts';
+import { readStay } from './stay.ts';
 import { beginWaiting } from './verify.ts';
 import { inLocale, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 import { browserOf, goOn } from './way-in.ts';
@@ -21,6 +23,8 @@ interface SignInPage {
   problem?: Problem;
   said?: string;
   remember?: boolean;
+  shared?: boolean;
+  stay?: string;
 }
 
 /** GET /sign-in and POST /sign-in. */
@@ -45,6 +49,8 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
     const identifier = request.form.text('username');
     const requestId = request.form.text('request') || undefined;
     const remember = request.form.text('remember') === 'on';
+    const shared = request.form.text('shared') === 'on';
+    const stay = request.form.text('stay');
     const open = await findRequest(needs, here, requestId);
     try {
       const outcome = await passwordSignIn(needs, {
@@ -56,6 +62,7 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
         device: here.device,
         ip: here.ip,
         persistent: remember,
+        stay: readStay(here.community.sessions, shared, stay),
         ...browserOf(needs, here, open),
         context: here.context,
       });
@@ -70,6 +77,8 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
         identifier,
         problem: error,
         remember,
+        shared,
+        stay,
       });
     }
   });
@@ -105,7 +114,6 @@ async function signInPage(
   const application = page.request?.application
     ? await needs.database.read(here.context, (tx) => findApplication(tx, page.request?.application ?? ''))
     : undefined;
-  const days = here.community.sessions.rememberDays;
   const body = html`
     ${page.said ? notice({ tone: 'success', text: page.said }) : ''}
     ${page.request?.provedAfter && here.signedOn ? notice({ tone: 'info', text: say('proveAgain') }) : ''}
@@ -133,7 +141,7 @@ async function signInPage(
           autofocus: Boolean(page.identifier),
           aside: html`<a href="/recover">${say('forgotten')}</a>`,
         })}
-        ${days > 0 ? checkbox({ name: 'remember', label: say('remember', { days }), help: say('rememberHelp'), checked: page.remember }) : ''}
+        ${lastingFields(here, page)}
         ${button({ label: say('signIn'), id: 'sign-in', full: true })}`,
     })}
     ${here.community.signUp.open ? quietLine(say('noAccount'), { url: signUpUrl(page.requestId), title: say('createAccount') }) : ''}`;
@@ -147,6 +155,36 @@ async function signInPage(
     body,
     status: page.problem ? pageStatus[page.problem.code] : 200,
   });
+}
+
+/** How long to stay signed in, and whether others use this computer too. */
+function lastingFields(here: Visit, page: SignInPage): Html {
+  const { say, locale } = here;
+  const tell = signOutWords(locale);
+  const { choices, rememberDays: days, sharedMinutes } = here.community.sessions;
+  const labels = { hour: 'stayHour', day: 'stayDay', week: 'stayWeek', month: 'stayMonth' } as const;
+  const stay =
+    choices.length > 0 &&
+    selectField({
+      name: 'stay',
+      label: tell('stayFor'),
+      locale,
+      value: choices.find((one) => one === page.stay) ?? choices[0],
+      options: choices.map((one) => ({ value: one, label: tell(labels[one]) })),
+    });
+  const remember =
+    choices.length === 0 &&
+    days > 0 &&
+    checkbox({ name: 'remember', label: say('remember', { days }), checked: page.remember });
+  const shared =
+    sharedMinutes > 0 &&
+    checkbox({
+      name: 'shared',
+      label: tell('shared'),
+      help: tell('sharedHelp', { minutes: sharedMinutes }),
+      checked: page.shared,
+    });
+  return html`${stay || remember || ''}${shared || ''}`;
 }
 
 function signUpUrl(requestId: string | undefined): string {

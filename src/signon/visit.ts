@@ -11,11 +11,17 @@ import { type AccountSlot, personPage } from '#kit/page/layout.ts';
 import { availableLocales, chooseLocale } from '#kit/page/words.ts';
 import { describeDevice } from './device.ts';
 import { type GateNeeds, noteUse, type SignedOn, signedOn } from './gate.ts';
+import { signOutWords } from './sign-out.words.ts';
 import { words } from './words.ts';
 
 /** What all pages for people are handed. */
 export interface PageNeeds extends GateNeeds {
   cookies: CookieJar;
+}
+
+/** What pages about passkeys need beside: passkeys belong to the domain of this address. */
+export interface FactorNeeds extends PageNeeds {
+  publicUrl: URL;
 }
 
 export interface Visit {
@@ -121,6 +127,7 @@ export function accountSlot(here: Visit): AccountSlot | undefined {
       signOutUrl: '/sign-out',
       switchUrl: '/switch-account',
       token: here.formToken,
+      ...(here.signedOn?.session.shared && { loud: signOutWords(here.locale)('sharedBar') }),
     }
   );
 }

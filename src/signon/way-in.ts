@@ -56,5 +56,6 @@ export async function setSignedIn(
   });
   needs.cookies.clear(reply, 'pending');
   // It signs nobody in, it only keeps others from locking the person out.
-  needs.cookies.set(reply, 'device', signedIn.deviceToken, { maxAge: deviceSeconds });
+  if (signedIn.deviceToken)
+    needs.cookies.set(reply, 'device', signedIn.deviceToken, { maxAge: deviceSeconds });
 }

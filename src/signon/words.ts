@@ -9,7 +9,6 @@ export const words = defineWords('signon', {
   password: 'Password',
   forgotten: 'Forgotten?',
   remember: '{days, plural, one {Stay signed in for a day} other {Stay signed in for # days}}',
-  rememberHelp: 'Not on a computer that others use.',
   noAccount: 'New here?',
   createAccount: 'Create an account',
   proveAgain: 'Please sign in once more to go on.',

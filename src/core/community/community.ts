@@ -111,6 +111,23 @@ export const communitySettings = z.strictObject({
         .max(60 * 24 * 365)
         .default(24 * 60),
       rememberDays: z.number().int().min(0).max(365).default(30).describe('0 takes the choice away.'),
+      choices: z
+        .array(z.enum(['hour', 'day', 'week', 'month']))
+        .max(4)
+        .refine((all) => new Set(all).size === all.length, 'names a choice twice')
+        .default([])
+        .describe(
+          'How long people may choose to stay signed in, instead of the one choice of `rememberDays`; the first is chosen already.',
+        ),
+      sharedMinutes: z
+        .number()
+        .int()
+        .min(0)
+        .max(480)
+        .default(30)
+        .describe(
+          'How long a sign-in lasts on a computer that others use too, in use or not; 0 takes the choice away.',
+        ),
     })
     .prefault({})
     .describe('How long a sign-in lasts.'),

@@ -27,6 +27,7 @@ export interface AccountSlot {
   switchUrl: string;
   /** The hidden input that proves the form is ours. */ token: Html;
   /** Where the name leads; `/account` when left out. */ accountUrl?: string;
+  /** Said above everything, with the way out beside it: someone must not forget to sign out here. */ loud?: string;
 }
 
 export interface PersonPage {
@@ -105,7 +106,7 @@ function header({ look, locale, account }: { look: Look; locale: string; account
   const mark = look.logoUrl ? html`<img src="${look.logoUrl}" alt="" width="40" height="40">` : icons.mark;
   const help = look.helpUrl ? html`<a class="tool" href="${look.helpUrl}">${say('help')}</a>` : '';
   return html`<a class="skip unseen" href="#main">${say('skip')}</a>
-${look.announcement ? html`<p class="announce">${look.announcement}</p>` : ''}<header class="${account ? 'top signed-in' : 'top'}"><a class="brand" href="/">${mark}<span dir="auto">${look.communityName}</span></a>
+${look.announcement ? html`<p class="announce">${look.announcement}</p>` : ''}${account?.loud ? loudWayOut(account, account.loud, locale) : ''}<header class="${account ? 'top signed-in' : 'top'}"><a class="brand" href="/">${mark}<span dir="auto">${look.communityName}</span></a>
 <div class="tools">${services(look, locale)}${help}</div>${account ? wayOut(account, locale) : ''}</header>`;
 }
 
@@ -114,6 +115,12 @@ function services(look: Look, locale: string): Html | undefined {
   const say = pageWords(locale);
   const links = look.links.map((link) => html`<li><a href="${link.url}">${link.title}</a></li>`);
   return html`<details class="menu"><summary>${say('services')}${icons.down}</summary><ul aria-label="${say('servicesOf', { community: look.communityName })}">${links}</ul></details>`;
+}
+
+/** For people on a computer that others use too. */
+function loudWayOut(account: AccountSlot, text: string, locale: string): Html {
+  const say = pageWords(locale);
+  return html`<div class="loud">${icons.warning}<p>${text}</p><form method="post" action="${account.signOutUrl}">${account.token}<button class="button compact" id="sign-out-loud">${say('signOut')}</button></form></div>`;
 }
 
 function wayOut(account: AccountSlot, locale: string): Html {
