@@ -30,7 +30,7 @@ import { startProvisioning } from '#provisioning/work.ts';
 import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
-import type { PageNeeds } from '#signon/visit.ts';
+import { type PageNeeds, visit } from '#signon/visit.ts';
 import { closeAll, type House, type HouseOptions, openHouse } from './house.ts';
 import { operations, refuseOthers } from './operations.ts';
 import { sweepHistory } from './retention.ts';
@@ -193,6 +193,7 @@ async function startWeb(
       logRefusal(house.log, error, request);
       return errorPage(error, request, look.now, new URL(config.publicUrl));
     },
+    recognise: async (request) => app.cookieJar.read(request, 'session') && visit(needs, request),
   });
   const needs: PageNeeds = { ...house, cookies: app.cookieJar, floorMs: config.signInFloorMs };
   operations(app, { ...house, isDraining: () => app.draining });

@@ -6,7 +6,7 @@ import { pageHeaders, plainHeaders } from './headers.ts';
 import { HttpRefusal } from './refusal.ts';
 import type { ServerOptions } from './server.ts';
 
-type Wording = Pick<ServerOptions, 'renderError'>;
+type Wording = Pick<ServerOptions, 'renderError' | 'recognise'>;
 
 const byFastifyCode: Record<string, [number, HttpRefusal['code']]> = {
   FST_ERR_BAD_URL: [404, 'not-found'],
@@ -26,9 +26,11 @@ export function answerErrors(app: FastifyInstance, options: Wording): void {
     return reply.code(rendered.status).send(rendered.json ?? {});
   };
   app.setErrorHandler((error, request, reply) => answer(error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    answer(new HttpRefusal(404, 'not-found', 'no such route'), request, reply),
-  );
+  app.setNotFoundHandler(async (request, reply) => {
+    // Where it cannot be read who asks, the page says no less for it.
+    await options.recognise?.(request).catch(() => undefined);
+    return answer(new HttpRefusal(404, 'not-found', 'no such route'), request, reply);
+  });
 }
 
 /** Answers a path the router cannot decode. No hook of ours has run or will run, so headers are set here (FE-02). */

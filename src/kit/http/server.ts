@@ -94,6 +94,8 @@ export interface ServerOptions {
     error: unknown,
     request: FastifyRequest,
   ): { status: number; html?: Html; json?: unknown; headers?: Record<string, string> };
+  /** Reads who asks for a path that is not there, so that the page that says so can offer them the way out. */
+  recognise?(request: FastifyRequest): Promise<unknown>;
   assets?: readonly Asset[];
   /** How long a request may take to arrive whole; 30,000 when left out. */
   requestTimeoutMs?: number;
