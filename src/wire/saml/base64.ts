@@ -7,6 +7,7 @@ export function base64Of(text: string, maxBytes = Number.POSITIVE_INFINITY): Buf
   const bare = text.replace(/[\t\n\r ]+/g, '');
   if ((bare.length / 4) * 3 > maxBytes + 3) refuse('too-large');
   const bytes = Buffer.from(bare, 'base64');
+  if (bytes.length > maxBytes) refuse('too-large');
   if (bare === '' || bytes.toString('base64') !== bare) refuse('not-base64');
   return bytes;
 }

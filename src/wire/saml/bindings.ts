@@ -54,13 +54,17 @@ function unescaped(value: string): string {
   }
 }
 
+/** Stops at the limit while inflating; what stands behind the end of the stream is refused with it. */
 function inflate(bytes: Buffer): Buffer {
+  let read: { buffer: Buffer; engine: { bytesWritten: number } };
   try {
-    return inflateRawSync(bytes, { maxOutputLength: MESSAGE_LIMIT, finishFlush: constants.Z_FINISH });
+    const options = { maxOutputLength: MESSAGE_LIMIT, finishFlush: constants.Z_FINISH, info: true };
+    read = inflateRawSync(bytes, options) as unknown as typeof read;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     return refuse(code === 'ERR_BUFFER_TOO_LARGE' ? 'too-large' : 'not-deflate');
   }
+  return read.engine.bytesWritten === bytes.length ? read.buffer : refuse('not-deflate');
 }
 
 function checkedRelay(value: string): string {

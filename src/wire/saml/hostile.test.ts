@@ -390,7 +390,7 @@ test('SA-06 what has no canonical form is refused: relative, empty and undeclare
       `xmlns:saml="${NS.saml}" ID="_assertion1"`,
       'xmlns:saml="urn:other" ID="_assertion1"',
     )(bySignature.assertion),
-    'assertion-count',
+    'signature-count',
   );
 });
 

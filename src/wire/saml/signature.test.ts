@@ -174,19 +174,6 @@ test('SA-05 weak keys and what is no certificate are refused as configured keys'
   refused(bySignature.assertion, 'key', { ...expected, certificates: [weak.certificate] });
 });
 
-test('the prefixes a signer includes are followed (exc-c14n 3)', () => {
-  const prefixed = signedElsewhere({
-    setup: (signed) => {
-      const add = signed.addReference.bind(signed);
-      signed.addReference = (reference) =>
-        add({ ...reference, inclusiveNamespacesPrefixList: ['xs', 'samlp'] });
-    },
-  });
-  assert.ok(prefixed.includes('PrefixList="xs samlp"'));
-  accepted(prefixed);
-  refused(swap('PrefixList="xs samlp"', 'PrefixList="xs"')(prefixed), 'signature');
-});
-
 test('SA-01 what is read comes from the signed bytes: the document itself is not looked at again', () => {
   const document = parseXml(bySignature.response, { maxBytes: METADATA_LIMIT });
   const signed = verifySigned(document, { rootName: 'samlp:Response', certificates: [idp.certificate] });
