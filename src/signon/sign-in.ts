@@ -146,7 +146,7 @@ async function signInPage(
     })}
     ${here.community.signUp.open ? quietLine(say('noAccount'), { url: signUpUrl(page.requestId), title: say('createAccount') }) : ''}`;
   if (page.problem?.facts.retryAfter) reply.header('retry-after', String(page.problem.facts.retryAfter));
-  return show(here, reply, {
+  return show({ ...here, onTheWay: page.requestId }, reply, {
     formAction: page.request?.returnOrigins,
     title: say('signIn'),
     lede:

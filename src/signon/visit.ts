@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Community, community } from '#core/community/community.ts';
 import type { TxContext } from '#kit/db/tx.ts';
 import { type CookieJar, formField } from '#kit/http/server.ts';
+import { hiddenField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { type AccountSlot, personPage } from '#kit/page/layout.ts';
 import { availableLocales, chooseLocale } from '#kit/page/words.ts';
@@ -40,6 +41,8 @@ export interface Visit {
   now: Date;
   context: TxContext;
   formToken: Html;
+  /** Id of the sign-on request this page stands on the way of: whoever switches the account here goes on with it. */
+  onTheWay?: string;
 }
 
 const visits = new WeakMap<FastifyRequest, Visit>();
@@ -127,6 +130,7 @@ export function accountSlot(here: Visit): AccountSlot | undefined {
       signOutUrl: '/sign-out',
       switchUrl: '/switch-account',
       token: here.formToken,
+      ...(here.onTheWay && { onTheWay: hiddenField('request', here.onTheWay) }),
       ...(here.signedOn?.session.shared && { loud: signOutWords(here.locale)('sharedBar') }),
     }
   );

@@ -51,9 +51,12 @@ export function interactionRoutes(app: App, needs: InteractionNeeds): void {
     const step = nextStep(asking);
     if (step === 'done') return finish(asking, reply, {});
     if (step === 'unmet') return giveUp(asking, reply, 'unmet_authentication_requirements', '');
-    if (step === 'refused') return refusedPage(asking, reply, await elsewhere(needs, asking));
+    const signOn = await elsewhere(needs, asking);
+    // Whoever switches the account by the header goes on with this request too.
+    asking.here = { ...asking.here, onTheWay: signOn };
+    if (step === 'refused') return refusedPage(asking, reply, signOn);
     if (step === 'consent') return consentPage(needs, asking, reply);
-    return choosePage(asking, reply, await elsewhere(needs, asking), step === 'other-account');
+    return choosePage(asking, reply, signOn, step === 'other-account');
   });
 
   app.post(`${paths.interaction}/:uid/:answer`, { config: { door: 'form' } }, async (request, reply) => {

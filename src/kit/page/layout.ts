@@ -27,6 +27,7 @@ export interface AccountSlot {
   switchUrl: string;
   /** The hidden input that proves the form is ours. */ token: Html;
   /** Where the name leads; `/account` when left out. */ accountUrl?: string;
+  /** Hidden input for the form that switches the account: what to go on with. */ onTheWay?: Html;
   /** Said above everything, with the way out beside it: someone must not forget to sign out here. */ loud?: string;
 }
 
@@ -126,7 +127,7 @@ function loudWayOut(account: AccountSlot, text: string, locale: string): Html {
 function wayOut(account: AccountSlot, locale: string): Html {
   const say = pageWords(locale);
   const title = say('signedInAs', { name: `${account.displayName} (${account.username})` });
-  return html`<div class="account"><a class="tool who" href="${account.accountUrl ?? '/account'}" title="${title}"><span dir="auto">${account.displayName}</span></a><div class="ways"><form method="post" action="${account.switchUrl}">${account.token}<button class="tool" id="switch-account">${say('switchAccount')}</button></form><form method="post" action="${account.signOutUrl}">${account.token}<button class="tool" id="sign-out">${say('signOut')}</button></form></div></div>`;
+  return html`<div class="account"><a class="tool who" href="${account.accountUrl ?? '/account'}" title="${title}"><span dir="auto">${account.displayName}</span></a><div class="ways"><form method="post" action="${account.switchUrl}">${account.token}${account.onTheWay}<button class="tool" id="switch-account">${say('switchAccount')}</button></form><form method="post" action="${account.signOutUrl}">${account.token}<button class="tool" id="sign-out">${say('signOut')}</button></form></div></div>`;
 }
 
 function footer(look: Look): Html {
