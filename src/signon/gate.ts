@@ -201,20 +201,24 @@ interface Candidate {
 async function findCandidate(needs: GateNeeds, attempt: PasswordAttempt): Promise<Candidate> {
   const network = await needs.limits.take(networkLimitKey(attempt), networkAttempts);
   if (!network.allowed) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
-  const { verdicts, ...found } = await needs.database.transact(attempt.context, async (tx) => {
-    const [person, device] = await Promise.all([
-      findByIdentifier(tx, attempt.identifier),
-      knownDevice(tx, attempt.deviceToken),
-    ]);
-    const identifierKey = usernameKey(attempt.identifier.slice(0, 320));
-    const typed = typedName(identifierKey, person, device);
-    const subject = subjectOf(identifierKey, person, device);
-    const [verdicts, stored] = await Promise.all([
-      reserveTypedAttempt(tx, typed, subject),
-      passwordOf(tx, person?.id ?? nobody),
-    ]);
-    return { person, stored, typed, subject, verdicts };
-  });
+  const { verdicts, ...found } = await needs.database.transact(
+    attempt.context,
+    async (tx) => {
+      const [person, device] = await Promise.all([
+        findByIdentifier(tx, attempt.identifier),
+        knownDevice(tx, attempt.deviceToken),
+      ]);
+      const identifierKey = usernameKey(attempt.identifier.slice(0, 320));
+      const typed = typedName(identifierKey, person, device);
+      const subject = subjectOf(identifierKey, person, device);
+      const [verdicts, stored] = await Promise.all([
+        reserveTypedAttempt(tx, typed, subject),
+        passwordOf(tx, person?.id ?? nobody),
+      ]);
+      return { person, stored, typed, subject, verdicts };
+    },
+    { durable: false },
+  );
   const { typed, subject } = verdicts;
   if (!typed.allowed) throw new Problem('too-many-attempts', { retryAfter: typed.retryAfterSeconds });
   return { ...found, heard: subject.allowed, last: subject.last };

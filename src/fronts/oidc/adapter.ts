@@ -34,15 +34,20 @@ const written = new Set(['Grant', 'AuthorizationCode', 'AccessToken', 'RefreshTo
 /** The library's storage over our database. */
 export function createAdapter(needs: AdapterNeeds): AdapterFactory {
   const { database } = needs;
-  const find = together((keys: readonly store.PayloadKey[]) => store.findPayloads(database, keys));
-  return (kind) => adapterFor(kind, needs, find);
+  const shared: Shared = {
+    find: together((keys) => store.findPayloads(database, keys)),
+    consume: together((keys) => store.consumePayloads(database, keys, needs.clock.now())),
+  };
+  return (kind) => adapterFor(kind, needs, shared);
 }
 
-function adapterFor(
-  kind: string,
-  needs: AdapterNeeds,
-  find: (key: store.PayloadKey) => Promise<store.StoredPayload | undefined>,
-): Adapter {
+/** What requests under way at the same time do together. */
+interface Shared {
+  find(key: store.PayloadKey): Promise<store.StoredPayload | undefined>;
+  consume(key: store.PayloadKey): Promise<boolean>;
+}
+
+function adapterFor(kind: string, needs: AdapterNeeds, shared: Shared): Adapter {
   const { database, secrets, clock } = needs;
   return {
     async upsert(id, payload) {
@@ -53,7 +58,7 @@ function adapterFor(
     },
     async find(id) {
       const hash = hashId(kind, id);
-      const found = await find({ kind, id: hash });
+      const found = await shared.find({ kind, id: hash });
       if (!found) return undefined;
       const payload = JSON.parse(
         secrets.open('oidc', found.sealed, placeOfPayload(kind, hash)).toString('utf8'),
@@ -62,7 +67,7 @@ function adapterFor(
     },
     async consume(id) {
       const hash = hashId(kind, id);
-      if (await store.consumePayload(database, { kind, id: hash }, clock.now())) return;
+      if (await shared.consume({ kind, id: hash })) return;
       await store.deleteGrantOf(database, kind, hash);
       throw new errors.InvalidGrant(`${kind} was used already`);
     },

@@ -76,17 +76,29 @@ function textOf(key: PayloadKey): string {
 }
 
 /**
- * Wins a one-use object, or not: one conditional update, and of any number of callers exactly one gets true. Not many
- * at a time: a plan for a list reads the whole table while that is new and grows.
+ * Wins one-use objects, or not: one conditional update, and of any number of callers exactly one gets true. Each is
+ * found by the primary key, whatever the plan was made for. The answer to whoever won leaves with a later commit that
+ * is durable (what is given in exchange), so this one need not wait for the disk: after a power cut in between
+ * nobody had been given anything.
  */
-export async function consumePayload(db: Queryable, key: PayloadKey, now: Date): Promise<boolean> {
-  const won = await db.query(
+export async function consumePayloads(
+  db: Queryable,
+  keys: readonly PayloadKey[],
+  now: Date,
+): Promise<boolean[]> {
+  const won = await db.query<PayloadKey>(
     `update oidc_payloads set consumed_at = $3
-     where kind = $1 and id = $2 and consumed_at is null returning kind`,
-    [key.kind, key.id, now],
+     where ctid = any(array(
+         select p.ctid from unnest($1::text[], $2::bytea[]) as k (kind, id) cross join lateral (
+           select ctid from oidc_payloads where kind = k.kind and id = k.id limit 1) p))
+       and consumed_at is null and set_config('synchronous_commit', 'off', true) = 'off'
+     returning kind, id`,
+    [keys.map((key) => key.kind), keys.map((key) => key.id), now],
     'oidc-consume',
   );
-  return won.length === 1;
+  const free = new Set(won.map(textOf));
+  // Of several who ask for the same one at once the first has it.
+  return keys.map((key) => free.delete(textOf(key)));
 }
 
 export async function deletePayload(db: Queryable, kind: string, id: Buffer): Promise<void> {

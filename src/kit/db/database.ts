@@ -5,6 +5,8 @@ import { randomInt, randomUUID } from 'node:crypto';
 import pg from 'pg';
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Log } from '#kit/log/log.ts';
+import { asDatabaseBusy, refuseWhenCrowded } from './busy.ts';
+import { gatherWrites } from './gather.ts';
 import { Listener } from './listener.ts';
 import { migrate, migrationsDirectory, type SchemaState, schemaState } from './migrate.ts';
 import { type Cause, openTx, type Pipelined, type Tx, type TxContext } from './tx.ts';
@@ -24,6 +26,11 @@ export interface TransactOptions {
   /** How often a transaction that lost to another (40001, 40P01) is run again; 5 when left out. */
   retries?: number;
   isolation?: 'read committed' | 'repeatable read' | 'serializable';
+  /**
+   * False where nothing leaves the house before a later commit that is durable: everyone sees it at once, and as the
+   * log of the database is one line, whoever finds the later one after a power cut finds this one too.
+   */
+  durable?: boolean;
 }
 
 export interface Database {
@@ -114,6 +121,7 @@ export async function openDatabase(options: {
   });
   // Without this a restart of the server would end the process.
   pool.on('error', (error) => log.warn({ err: error }, 'an idle database connection was lost'));
+  pool.on('connect', gatherWrites);
   const listener = new Listener(connection, log);
 
   try {
@@ -129,8 +137,10 @@ export async function openDatabase(options: {
 
   return {
     pool,
-    transact: (context, work, { retries = 5, isolation = 'read committed' } = {}) =>
-      withRetries(retries, () => runOnce(pool, `BEGIN ISOLATION LEVEL ${isolation}`, context, clock, work)),
+    transact: (context, work, { retries = 5, isolation = 'read committed', durable = true } = {}) => {
+      const begin = `BEGIN ISOLATION LEVEL ${isolation}${durable ? '' : '; SET LOCAL synchronous_commit TO off'}`;
+      return withRetries(retries, () => runOnce(pool, begin, context, clock, work));
+    },
     read: (context, work) =>
       withRetries(2, () =>
         runOnce(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', context, clock, work),
