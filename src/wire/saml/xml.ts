@@ -47,7 +47,7 @@ export function parseXml(text: string, { maxBytes, comments = 'refuse' }: ParseO
 /** `<?xml version="1.0"?>` alone may stand first; other versions and encodings than UTF-8 are refused. */
 function withoutDeclaration(text: string): string {
   const start = text.startsWith('\uFEFF') ? 1 : 0;
-  if (!text.startsWith('<?xml', start)) return text.slice(start).trimStart();
+  if (!/^<\?xml\s/.test(text.slice(start, start + 6))) return text.slice(start).trimStart();
   const declaration =
     /^<\?xml\s+version=(?:"1\.0"|'1\.0')(?:\s+encoding=(?:"utf-8"|'utf-8'))?(?:\s+standalone=(?:"\w+"|'\w+'))?\s*\?>/i;
   const found = declaration.exec(text.slice(start, start + 200)) ?? refuse('not-xml', 'the XML declaration');
