@@ -58,6 +58,14 @@ const ofAdaAtIssues = (view: string) => async (page: Page, gallery: Gallery) => 
   await inConsole(`/admin/targets/issues/people/person:${ada?.id}${view}`)(page, gallery);
 };
 
+/** What was and what will be, of somebody whose account is there already. */
+const planFields = async (page: Page, gallery: Gallery) => {
+  await inConsole('/admin/targets/issues/plan?verdict=link')(page, gallery);
+  if ((await page.locator('#console noscript').count()) > 0) return;
+  await page.locator('details.fields-of summary').first().click();
+  await page.locator('details.fields-of[open]').waitFor();
+};
+
 const ofStranger = async (page: Page, gallery: Gallery) => {
   await inConsole('/admin/targets/issues/strangers?search=old.account')(page, gallery);
   if ((await page.locator('#console noscript').count()) > 0) return;
@@ -334,6 +342,9 @@ const operators: View[] = [
   { name: 'admin-target-subject', who: 'root', open: ofAdaAtIssues('') },
   { name: 'admin-target-look', who: 'root', open: ofAdaAtIssues('/look') },
   { name: 'admin-target-relink', who: 'root', open: ofAdaAtIssues('/relink') },
+  { name: 'admin-target-plan-fields', who: 'root', open: planFields },
+  { name: 'admin-target-records', who: 'root', open: ofAdaAtIssues('/records') },
+  { name: 'admin-target-link-again', who: 'root', open: ofAdaAtIssues('/link-again') },
   { name: 'admin-target-mapping', who: 'root', open: inConsole('/admin/targets/issues/mapping?person=ada') },
   { name: 'admin-target-settings', who: 'root', open: inConsole('/admin/targets/issues/settings') },
   { name: 'admin-target-remove', who: 'root', open: inConsole('/admin/targets/issues/remove') },

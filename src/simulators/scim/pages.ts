@@ -32,14 +32,18 @@ export interface DirectoryPage {
   more?: Html;
 }
 
+function whoIs({ name, address }: PersonRow): Html {
+  return html`<strong><bdi>${name}</bdi></strong><br><bdi class="muted">${address}</bdi>`;
+}
+
 export function directoryPage(page: DirectoryPage): Html {
   const { now } = page;
   const shown = page.people.slice(0, mostRows);
   const people = table({
     caption: 'People',
     columns: [
-      { title: 'Person', cell: (row) => row.name },
-      { title: 'Address', breaks: true, cell: (row) => row.address },
+      // One column for both: beside a name an address would be cut.
+      { title: 'Person', breaks: true, cell: (row) => whoIs(row) },
       { title: 'State', cell: (row) => html`<span class="row">${row.states.map(badge)}</span>` },
       { title: 'Groups', cell: (row) => row.groups.join(', ') || 'None' },
       { title: 'Arrived', cell: (row) => time({ at: row.at, now, locale }) },

@@ -23,6 +23,7 @@ import { TargetAdd } from '#consoles/admin/web/pages/target-add.tsx';
 import { BrakeDecision } from '#consoles/admin/web/pages/target-brake.tsx';
 import { PlanApproval, PlanRefusal } from '#consoles/admin/web/pages/target-plan-decide.tsx';
 import { TargetRelease } from '#consoles/admin/web/pages/target-queue.tsx';
+import { SubjectLinkAgain, SubjectRecords } from '#consoles/admin/web/pages/target-records.tsx';
 import { TargetRemoval } from '#consoles/admin/web/pages/target-settings.tsx';
 import { StrangerPage } from '#consoles/admin/web/pages/target-strangers.tsx';
 import { SubjectLook, SubjectRelink } from '#consoles/admin/web/pages/target-subject-acts.tsx';
@@ -73,6 +74,8 @@ const pages: Pages = [
   ['/admin/targets/:id/plan/refuse', PlanRefusal],
   ['/admin/targets/:id/people/:subject/look', SubjectLook],
   ['/admin/targets/:id/people/:subject/relink', SubjectRelink],
+  ['/admin/targets/:id/people/:subject/records', SubjectRecords],
+  ['/admin/targets/:id/people/:subject/link-again', SubjectLinkAgain],
   ['/admin/targets/:id/stranger/:remote', StrangerPage],
   ['/admin/targets/:id/decide/:answer', BrakeDecision],
   ['/admin/targets/:id/:view?/:subject?', TargetPage],

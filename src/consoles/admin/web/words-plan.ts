@@ -132,6 +132,7 @@ export const subjectWords = {
     sweep: 'by comparing everything',
     approval: 'approved',
     button: 'asked for by hand',
+    'link-again': 'to be linked again',
     brake: 'let go at the brake',
     members: 'because of its members',
     settings: 'because the settings changed',

@@ -77,3 +77,27 @@ export const joinWords = {
   relink: 'Relink',
   relinkOf: (name: string) => `Say which account belongs to ${name}`,
 };
+
+/** What a target holds for one person. */
+export const recordWords = {
+  open: 'What is there',
+  openAt: (app: string) => `What is there at ${app}`,
+  timeline: 'What happened',
+  askAgain: 'Ask again',
+  failed: 'The target did not answer',
+  nothing: 'Nothing is there',
+  nothingText: 'No account there is linked to this person.',
+  account: 'The account there',
+  behind: 'Account behind the record',
+  hint: 'The target was asked right now. Nothing was changed.',
+  lost: 'The account behind the record is lost',
+  records: 'Records of that account',
+  noRecords: 'No record stands for it',
+  record: 'Record',
+  ours: 'linked here',
+  directory: 'Directory',
+  again: 'Link again',
+  againTitle: (name: string) => `Link ${name} again?`,
+  againText:
+    'The record that lost its account is deleted there and made anew, so that it finds the account again. The account itself stays as it is, and its groups follow the new record. Where nothing is lost any more, nothing is done.',
+};

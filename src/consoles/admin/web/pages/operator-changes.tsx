@@ -7,31 +7,25 @@ import { forgetAll, useLoad } from '#consoles/admin/web/load.ts';
 import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { ConfirmPage } from '#consoles/admin/web/parts/confirm.tsx';
 import { Elevated } from '#consoles/admin/web/parts/elevation.tsx';
-import { SelectField, TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { TextField } from '#consoles/admin/web/parts/fields.tsx';
 import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page } from '#consoles/admin/web/parts/page.tsx';
 import { words } from '#consoles/admin/web/words.ts';
-import { settingsOf } from './app-settings.ts';
+import { type Role, RoleFields, useRole } from './role-fields.tsx';
 import { findByUsername, useUsernames } from './usernames.ts';
 
 const say = words.operatorsPage;
 const up = { href: '/admin/operators', label: words.operators };
-type Role = keyof typeof words.roles;
-const roles = Object.keys(words.roles) as Role[];
 
 /** /admin/operators/give */
 export function OperatorGrant() {
   const { route } = useLocation();
   const [username, setUsername] = useState('');
-  const [role, setRole] = useState<Role>('help-desk');
-  const [application, setApplication] = useState('');
+  const chosen = useRole('help-desk');
   const [error, setError] = useState<string>();
   const [refusal, setRefusal] = useState<Refusal>();
   const [busy, setBusy] = useState(false);
   const suggestions = useUsernames(username);
-  const apps = useLoad('applications', () => call('GET /applications'));
-  const choices = (apps.data?.items ?? []).map((one) => ({ value: one.id, label: settingsOf(one).title }));
-  const app = application || choices[0]?.value;
   const give = async () => {
     setBusy(true);
     setError(undefined);
@@ -39,7 +33,7 @@ export function OperatorGrant() {
     try {
       const person = await findByUsername(username);
       if (person) {
-        const body = role === 'app-owner' ? { role, application: app } : { role };
+        const body = { role: chosen.role, ...chosen.bound };
         const { given } = await call('POST /operators/:person/roles', {
           params: { person: person.id },
           body,
@@ -76,24 +70,7 @@ export function OperatorGrant() {
               literal
               required
             />
-            <SelectField
-              name="role"
-              label={say.role}
-              value={role}
-              onInput={(value) => setRole(value as Role)}
-              options={roles.map((one) => ({ value: one, label: words.roles[one] }))}
-              required
-            />
-            {role === 'app-owner' && (
-              <SelectField
-                name="application"
-                label={say.app}
-                value={app ?? ''}
-                onInput={setApplication}
-                options={choices}
-                required
-              />
-            )}
+            <RoleFields label={say.role} appLabel={say.app} chosen={chosen} />
             <div class="actions">
               <Button id="give" label={say.giveAct} busy={busy} />
               <LinkButton label={words.cancel} href={up.href} />

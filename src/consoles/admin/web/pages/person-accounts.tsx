@@ -2,12 +2,13 @@
 import { useAct } from '#consoles/admin/web/act.ts';
 import { type Answer, call } from '#consoles/admin/web/client.ts';
 import { useLive, useLoad } from '#consoles/admin/web/load.ts';
-import { Button } from '#consoles/admin/web/parts/button.tsx';
+import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { accountWords } from '#consoles/admin/web/words-accounts.ts';
+import { recordWords } from '#consoles/admin/web/words-target-people.ts';
 import { type Entry, lastTelling, PlainBadge } from './target-subject.tsx';
 
 const say = accountWords;
@@ -90,6 +91,15 @@ function Account(props: { target: Target; subject: string; last?: Entry; onSent(
       </div>
       <div class="row">
         {last && <PlainBadge kind={last.kind} />}
+        {can('targets.write', id) && subject.startsWith('person:') && (
+          <LinkButton
+            label={recordWords.open}
+            describe={recordWords.openAt(target.title)}
+            href={`/admin/targets/${id}/people/${subject}/records`}
+            kind="quiet"
+            compact
+          />
+        )}
         {can('targets.write', id) && (
           <Button
             label={say.replay}

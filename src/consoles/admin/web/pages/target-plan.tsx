@@ -9,7 +9,8 @@ import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Progress } from '#consoles/admin/web/parts/progress.tsx';
-import { Table } from '#consoles/admin/web/parts/table.tsx';
+import { usePhone } from '#consoles/admin/web/parts/room.ts';
+import { type Column, Table } from '#consoles/admin/web/parts/table.tsx';
 import { count, Time } from '#consoles/admin/web/parts/time.tsx';
 import { allVerdicts, VerdictBadge } from '#consoles/admin/web/parts/verdict.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
@@ -285,22 +286,38 @@ function Takes(props: { state: PlanState; plan: Summary; target: Target; connect
   );
 }
 
+/** On a phone one column holds it all: beside the name the sentence would be cut. */
 function PlanGroups({ id, plan }: { id: string; plan: Summary }) {
+  const phone = usePhone();
+  const link = (one: Summary['groups'][number]) => (
+    <a href={`/admin/targets/${id}/people/group:${one.group}`}>{one.name}</a>
+  );
+  const together: Column<Summary['groups'][number]>[] = [
+    {
+      title: say.group,
+      cell: (one) => (
+        <div class="who-planned">
+          {link(one)}
+          <VerdictBadge verdict={one.verdict} />
+          <div>{one.why}</div>
+        </div>
+      ),
+      breaks: true,
+    },
+  ];
+  const apart: Column<Summary['groups'][number]>[] = [
+    { title: say.group, cell: link, breaks: true },
+    { title: say.nameThere, cell: (one) => one.nameThere, wide: true },
+    { title: say.verdict, cell: (one) => <VerdictBadge verdict={one.verdict} /> },
+    { title: say.why, cell: (one) => one.why, breaks: true },
+  ];
   return (
     <Section title={say.groupsTitle}>
       <Table
         caption={say.groupsTitle}
         rows={plan.groups}
         keyOf={(one) => one.group}
-        columns={[
-          {
-            title: say.group,
-            cell: (one) => <a href={`/admin/targets/${id}/people/group:${one.group}`}>{one.name}</a>,
-          },
-          { title: say.nameThere, cell: (one) => one.nameThere, wide: true },
-          { title: say.verdict, cell: (one) => <VerdictBadge verdict={one.verdict} /> },
-          { title: say.why, cell: (one) => one.why, breaks: true },
-        ]}
+        columns={phone ? together : apart}
       />
     </Section>
   );

@@ -12,6 +12,7 @@ import { Timeline } from '#consoles/admin/web/parts/timeline.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { subjectWords } from '#consoles/admin/web/words-plan.ts';
+import { recordWords } from '#consoles/admin/web/words-target-people.ts';
 import { targetWords } from '#consoles/admin/web/words-targets.ts';
 
 const say = subjectWords;
@@ -99,6 +100,9 @@ export function TargetSubject({ id, subject }: { id: string; subject: string }) 
         </div>
         {mayWork && (
           <div class="actions">
+            {kind === 'person' && (
+              <LinkButton id="records" label={recordWords.open} href={`${here}/records`} compact />
+            )}
             {kind === 'person' && <LinkButton id="look" label={say.look} href={`${here}/look`} compact />}
             {kind === 'person' && (
               <LinkButton id="relink" label={say.relink} href={`${here}/relink`} compact />

@@ -17,12 +17,11 @@ import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { tokenWords } from '#consoles/admin/web/words-tokens.ts';
-import { settingsOf } from './app-settings.ts';
+import { RoleFields, useRole } from './role-fields.tsx';
 
 const say = tokenWords;
 const up = { href: '/admin/tokens', label: words.tokens };
 type Token = Answer<'GET /tokens'>['items'][number];
-type Role = Token['roles'][number];
 
 function TokenState({ token }: { token: Token }) {
   if (token.revokedAt) return <Badge tone="neutral" label={say.revoked} />;
@@ -114,20 +113,16 @@ function TokenForm(props: {
 }) {
   const { refusal, onRefused, onMade } = props;
   const [name, setName] = useState('');
-  const [role, setRole] = useState<Role>('auditor');
-  const [application, setApplication] = useState('');
+  const chosen = useRole('auditor');
   const [days, setDays] = useState('90');
   const [busy, setBusy] = useState(false);
-  const apps = useLoad('applications', () => call('GET /applications'));
-  const choices = (apps.data?.items ?? []).map((one) => ({ value: one.id, label: settingsOf(one).title }));
-  const app = application || choices[0]?.value;
   const make = async () => {
     setBusy(true);
     onRefused(undefined);
     const expiresAt =
       days === '' ? undefined : new Date(Date.now() + Number(days) * 86_400_000).toISOString();
     try {
-      const bound = role === 'app-owner' ? { application: app } : {};
+      const { role, bound } = chosen;
       const made = await call('POST /tokens', { body: { name, scopes: [role], expiresAt, ...bound } });
       forgetAll();
       onMade(made.token);
@@ -137,7 +132,6 @@ function TokenForm(props: {
       setBusy(false);
     }
   };
-  const roles = Object.keys(words.roles) as Role[];
   return (
     <form
       class="fields"
@@ -157,24 +151,7 @@ function TokenForm(props: {
         maxLength={120}
         required
       />
-      <SelectField
-        name="role"
-        label={say.may}
-        value={role}
-        onInput={(value) => setRole(value as Role)}
-        options={roles.map((one) => ({ value: one, label: words.roles[one] }))}
-        required
-      />
-      {role === 'app-owner' && (
-        <SelectField
-          name="application"
-          label={say.app}
-          value={app ?? ''}
-          onInput={setApplication}
-          options={choices}
-          required
-        />
-      )}
+      <RoleFields label={say.may} appLabel={say.app} chosen={chosen} />
       <SelectField
         name="lasts"
         label={say.lasts}

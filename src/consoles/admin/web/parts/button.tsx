@@ -42,10 +42,12 @@ export function LinkButton(props: {
   kind?: ButtonKind;
   compact?: boolean;
   id?: string;
+  /** What it is about, where the label alone would not say. */
+  describe?: string;
 }) {
-  const { label, href, kind = 'quiet', compact, id } = props;
+  const { label, href, kind = 'quiet', compact, id, describe } = props;
   return (
-    <a class={`button ${kind}${compact ? ' compact' : ''}`} href={href} id={id}>
+    <a class={`button ${kind}${compact ? ' compact' : ''}`} href={href} id={id} aria-label={describe}>
       {label}
     </a>
   );
