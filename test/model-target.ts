@@ -235,7 +235,7 @@ export function modelConnector(
       prepare: async () => ({ prepared: true }),
       find: async (desired) => (await send({ op: 'find', desired })) as Candidate[],
       read: async (id) => (await send({ op: 'read', id })) as RemoteAccount | undefined,
-      list: () => pages<RemoteAccount>(send, 'list'),
+      list: (from) => pages<RemoteAccount>(send, 'list', from),
       apply: async (step) => (await send({ op: 'apply', step })) as RemoteAccount | undefined,
       judge: options.judge ?? (() => ({ standing: 'managed', frozen: [], why: '' })),
       findGroup: async (name, externalId) =>
@@ -250,11 +250,12 @@ export function modelConnector(
 async function* pages<T>(
   send: Send,
   op: 'list' | 'listGroups',
-): AsyncIterable<{ items: T[]; total: number }> {
-  for (let page = 0; ; page += 1) {
+  from = 0,
+): AsyncIterable<{ items: T[]; total: number; at: number }> {
+  for (let page = from; ; page += 1) {
     const found = (await send({ op, page })) as { items: T[]; total: number } | undefined;
     if (!found) return;
-    yield found;
+    yield { ...found, at: page };
   }
 }
 

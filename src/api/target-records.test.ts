@@ -117,6 +117,21 @@ test('a record is cut from its account; one request makes the link whole, groups
   assert.equal((await held('ada')).account.id, whole.account.id);
 });
 
+test('where DELETE only switches a record off, the link is made whole all the same', async () => {
+  jira.switches.deleteMeaning = 'deactivate';
+  const account = () => jira.state.account(`grace@${aliasDomain}`);
+  const aaid = account()?.aaid;
+  await call('/records/part', { person: ids.grace, record: recordOf('grace')?.id });
+  assert.match((await held('grace')).lost, /is not linked/);
+  await call('/link-again', { person: ids.grace });
+  await settle();
+  const whole = await held('grace');
+  assert.deepEqual(
+    [whole.lost, whole.account?.accountId, whole.account?.active, account()?.active],
+    [undefined, aaid, true, true],
+  );
+});
+
 test('what the target refuses is an answer', async () => {
   await jira.stop();
   const away = await held('grace');

@@ -57,6 +57,7 @@ async function list(tools: Toolbox, house: CommandHouse, target: Target, fresh: 
     // One that is under way is as fresh as one that begins now.
     if (await waitForOther(house, application, progress)) return await listedTarget(house, application);
     const listing = await listTarget(house, target, {
+      resume: !fresh,
       onProgress: ({ seen, total }) => progress.show(seen, total ?? seen),
     });
     return listing.complete ? listing.target : incomplete(listing.why);

@@ -207,8 +207,12 @@ export interface Connection {
   /** Accounts this may already be: by external id, user name, address; each account once, the strongest first. */
   find(desired: Desired): Promise<Candidate[]>;
   read(id: string): Promise<RemoteAccount | undefined>;
-  /** Every account, page by page, in a stable order. `total` where the target says. */
-  list(): AsyncIterable<{ items: RemoteAccount[]; total?: number }>;
+  /**
+   * Every account, page by page, in a stable order. `total` where the target says. `at` says where a page begins, where
+   * the target's paging allows to go on there: handed back as `from`, that page and those behind it come. A listing that
+   * cannot go on at `from` begins anew, and its first page is not `at` it.
+   */
+  list(from?: number): AsyncIterable<{ items: RemoteAccount[]; total?: number; at?: number }>;
   /** Carries out one step. Returns what the account is now, undefined after delete or where the target does not tell. */
   apply(step: Step): Promise<RemoteAccount | undefined>;
   /** Pure: no call goes out. */

@@ -15,6 +15,19 @@ export interface ListingState {
   tookMs?: number;
   /** Why it was not taken, for an administrator. */
   why?: string;
+  /** Where it can be gone on with should it be cut off; undefined where the target's paging does not allow that. */
+  place?: Place;
+}
+
+/** The last page that was kept whole. It is read again when a listing goes on, to see that nothing has moved. */
+export interface Place {
+  at: number;
+  /** Digest of the ids on it. */
+  page: string;
+  /** Accounts before it. */
+  before: number;
+  /** Version of the target's settings. */
+  version: number;
 }
 
 export interface PageRow {
@@ -27,10 +40,24 @@ export interface PageRow {
   attributes: Readonly<Record<string, Value>>;
 }
 
-/** Forgets what an earlier listing had gathered, and says whose turn it is. */
-export async function beginListing(tx: Tx, application: string, state: ListingState): Promise<void> {
-  await writeListing(tx, application, state);
-  await tx.query('delete from target_pages where application = $1', [application]);
+/**
+ * Says whose turn it is. What an earlier listing had gathered is forgotten, unless this one goes on with it.
+ * @param goesOn whether it does, from how the earlier one was left
+ */
+export async function beginListing(
+  tx: Tx,
+  application: string,
+  state: ListingState,
+  goesOn: (before: ListingState) => ListingState | undefined = () => undefined,
+): Promise<ListingState> {
+  const [row] = await tx.query<{ listing: ListingState | null }>(
+    'select listing from targets where application = $1 for update',
+    [application],
+  );
+  const taken = row?.listing ? goesOn(row.listing) : undefined;
+  await writeListing(tx, application, taken ?? state);
+  if (!taken) await dropPages(tx, application);
+  return taken ?? state;
 }
 
 export async function writeListing(tx: Tx, application: string, state: ListingState): Promise<void> {

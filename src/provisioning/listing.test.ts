@@ -271,3 +271,81 @@ test('a page that has to wait is asked for again; a long wait ends the listing a
   });
   assert.equal((await rows(s)).length, 3);
 });
+
+/** A listing whose process is killed when it asks for this page: it never hears an answer, and leaves what it kept. */
+async function killedAt(s: ProvisioningStage, page: number): Promise<void> {
+  const reached = Promise.withResolvers<void>();
+  s.model.before = (asked) => {
+    if (asked.op !== 'list' || asked.page !== page) return;
+    reached.resolve();
+    return new Promise(() => undefined);
+  };
+  void list(s).catch(() => undefined);
+  await reached.promise;
+  s.model.before = undefined;
+  s.model.asked.length = 0;
+}
+const pagesAsked = (s: ProvisioningStage) =>
+  s.model.asked.flatMap((asked) => (asked.op === 'list' ? [asked.page] : []));
+
+test('a listing that was killed goes on where it was, and speaks of the time it began', async (t) => {
+  const s = await stage(t);
+  s.model.pageSize = 5;
+  fill(s, 23);
+  await link(s, 23);
+  const began = s.clock.now();
+  await killedAt(s, 3);
+  s.clock.advance(20 * 60_000);
+  const whole = await list(s, { resume: true });
+  assert.deepEqual(pagesAsked(s), [2, 3, 4, 5], 'the last page that was kept is looked at again');
+  assert.deepEqual([whole.complete, whole.accounts, whole.missing], [true, 23, 0]);
+  assert.deepEqual(whole.target.listedAt, began);
+  assert.equal((await rows(s)).length, 23);
+  const state = await s.during((tx) => listingOf(tx, s.app));
+  assert.deepEqual([state?.state, state?.seen, state?.place], ['complete', 23, undefined]);
+});
+
+test('what was killed too long ago, has moved since, or is of other settings begins anew', async (t) => {
+  const s = await stage(t);
+  s.model.pageSize = 5;
+  const again = async (
+    change: () => unknown,
+    options: Parameters<typeof listTarget>[2] = { resume: true },
+  ) => {
+    s.model.accounts.clear();
+    fill(s, 23);
+    await killedAt(s, 3);
+    await change();
+    const whole = await list(s, options);
+    assert.equal(whole.complete, true, whole.why);
+    assert.deepEqual(whole.target.listedAt, s.clock.now());
+    assert.deepEqual(
+      (await rows(s)).map(({ remote_id }) => remote_id).sort(),
+      [...s.model.accounts.keys()].sort(),
+    );
+    return pagesAsked(s);
+  };
+  const all = [0, 1, 2, 3, 4, 5];
+  assert.deepEqual(await again(() => s.clock.advance(61 * 60_000)), all, 'too old');
+  assert.deepEqual(await again(() => s.model.accounts.delete('r0')), [2, ...all.slice(0, 5), 5], 'moved');
+  const added = () => fill(s, 1, 90);
+  assert.deepEqual(await again(added), [2, ...all], 'more of them');
+  assert.deepEqual(await again(() => s.save({ sweepHours: 3 })), all, 'other settings');
+  assert.deepEqual(await again(() => undefined, {}), all, 'wanted anew');
+});
+
+test('a listing that is stopped with its process leaves what it has to the next one', async (t) => {
+  const s = await stage(t);
+  s.model.pageSize = 5;
+  fill(s, 23);
+  const stop = new AbortController();
+  s.model.after = (asked) => {
+    if (asked.op === 'list' && asked.page === 3) stop.abort(new Error('The process ends.'));
+  };
+  await assert.rejects(list(s, { signal: stop.signal }), /The process ends/);
+  s.model.after = undefined;
+  assert.equal((await s.during((tx) => listingOf(tx, s.app)))?.state, 'failed');
+  s.model.asked.length = 0;
+  assert.equal((await list(s, { resume: true })).accounts, 23);
+  assert.deepEqual(pagesAsked(s), [2, 3, 4, 5]);
+});

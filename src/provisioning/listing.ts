@@ -3,6 +3,7 @@
  * when it is complete: one that breaks off, is shorter than told, or misses too many accounts we look after changes
  * nothing and raises an alarm, for whoever is missing there would be made again or forgotten.
  */
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { groupKey } from '#core/groups/groups.ts';
 import { newId } from '#kit/crypto/ids.ts';
@@ -37,6 +38,8 @@ export interface ListingOptions {
   signal?: AbortSignal;
   /** A person has looked: what is missing is really gone, the total told is wrong. */
   accept?: boolean;
+  /** Go on with one that was cut off lately (its process ended), where the target's paging allows that. */
+  resume?: boolean;
   /** After each page. */
   onProgress?: (progress: { seen: number; total?: number }) => void;
 }
@@ -60,7 +63,8 @@ const missingLeast = 5;
 const rowsAtOnce = 500;
 
 /**
- * Lists a target from its beginning. `target.listedAt` becomes the moment it began: what was seen is at least as new.
+ * Lists a target. `target.listedAt` becomes the moment it began, also of one that is gone on with: what was seen is at
+ * least as new.
  * @throws Retry, Stop of connector.ts where the target does not let itself be listed (kept with the target too)
  * @throws ListingOvertaken
  */
@@ -69,20 +73,13 @@ export async function listTarget(
   target: Target,
   options: ListingOptions = {},
 ): Promise<Listing> {
-  const { application } = target;
-  const began = needs.clock.now();
   const from = performance.now();
-  const state: store.ListingState = {
-    state: 'running',
-    run: newId(),
-    startedAt: began.toISOString(),
-    seen: 0,
-  };
-  await needs.database.transact(system(), (tx) => store.beginListing(tx, application, state));
-  const run: Run = { needs, target, options, state, began };
+  const run = await beginRun(needs, target, options);
+  const { state } = run;
   try {
     const connection = await open(run);
-    await gatherAccounts(run, connection);
+    if (!(await gatherAccounts(run, connection)))
+      return await listTarget(needs, target, { ...options, resume: false });
     const groups = await gatherGroups(run, connection);
     state.tookMs = Math.round(performance.now() - from);
     return await finish(run, groups);
@@ -91,6 +88,34 @@ export async function listTarget(
     if (!(error instanceof ListingOvertaken)) await fail(run, error);
     throw error;
   }
+}
+
+/** A listing that was cut off longer ago speaks of too long a time to be gone on with. */
+const resumableMs = 3_600_000;
+
+async function beginRun(needs: ProvisioningNeeds, target: Target, options: ListingOptions): Promise<Run> {
+  const { application } = target;
+  const now = needs.clock.now();
+  const fresh: store.ListingState = {
+    state: 'running',
+    run: newId(),
+    startedAt: now.toISOString(),
+    seen: 0,
+  };
+  const goesOn = ({ state, startedAt, total, place }: store.ListingState) => {
+    if (!options.resume || (state !== 'running' && state !== 'failed')) return undefined;
+    const facts = { code: 'listing-restarted', application };
+    const old = now.getTime() - Date.parse(startedAt) > resumableMs;
+    if (!place || old || place.version !== target.version) {
+      if (state === 'running') needs.log.info(facts, 'a listing that was cut off begins anew');
+      return undefined;
+    }
+    return { ...fresh, startedAt, seen: place.before, place, ...(total === undefined ? {} : { total }) };
+  };
+  const state = await needs.database.transact(system(), (tx) =>
+    store.beginListing(tx, application, fresh, goesOn),
+  );
+  return { needs, target, options, state, began: new Date(state.startedAt) };
 }
 
 interface Run {
@@ -127,25 +152,53 @@ function patient(call: Call, signal: AbortSignal | undefined): Call {
   };
 }
 
-async function gatherAccounts(run: Run, connection: Connection): Promise<void> {
-  const { state, options } = run;
-  for await (const { items, total } of connection.list()) {
+/** False when it was to be gone on with and cannot be: the target shows another page by now. */
+async function gatherAccounts(run: Run, connection: Connection): Promise<boolean> {
+  const { state, options, needs, target } = run;
+  let known = state.place;
+  for await (const { items, total, at } of connection.list(known?.at)) {
     options.signal?.throwIfAborted();
-    for (let at = 0; at < items.length; at += rowsAtOnce)
-      await keepPage(run, items.slice(at, at + rowsAtOnce).map(toRow));
-    state.seen += items.length;
+    const page = digestOf(items);
+    if (known) {
+      const facts = { application: target.application, seen: state.seen };
+      if (at !== known.at || page !== known.page || total !== state.total) {
+        needs.log.info({ ...facts, code: 'listing-restarted' }, 'a listing that was cut off begins anew');
+        return false;
+      }
+      needs.log.info({ ...facts, code: 'listing-resumed' }, 'a listing that was cut off goes on');
+      known = undefined;
+    }
     if (total !== undefined) state.total = total;
+    const place = at === undefined ? undefined : { at, page, before: state.seen, version: target.version };
+    await keepPage(run, items.map(toRow), place);
     options.onProgress?.({ seen: state.seen, ...(state.total === undefined ? {} : { total: state.total }) });
   }
+  return true;
 }
 
-async function keepPage({ needs, target, state }: Run, rows: store.PageRow[]): Promise<void> {
+function digestOf(items: readonly RemoteAccount[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify(items.map(({ id }) => id)))
+    .digest('base64url');
+}
+
+/** The place is reached with the last rows of the page: cut off before, all of it is read again. */
+async function keepPage(
+  { needs, target, state }: Run,
+  rows: store.PageRow[],
+  place: store.Place | undefined,
+): Promise<void> {
   const { application } = target;
-  await needs.database.transact(system(), async (tx) => {
-    await requireTurn(tx, application, state.run);
-    await store.insertPage(tx, application, lastOfEach(rows));
-    await store.writeListing(tx, application, { ...state, seen: state.seen + rows.length });
-  });
+  for (let at = 0; at < rows.length; at += rowsAtOnce) {
+    const some = rows.slice(at, at + rowsAtOnce);
+    state.seen += some.length;
+    if (at + rowsAtOnce >= rows.length) state.place = place;
+    await needs.database.transact(system(), async (tx) => {
+      await requireTurn(tx, application, state.run);
+      await store.insertPage(tx, application, lastOfEach(some));
+      await store.writeListing(tx, application, state);
+    });
+  }
 }
 
 async function requireTurn(
@@ -215,6 +268,7 @@ async function finish(run: Run, groups: store.ListedGroup[] | undefined): Promis
     const found = await store.gathered(tx, application, began);
     const why = options.accept ? undefined : doubt(found, state.total);
     state.seen = found.accounts;
+    delete state.place;
     state.state = why === undefined ? 'complete' : 'short';
     if (groups) state.groups = groups.length;
     if (why === undefined) {
@@ -289,9 +343,14 @@ async function fail({ needs, target, state, options }: Run, error: unknown): Pro
   await needs.database
     .transact(system(), async (tx) => {
       if (!(await store.holdListing(tx, application, state.run))) return;
+      if (options.signal?.aborted) {
+        // This process ends, or the job has gone to another one: the next listing may go on with what is here.
+        await store.writeListing(tx, application, { ...state, state: 'failed', why: short });
+        return;
+      }
       await store.dropPages(tx, application);
-      await store.writeListing(tx, application, { ...state, state: 'failed', why: short });
-      if (options.signal?.aborted) return;
+      const { place: _, ...ended } = state;
+      await store.writeListing(tx, application, { ...ended, state: 'failed', why: short });
       const text = `The listing broke off: ${short} ${untouched}`;
       await note(tx, { application, subject: 'target', kind: 'problem', text });
     })

@@ -7,6 +7,7 @@ import { addGroup } from '#core/groups/groups.ts';
 import { join } from '#core/lifecycle/join.ts';
 import { modelTarget } from '#test/model-target.ts';
 import { type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
+import { brakeState } from './brake.ts';
 import { type Connector, Retry, Stop } from './connector.ts';
 import { provisioningReader } from './intake.ts';
 import { sweepLane } from './sweep-job.ts';
@@ -183,4 +184,15 @@ test('what is wanted of everyone may differ after a change of settings: the targ
     (await jobs(s, sweepLane)).map(({ key, payload }) => [key, payload.cause]),
     [[s.app, 'settings']],
   );
+});
+
+test('SC-07 a brake that holds nothing any more goes off at the next regular look', async (t) => {
+  const { s, sweeps } = await stage(t);
+  await s.database.query(
+    `insert into target_brakes (id, application, engaged_at, why)
+     values (gen_random_uuid(), $1, now() - interval '1 hour', 'too many')`,
+    [s.app],
+  );
+  await sweeps.settle();
+  assert.equal((await s.during((tx) => brakeState(tx, s.app))).engaged, undefined);
 });

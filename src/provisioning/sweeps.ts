@@ -114,7 +114,9 @@ async function sweep(needs: ProvisioningNeeds, job: Job<SweepJob>, lease: Lease)
   if (!target || target.mode === 'off' || target.quarantine || !needs.connectors.has(target.connector))
     return;
   try {
-    const listed = await look(needs, target, lease);
+    // Whoever asked for it just now wants it anew; a job that is made again, or is due, goes on.
+    const resume = job.deaths > 0 || job.attempts > 1 || job.payload.cause === 'schedule';
+    const listed = await look(needs, target, lease, resume);
     if (listed) await act(needs, listed, lease);
   } catch (error) {
     if (error instanceof ListingOvertaken) throw new RetryJob(60, error.message, { free: true });
@@ -130,10 +132,15 @@ async function sweep(needs: ProvisioningNeeds, job: Job<SweepJob>, lease: Lease)
 }
 
 /** The target as it is after a complete listing; undefined where it was not complete. */
-async function look(needs: ProvisioningNeeds, target: Target, lease: Lease): Promise<Target | undefined> {
+async function look(
+  needs: ProvisioningNeeds,
+  target: Target,
+  lease: Lease,
+  resume: boolean,
+): Promise<Target | undefined> {
   const { list } = capabilitiesOf(connectorOf(needs, target), openBlind(needs, target));
   if (list) {
-    const listing = await listTarget(needs, target, { signal: lease.signal });
+    const listing = await listTarget(needs, target, { signal: lease.signal, resume });
     return listing.complete ? listing.target : undefined;
   }
   const startedAt = needs.clock.now().toISOString();

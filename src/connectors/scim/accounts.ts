@@ -25,7 +25,7 @@ export interface AccountHabits {
 export interface Accounts {
   find(desired: Desired): Promise<Candidate[]>;
   read(id: string): Promise<RemoteAccount | undefined>;
-  list(): AsyncIterable<{ items: RemoteAccount[]; total?: number }>;
+  list(from?: number): AsyncIterable<{ items: RemoteAccount[]; total?: number; at?: number }>;
   apply(step: Exclude<Step, { do: 'invite' }>): Promise<RemoteAccount | undefined>;
 }
 
@@ -90,10 +90,10 @@ export function createAccounts(exchange: Exchange, dialect: Dialect, habits: Acc
     return candidates;
   }
 
-  async function* list(): AsyncIterable<{ items: RemoteAccount[]; total?: number }> {
-    for await (const { resources, total } of listPages(exchange, 'Users', dialect)) {
+  async function* list(from?: number): ReturnType<Accounts['list']> {
+    for await (const { resources, ...page } of listPages(exchange, 'Users', dialect, {}, from)) {
       const items = resources.map((json) => account(json)).filter((one) => one !== undefined);
-      yield { items, ...(total === undefined ? {} : { total }) };
+      yield { items, ...page };
     }
   }
 

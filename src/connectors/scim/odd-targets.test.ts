@@ -364,3 +364,30 @@ test('a profile check reads without writing, and writes only with a test account
     await simulator.stop();
   }
 });
+
+test('a listing by index goes on where it was cut off, and says where its pages begin; one by cursor does not', async () => {
+  const places = async (connection: Connection, from?: number) => {
+    const seen: [number | undefined, number][] = [];
+    for await (const page of connection.list(from)) seen.push([page.at, page.items.length]);
+    return seen;
+  };
+  const { connection } = at(indexed({ cap: 10 }));
+  assert.deepEqual(await places(connection), [
+    [1, 10],
+    [11, 10],
+    [21, 5],
+  ]);
+  assert.deepEqual(await places(connection, 11), [
+    [11, 10],
+    [21, 5],
+  ]);
+  const short = at(indexed({ cap: 10, total: (real) => real + 1 }));
+  assert.deepEqual(await places(short.connection, 21), [[21, 5]], 'the listing says that one is missing');
+  const config = { pagination: { cursor: true, index: false, maxPageSize: 10 } };
+  const answer = (_: Request, __: URLSearchParams, path: string): Answer =>
+    path === '/ServiceProviderConfig'
+      ? { body: config }
+      : { body: { totalResults: 1, Resources: [user(1)] } };
+  const cursors = at(answer, {}, { state: await at(answer).connection.prepare() });
+  assert.deepEqual(await places(cursors.connection, 21), [[undefined, 1]]);
+});

@@ -9,21 +9,28 @@ const mostResources = 2_000_000;
 export interface Page {
   resources: Json[];
   total?: number;
+  /** Place of its first resource, from 1, where pages are asked for by number. */
+  at?: number;
 }
 
 /**
  * Every resource once, in the target's order. Ends at the first page that brings nothing, so totals can be wrong in
  * both directions. Throws Stop('refused') when pages repeat although more is promised: half a list must not pass as one.
+ * @param from place to begin at, from 1; with cursors, which end with their conversation, it is the beginning always
  */
 export async function* listPages(
   exchange: Exchange,
   endpoint: string,
   dialect: Dialect,
   query: Readonly<Record<string, string>> = {},
+  from = 1,
 ): AsyncIterable<Page> {
   const seen = new Set<string>();
-  const pages = dialect.paging === 'cursor' ? cursorPages : indexPages;
-  for await (const page of pages(exchange, endpoint, dialect.pageSize, query, seen)) {
+  const pages =
+    dialect.paging === 'cursor'
+      ? cursorPages(exchange, endpoint, dialect.pageSize, query)
+      : indexPages(exchange, endpoint, dialect.pageSize, query, { seen, from });
+  for await (const page of pages) {
     const fresh = page.resources.filter((resource) => {
       const id = own(resource, 'id');
       if (!isUsableId(id) || seen.has(id)) return false;
@@ -40,27 +47,30 @@ async function* indexPages(
   endpoint: string,
   size: number,
   query: Readonly<Record<string, string>>,
-  seen: ReadonlySet<string>,
+  { seen, from }: { seen: ReadonlySet<string>; from: number },
 ): AsyncIterable<Page> {
-  let start = 1;
+  let start = from;
+  // What stands before the beginning was seen by somebody else.
+  const reached = () => from - 1 + seen.size;
   for (;;) {
     const paged = { ...query, startIndex: String(start), count: String(size) };
     const json = await exchange.object({ method: 'GET', path: [endpoint], query: paged });
     const resources = resourcesOf(json);
     const total = whole(own(json, 'totalResults'));
     const before = seen.size;
-    if (resources.length > 0 || start === 1) yield { resources, ...(total === undefined ? {} : { total }) };
+    if (resources.length > 0 || start === from)
+      yield { resources, at: start, ...(total === undefined ? {} : { total }) };
     if (resources.length === 0) return;
     if (seen.size === before) {
-      if (total !== undefined && seen.size < total) {
-        throw new Stop('refused', `The target promises ${total} entries and repeats the same ${seen.size}.`);
+      if (total !== undefined && reached() < total) {
+        throw new Stop('refused', `The target promises ${total} entries and repeats the same ${reached()}.`);
       }
       return;
     }
     // itemsPerPage may be less than asked for; a page that is not full is the last one unless more is promised.
     const told = whole(own(json, 'itemsPerPage'));
     const full = resources.length >= Math.min(size, told && told > 0 ? told : size);
-    if (!full && !(total !== undefined && seen.size < total)) return;
+    if (!full && !(total !== undefined && reached() < total)) return;
     start += resources.length;
   }
 }
