@@ -30,7 +30,10 @@ import { startProvisioning } from '#provisioning/work.ts';
 import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
-import { type PageNeeds, visit } from '#signon/visit.ts';
+import { linkErasureReader } from '#signon/upstream/erasure.ts';
+import { registerUpstreams, type UpstreamNeeds } from '#signon/upstream/upstream.ts';
+import { rewrapUpstreams } from '#signon/upstream/upstreams.ts';
+import { visit } from '#signon/visit.ts';
 import { closeAll, type House, type HouseOptions, openHouse } from './house.ts';
 import { operations, refuseOthers } from './operations.ts';
 import { sweepHistory } from './retention.ts';
@@ -94,7 +97,7 @@ function openMailer(config: Config, log: Log): Mailer {
 
 /** The readers of the log beside the notices, which start their own. */
 function readersOf(fronts: readonly Front[]): LogReader[] {
-  return [...fronts.flatMap((front) => front.readers ?? []), importErasureReader];
+  return [...fronts.flatMap((front) => front.readers ?? []), importErasureReader, linkErasureReader];
 }
 
 /** Readers of the log, workers of the queue and the regular clean-up. */
@@ -167,6 +170,7 @@ async function sealAgain(house: House, fronts: readonly Front[]): Promise<void> 
     let sealed = 0;
     for (const front of fronts) sealed += (await front.rewrap?.()) ?? 0;
     sealed += await database.transact(system(), (tx) => rewrapTargets(tx, secrets));
+    sealed += await database.transact(system(), (tx) => rewrapUpstreams(tx, secrets));
     await database.transact(system(), (tx) => setHouseFact(tx, 'master-key', secrets.fingerprint));
     log.info({ sealed }, 'everything is sealed under the new master key; the previous one can be put away');
   } catch (error) {
@@ -195,9 +199,15 @@ async function startWeb(
     },
     recognise: async (request) => app.cookieJar.read(request, 'session') && visit(needs, request),
   });
-  const needs: PageNeeds = { ...house, cookies: app.cookieJar, floorMs: config.signInFloorMs };
+  const needs: UpstreamNeeds = {
+    ...house,
+    cookies: app.cookieJar,
+    floorMs: config.signInFloorMs,
+    publicUrl: new URL(config.publicUrl),
+  };
   operations(app, { ...house, isDraining: () => app.draining });
   registerSignOn(app, needs, fronts);
+  registerUpstreams(app, needs);
   registerAccount(app, needs, fronts);
   registerAdmin(app, needs);
   registerApi(app, house);

@@ -36,6 +36,7 @@ import { targetQueueRoutes } from './target-queue.ts';
 import { targetRecordRoutes } from './target-records.ts';
 import { targetRoutes } from './targets.ts';
 import { tokenRoutes } from './tokens.ts';
+import { upstreamRoutes } from './upstreams.ts';
 
 export type { ApiRoute } from './access.ts';
 
@@ -113,6 +114,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       communityRoutes(api);
       eventRoutes(api);
       tokenRoutes(api);
+      upstreamRoutes(api);
       operatorRoutes(api);
       overviewRoutes(api);
       scope.get(

@@ -52,6 +52,24 @@ export const problems = {
   'consent-refused': 'You chose not to share your details with this app, so it did not sign you in.',
   'request-expired':
     'This page was open too long and its request has ended. Go back to the app and start again.',
+  // signing in through others
+  'upstream-unknown': 'Signing in this way is not offered here. Choose another way to sign in.',
+  'upstream-unreachable':
+    'It could not be reached, or did not answer in time. Try again in a few minutes, or sign in another way.',
+  'upstream-answer':
+    'Its answer could not be trusted, so it was not used. Try again; tell the people who run this site if it stays.',
+  'upstream-declined':
+    'It did not go on with the sign-in, or you stopped it there. Try again, or sign in another way.',
+  'upstream-stray':
+    'This answer does not belong to a sign-in that was begun in this browser a moment ago. Start again from the sign-in page.',
+  'upstream-foreign':
+    'Accounts of the organisation you signed in with may not come in this way. Use another account.',
+  'upstream-weak':
+    'It did not say that you signed in as strongly as is needed here. Turn on a second factor there, then try again.',
+  'upstream-not-fresh':
+    'A sign-in of this moment is needed, and it cannot give one. Sign in another way to go on.',
+  'upstream-taken':
+    'The account you chose there is linked to another account here. Unlink it there first, or choose another one.',
   // mailed links and codes
   'link-used': 'This link was used already or a newer one was sent. Ask for a new one if you still need it.',
   'link-expired': 'This link is too old. Ask for a new one.',

@@ -1,11 +1,12 @@
-/** Credentials of targets, read where the file says they stand, before the transaction: none of them need be in the file. */
+/** Credentials of targets and upstreams, read where the file says they stand, before the transaction: none need be in it. */
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { DeclaredError, type Finding } from './findings.ts';
 import type { Declared } from './parse.ts';
 
-/** Values by place of the target in the file, then by name; nothing for targets whose credentials are not given. */
-export type ReadyCredentials = ReadonlyMap<number, Readonly<Record<string, string>>>;
+/** Values by place in the file, then by name; nothing for those whose credentials are not given. */
+export type Values = ReadonlyMap<number, Readonly<Record<string, string>>>;
+export type ReadyCredentials = Readonly<Record<'targets' | 'upstreams', Values>>;
 
 export interface CredentialPlaces {
   env?: Readonly<Record<string, string | undefined>>;
@@ -22,19 +23,31 @@ export async function readyCredentials(
   places: CredentialPlaces,
 ): Promise<ReadyCredentials> {
   const findings: Finding[] = [];
+  const ready = {
+    targets: await readSection(declared, 'targets', places, findings),
+    upstreams: await readSection(declared, 'upstreams', places, findings),
+  };
+  if (findings.length > 0) throw new DeclaredError(findings);
+  return ready;
+}
+
+async function readSection(
+  declared: Declared,
+  section: 'targets' | 'upstreams',
+  places: CredentialPlaces,
+  findings: Finding[],
+): Promise<Values> {
   const ready = new Map<number, Record<string, string>>();
-  for (const [index, { credentials }] of (declared.targets ?? []).entries()) {
+  for (const [index, { credentials }] of (declared[section] ?? []).entries()) {
     if (!credentials) continue;
     const values: Record<string, string> = {};
     for (const [name, given] of Object.entries(credentials)) {
       const read = typeof given === 'string' ? fromText(given, places) : await fromFile(given.file, places);
       if (read.value !== undefined) values[name] = read.value;
-      else
-        findings.push(declared.places.find(['targets', index, 'credentials', name], read.why ?? 'is empty'));
+      else findings.push(declared.places.find([section, index, 'credentials', name], read.why ?? 'is empty'));
     }
     ready.set(index, values);
   }
-  if (findings.length > 0) throw new DeclaredError(findings);
   return ready;
 }
 

@@ -12,6 +12,7 @@ import { displayNameOf, listAddresses, listPeople, type Person } from '#core/peo
 import type { Tx } from '#kit/db/tx.ts';
 import { declaredStates } from './schema.ts';
 import { exportTargets } from './targets.ts';
+import { exportUpstreams } from './upstreams.ts';
 
 const pageSize = 1000;
 
@@ -26,6 +27,7 @@ export async function exportDeclared(tx: Tx, options: { people?: boolean } = {})
     attributes: (await attributeDeclarations(tx)).map(exportAttribute),
     applications: applications.map(exportApplication),
     targets: await exportTargets(tx, differing),
+    upstreams: await exportUpstreams(tx, differing),
     groups: (await allGroups(tx)).map(exportGroup),
     people: options.people ? await exportPeople(tx, applications) : [],
   };

@@ -93,7 +93,15 @@ function toPlain(document: Document): unknown {
 }
 
 /** Things named twice. */
-function doubles({ attributes, applications, targets, groups, people, places }: Declared): Finding[] {
+function doubles({
+  attributes,
+  applications,
+  targets,
+  upstreams,
+  groups,
+  people,
+  places,
+}: Declared): Finding[] {
   const twice = (section: string, field: string, keys: readonly string[]): Finding[] => {
     const seen = new Set<string>();
     return keys.flatMap((key, index) => {
@@ -117,6 +125,11 @@ function doubles({ attributes, applications, targets, groups, people, places }: 
       'targets',
       'application',
       (targets ?? []).map((one) => one.application),
+    ),
+    ...twice(
+      'upstreams',
+      'id',
+      (upstreams ?? []).map((one) => one.id),
     ),
     ...twice(
       'groups',

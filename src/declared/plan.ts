@@ -26,6 +26,7 @@ import type { ReadyPasswords } from './passwords.ts';
 import { planPeople } from './people.ts';
 import type { DeclaredApplication, DeclaredGroup } from './schema.ts';
 import { planTargets, type TargetTools } from './targets.ts';
+import { planUpstreams } from './upstreams.ts';
 
 /** One step: what it does, in a sentence, and the step itself. Steps run in order, in the plan's transaction. */
 export interface Change {
@@ -77,6 +78,7 @@ export async function planDeclared(
   for (const [index, one] of (declared.applications ?? []).entries())
     await planApplication(tx, planning, one, index);
   await planTargets(tx, planning, ready);
+  await planUpstreams(tx, planning, ready);
   const people = await planPeople(tx, planning, ready.passwords);
   await planBelonging(tx, planning, people);
   if (planning.findings.length > 0) throw new DeclaredError(planning.findings);
@@ -100,12 +102,16 @@ function isRefusal(error: unknown): error is Error {
 }
 
 /** The groups the file names anywhere that are here already. */
-async function groupsNamed(tx: Tx, { groups, people, applications }: Declared): Promise<Map<string, Group>> {
+async function groupsNamed(
+  tx: Tx,
+  { groups, people, applications, upstreams }: Declared,
+): Promise<Map<string, Group>> {
   const names = new Map<string, string>();
   for (const { name } of groups ?? []) names.set(groupKey(name), name);
   for (const person of people ?? []) for (const name of person.groups ?? []) names.set(groupKey(name), name);
   for (const app of applications ?? [])
     for (const name of app.access.groups ?? []) names.set(groupKey(name), name);
+  for (const upstream of upstreams ?? []) for (const { to } of upstream.groups) names.set(groupKey(to), to);
   const found = new Map<string, Group>();
   for (const [key, name] of names) {
     const group = await findGroup(tx, name);

@@ -7,6 +7,7 @@ import { attributeDeclaration } from '#core/people/attributes.ts';
 import { checkLegacyUsername, cleanLine, parseAddress } from '#core/people/names.ts';
 import { Problem } from '#core/problem.ts';
 import { targetSettings } from '#provisioning/settings.ts';
+import { upstreamId, upstreamSettings } from '#signon/upstream/settings.ts';
 import { identifyHash } from '#wire/hashes/hashes.ts';
 
 /** Reads a text with a function of the core; its refusal becomes the finding. */
@@ -125,20 +126,30 @@ export const declaredTarget = targetSettings.extend({
     ),
 });
 
+export const declaredUpstream = upstreamSettings.safeExtend({
+  id: upstreamId,
+  credentials: z
+    .record(z.string(), credential)
+    .optional()
+    .describe('By name: ${NAME} of the environment, a file, or the text. Left out, they stay.'),
+});
+
 export const declaredHouse = z.strictObject({
   community: communitySettings.optional(),
   attributes: z.array(attributeDeclaration).max(200).optional(),
   applications: z.array(declaredApplication).max(1000).optional(),
   targets: z.array(declaredTarget).max(1000).optional(),
+  upstreams: z.array(declaredUpstream).max(200).optional(),
   groups: z.array(declaredGroup).max(10_000).optional(),
   people: z.array(declaredPerson).max(50_000).optional(),
 });
 
 /** Sections that are planned; refused by name, so that nobody believes they were applied. */
-export const plannedSections = ['upstreams', 'routes'];
+export const plannedSections = ['routes'];
 
 export type DeclaredApplication = z.infer<typeof declaredApplication>;
 export type DeclaredTarget = z.infer<typeof declaredTarget>;
+export type DeclaredUpstream = z.infer<typeof declaredUpstream>;
 export type DeclaredGroup = z.infer<typeof declaredGroup>;
 export type DeclaredPerson = z.infer<typeof declaredPerson>;
 export type DeclaredHouse = z.infer<typeof declaredHouse>;

@@ -38,7 +38,7 @@ async function planTarget(
   const { settings } = checked;
   if (!settings) return;
   const known = await findTarget(tx, application);
-  const values = credentials.get(index);
+  const values = credentials.targets.get(index);
   const connector = connectors.get(settings.connector);
   const asked = known?.connector === settings.connector ? [] : (connector?.credentials ?? []);
   const missing = asked.filter(({ name, required }) => required && values?.[name] === undefined);

@@ -10,6 +10,8 @@ import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { chooseLocale } from '#kit/page/words.ts';
 import type { Mail } from '#kit/smtp/smtp.ts';
+import { linksOf } from '#signon/upstream/links.ts';
+import { findUpstream } from '#signon/upstream/upstreams.ts';
 import { type Letter, letterHtml, letterText } from './letter.ts';
 import type { Notice } from './notices.ts';
 import { words } from './words.ts';
@@ -33,7 +35,7 @@ interface Occasion {
   proved: boolean;
   community: Community;
   locale: string;
-  /** Address that the letter speaks of. */
+  /** Address or upstream that the letter speaks of. */
   about?: string;
   verification?: Verification;
   now: Date;
@@ -68,7 +70,7 @@ export async function compose(
     proved: to.proved,
     community: settings,
     locale: chooseLocale(person.locale),
-    about: carriesLink || !about ? undefined : (await addressOf(tx, notice.person, about))?.text,
+    about: carriesLink || !about ? undefined : await spokenOf(tx, notice, about),
     verification,
     now: tx.now(),
   };
@@ -83,6 +85,15 @@ export async function compose(
       headers: headersOf(settings),
     },
   };
+}
+
+/** What the letter is about: an address, or an upstream with what it calls the person. */
+async function spokenOf(tx: Tx, { kind, person }: Notice, about: string): Promise<string | undefined> {
+  if (kind !== 'upstream-linked' && kind !== 'upstream-unlinked')
+    return (await addressOf(tx, person, about))?.text;
+  const title = (await findUpstream(tx, about))?.settings.title ?? about;
+  const label = (await linksOf(tx, person)).findLast((one) => one.upstream === about)?.label;
+  return kind === 'upstream-linked' && label ? `${title} (${label})` : title;
 }
 
 /** An address on the account, or a proved one that was until it was removed. */
@@ -121,6 +132,7 @@ function write(occasion: Occasion): Letter {
     username: person.username,
     when: `${when.format(notice.createdAt)} UTC`,
     address: occasion.about ?? say('anAddress'),
+    upstream: occasion.about ?? '',
   };
   // A letter to an address nobody has proved yet holds no words that whoever typed it chose freely.
   const { proved } = occasion;
@@ -174,6 +186,8 @@ function waysOn(occasion: Occasion, name: string): Pick<Letter, 'action' | 'seco
     case 'address-added':
     case 'address-made-primary':
     case 'address-removed':
+    case 'upstream-linked':
+    case 'upstream-unlinked':
       return { action: { label: say('yourAccount'), url: linkTo(occasion, '/account') } };
     case 'welcome':
       return { action: { label: say('welcome.action', { community: name }), url: linkTo(occasion, '/') } };

@@ -17,11 +17,13 @@ export const noticeKinds = [
   'address-made-primary',
   'address-removed',
   'sign-in-throttled',
+  'upstream-linked',
+  'upstream-unlinked',
   'welcome',
 ] as const;
 export type NoticeKind = (typeof noticeKinds)[number];
 
-/** One letter to be written. `about` is the verification it carries, or the address it speaks of. */
+/** One letter to be written. `about` is the verification it carries, or the address or upstream it speaks of. */
 export interface Draft {
   event: number;
   at: Date;
@@ -81,6 +83,10 @@ const handlers: Handlers = {
       'sign-in-throttled',
       addresses.filter((one) => one.primary),
     ),
+  // Whoever joins through an upstream knows it; a way into an account that was there before is news.
+  'upstream.linked': ({ data }, addresses) =>
+    data.by === 'joined' ? [] : toAll('upstream-linked', addresses, data.upstream),
+  'upstream.unlinked': ({ data }, addresses) => toAll('upstream-unlinked', addresses, data.upstream),
   'person.activated': ({ data }, addresses) =>
     data.from === 'unverified'
       ? toAll(

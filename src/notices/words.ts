@@ -58,6 +58,13 @@ export const words = defineWords('notices', {
   'sign-in-throttled.after':
     'It was you? Wait a while, or set a new password. It was not you? A long password that you use nowhere else keeps them out.',
 
+  'upstream-linked.subject': 'A new way into your account at {community}',
+  'upstream-linked.text':
+    'Since {when}, {upstream} signs in to your account {username}. Whoever is signed in there can come in here.',
+
+  'upstream-unlinked.subject': 'A way into your account at {community} was taken away',
+  'upstream-unlinked.text': 'On {when}, {upstream} was unlinked from your account {username}.',
+
   'welcome.subject': 'Welcome to {community}',
   'welcome.text':
     'Your account {username} is ready. With it you sign in to everything {community} runs; this is the one address to remember.',

@@ -25,6 +25,8 @@ export interface SignOnRequest {
   loginHint?: string;
   uiLocales?: string;
   acrValues?: string[];
+  /** Id of the upstream the request asks to come through. */
+  upstream?: string;
   /** Assurance level the session must have reached. */
   neededAal?: 2;
 }

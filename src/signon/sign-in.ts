@@ -7,6 +7,15 @@ import type { App } from '#kit/http/server.ts';
 import { checkbox, field, hiddenField, passwordField, selectField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { button, form, notice } from '#kit/page/parts.ts';
+import {
+  addressHint,
+  openUpstreams,
+  startPath,
+  upstreamButtons,
+  upstreamOfAddress,
+  upstreamOfRequest,
+} from '#signon/upstream/choices.ts';
+import { leavePage } from '#signon/upstream/show.ts';
 import { nextStep, openRequest, pathOf, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { passwordSignIn } from './gate.ts';
@@ -35,6 +44,10 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
     const open = await findRequest(needs, here, query.request);
     const step = nextStep(open, here.signedOn);
     if (!('ask' in step) || step.ask !== 'sign-in') return reply.redirect(pathOf(step, query.request), 303);
+    if (!here.signedOn && query.ways !== 'all') {
+      const hinted = await needs.database.read(here.context, (tx) => upstreamOfRequest(tx, open));
+      if (hinted) return reply.redirect(startPath(hinted.id, { requestId: query.request }), 303);
+    }
     const said = query.said === 'password' ? here.say('passwordChanged') : undefined;
     return signInPage(needs, inLocale(here, open?.uiLocales), reply, {
       request: open,
@@ -51,11 +64,17 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
     const remember = request.form.text('remember') === 'on';
     const shared = request.form.text('shared') === 'on';
     const stay = request.form.text('stay');
+    const password = request.form.text('password');
     const open = await findRequest(needs, here, requestId);
+    if (password === '') {
+      const upstream = upstreamOfAddress(await needs.database.look(here.context, openUpstreams), identifier);
+      const path = upstream && startPath(upstream.id, { requestId, hint: identifier });
+      if (path) return leavePage(here, reply, path, upstream.settings.title);
+    }
     try {
       const outcome = await passwordSignIn(needs, {
         identifier,
-        password: request.form.text('password'),
+        password,
         door: 'page',
         application: open?.application,
         deviceToken: here.deviceToken,
@@ -114,10 +133,14 @@ async function signInPage(
   const application = page.request?.application
     ? await needs.database.read(here.context, (tx) => findApplication(tx, page.request?.application ?? ''))
     : undefined;
+  const upstreams = await needs.database.look(here.context, openUpstreams);
+  const byAddress = upstreamOfAddress(upstreams, page.identifier ?? '');
+  const { requestId, identifier = '' } = page;
   const body = html`
     ${page.said ? notice({ tone: 'success', text: page.said }) : ''}
     ${page.request?.provedAfter && here.signedOn ? notice({ tone: 'info', text: say('proveAgain') }) : ''}
     ${page.problem ? notice({ tone: 'danger', text: problemWords(locale)(page.problem.code), id: 'problem' }) : ''}
+    ${byAddress ? addressHint(byAddress, { locale, requestId, identifier }) : ''}
     ${form({
       url: '/sign-in',
       token: here.formToken,
@@ -139,11 +162,15 @@ async function signInPage(
           locale,
           autocomplete: 'current-password',
           autofocus: Boolean(page.identifier),
+          // Who comes through an upstream may type an address alone.
+          required: !upstreams.some(({ settings }) => settings.domains.length > 0),
+          unmarked: true,
           aside: html`<a href="/recover">${say('forgotten')}</a>`,
         })}
         ${lastingFields(here, page)}
         ${button({ label: say('signIn'), id: 'sign-in', full: true })}`,
     })}
+    ${upstreamButtons(upstreams, { locale, requestId, anew: here.signedOn && page.request?.provedAfter !== undefined })}
     ${here.community.signUp.open ? quietLine(say('noAccount'), { url: signUpUrl(page.requestId), title: say('createAccount') }) : ''}`;
   if (page.problem?.facts.retryAfter) reply.header('retry-after', String(page.problem.facts.retryAfter));
   return show({ ...here, onTheWay: page.requestId }, reply, {

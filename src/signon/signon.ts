@@ -8,6 +8,7 @@ import { forgetOld } from '#core/credentials/credentials.ts';
 import { dropUnconfirmed } from '#core/lifecycle/drop.ts';
 import { endOverdueSessions } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
+import { forgetJourneys } from '#signon/upstream/journeys.ts';
 import type { Front } from './front.ts';
 import { dropPending } from './proof.ts';
 import { recoverRoutes } from './recover.ts';
@@ -39,6 +40,7 @@ export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'limits'
   while ((await needs.database.transact(context, deleteOldSignOuts)) === 10_000);
   while ((await needs.database.transact(context, deleteOldPuzzles)) === 10_000);
   while ((await needs.database.transact(context, dropPending)) === 1000);
+  while ((await needs.database.transact(context, forgetJourneys)) === 10_000);
   while ((await needs.database.transact(context, forgetOld)) === 10_000);
   while ((await needs.database.transact(context, endOverdueSessions)) === 1000);
   await needs.limits.sweep();

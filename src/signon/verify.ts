@@ -24,7 +24,7 @@ import { button, form, formButton, notice } from '#kit/page/parts.ts';
 import { askProof, limitProofs } from './ask-proof.ts';
 import { openRequest, returnOrigins, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
-import { type SignInOutcome, settle } from './proof.ts';
+import { type Proof, type SignInOutcome, settle } from './proof.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 import { browserOf, goOn } from './way-in.ts';
 
@@ -34,6 +34,8 @@ export interface Waiting {
   person: string;
   address: string;
   requestId?: string;
+  /** How whoever waits was proved, when it was not by the password they just chose. */
+  proof?: Pick<Proof, 'amr' | 'aal' | 'upstream'>;
 }
 
 const waitingSeconds = 24 * 3600;
@@ -43,7 +45,10 @@ const longestRequest = 1500;
 export function keepWaiting(needs: PageNeeds, here: Visit, reply: FastifyReply, waiting: Waiting): void {
   // A browser drops a cookie that is too long, and whoever made up such a request would wait for nothing.
   const requestId = (waiting.requestId?.length ?? 0) <= longestRequest ? waiting.requestId : undefined;
-  const text = JSON.stringify({ ...waiting, requestId });
+  // Nor does it hold an ID token: without it signing out there asks once more, that is all.
+  const upstream = waiting.proof?.upstream && { ...waiting.proof.upstream, idToken: undefined };
+  const proof = waiting.proof && { ...waiting.proof, upstream };
+  const text = JSON.stringify({ ...waiting, requestId, proof });
   const sealed = needs.secrets.seal('waiting', text, here.browser).toString('base64url');
   needs.cookies.set(reply, 'waiting', sealed, { maxAge: waitingSeconds });
 }
@@ -67,10 +72,11 @@ export async function beginWaiting(
   reply: FastifyReply,
   person: string,
   requestId?: string,
+  proof?: Waiting['proof'],
 ): Promise<void> {
   await limitProofs(needs, here, person);
   const waiting = await needs.database.transact(here.context, (tx) => sendVerification(tx, here, person));
-  keepWaiting(needs, here, reply, { ...waiting, requestId });
+  keepWaiting(needs, here, reply, { ...waiting, requestId, proof });
 }
 
 async function sendVerification(tx: Tx, here: Visit, personId: string): Promise<Waiting> {
@@ -120,7 +126,7 @@ export function verifyRoutes(app: App, needs: PageNeeds): void {
     const waiting = readWaiting(needs, here);
     if (!waiting) throw new Problem('request-expired');
     if (await isConfirmed(needs, here, waiting)) return wayInWithPassword(needs, here, reply, waiting);
-    await beginWaiting(needs, here, reply, waiting.person, waiting.requestId);
+    await beginWaiting(needs, here, reply, waiting.person, waiting.requestId, waiting.proof);
     return reply.redirect('/verify/code?said=sent', 303);
   });
 
@@ -152,7 +158,7 @@ function addressRoutes(app: App, needs: PageNeeds): void {
         await replaceUnverifiedAddress(tx, waiting.person, typed);
         return sendVerification(tx, here, waiting.person);
       });
-      keepWaiting(needs, here, reply, { ...next, requestId: waiting.requestId });
+      keepWaiting(needs, here, reply, { ...waiting, ...next });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       return addressPage(here, reply, { address: typed, problem: error });
@@ -245,7 +251,8 @@ async function proveAddress(
       deviceToken: here.deviceToken,
       ...browserOf(needs, here, open),
     };
-    const proof = { person: person.id, amr: ['pwd'], aal: 1 as const, place, context: here.context };
+    const proved = waiting.proof ?? { amr: ['pwd'], aal: 1 as const };
+    const proof = { ...proved, person: person.id, place, context: here.context };
     const settled = await settle(tx, needs, person, proof);
     return 'refused' in settled ? { person } : { person, open, requestId, outcome: settled };
   });

@@ -5,20 +5,22 @@
  */
 import type { App } from '#kit/http/server.ts';
 import type { Front } from '#signon/front.ts';
-import type { PageNeeds } from '#signon/visit.ts';
+import type { UpstreamNeeds } from '#signon/upstream/upstream.ts';
 import { addressForRoutes } from './address-for.ts';
 import { addressRoutes } from './addresses.ts';
 import { appRoutes } from './apps.ts';
+import { linkRoutes } from './links.ts';
 import { overviewRoutes } from './overview.ts';
 import { profileRoutes } from './profile.ts';
 import { securityRoutes } from './security.ts';
 
 /** Registers every account page. */
-export function registerAccount(app: App, needs: PageNeeds, fronts: readonly Front[]): void {
+export function registerAccount(app: App, needs: UpstreamNeeds, fronts: readonly Front[]): void {
   overviewRoutes(app, needs);
   profileRoutes(app, needs);
   addressRoutes(app, needs);
   addressForRoutes(app, needs);
   securityRoutes(app, needs, fronts);
+  linkRoutes(app, needs);
   appRoutes(app, needs, fronts);
 }

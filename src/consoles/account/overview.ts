@@ -28,6 +28,7 @@ import { problemWords } from '#signon/errors.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
 import { accountsSection, myAccounts } from './accounts-there.ts';
 import { type Home, home } from './guest.ts';
+import { linksSection, myLinks, saidOfLinks } from './links.ts';
 
 /** GET /account. */
 export function overviewRoutes(app: App, needs: PageNeeds): void {
@@ -41,6 +42,7 @@ export function overviewRoutes(app: App, needs: PageNeeds): void {
       ${profileSection(here, facts)}
       ${addressSection(here, facts.addresses)}
       ${passwordSection(here, facts.passwordSet)}
+      ${linksSection(here, facts.links)}
       ${sessionSection(here, facts.sessions)}
       ${appSection(here, facts)}
       ${accountsSection(here, facts.accounts)}
@@ -64,7 +66,8 @@ async function readFacts(tx: Tx, person: string) {
   const titles = new Map((await listApplications(tx)).map((one) => [one.id, one.settings.title]));
   const used = [...((await lastSignIns(tx, [person])).get(person) ?? [])].filter(([id]) => titles.has(id));
   const accounts = await myAccounts(tx, person, titles);
-  return { declared, values, addresses, sessions, signIns, passwordSet, titles, used, accounts };
+  const links = await myLinks(tx, person);
+  return { declared, values, addresses, sessions, signIns, passwordSet, titles, used, accounts, links };
 }
 type Facts = Awaited<ReturnType<typeof readFacts>>;
 
@@ -78,7 +81,8 @@ function saidNotice(here: Home, said: string | undefined): Html | undefined {
     consent: 'savedConsent',
   } as const;
   const key = said && Object.hasOwn(texts, said) ? texts[said as keyof typeof texts] : undefined;
-  return key && notice({ tone: 'success', text: here.tell(key) });
+  const text = key ? here.tell(key) : saidOfLinks(here, said);
+  return text ? notice({ tone: 'success', text }) : undefined;
 }
 
 function profileSection(here: Home, facts: Facts): Html {

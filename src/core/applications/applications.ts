@@ -107,6 +107,11 @@ export const applicationSettings = z
       .optional()
       .describe('What people read after signing out where the app cannot be signed out of from here.'),
     consent: z.enum(['ask', 'trusted']).default('ask'),
+    upstream: z
+      .string()
+      .max(40)
+      .optional()
+      .describe('The upstream its people come through: the sign-in page leads there at once.'),
     privateHttp: z
       .boolean()
       .default(false)

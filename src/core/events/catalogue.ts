@@ -84,6 +84,17 @@ export const catalogue = {
   ),
   'session.ended': fact('A session ended.', { session: id, sid: z.string(), reason: z.string() }),
   'session.application-joined': fact('An app took part in a session.', { session: id, front: z.string() }),
+  'upstream.added': fact('People may come in through an upstream from now on.', {
+    upstream: id,
+    kind: z.string(),
+  }),
+  'upstream.changed': fact('Settings or credentials of an upstream changed.', { upstream: id, fields }),
+  'upstream.removed': fact('An upstream was removed, with every link to it.', { upstream: id }),
+  'upstream.linked': fact('A person can sign in through an upstream from now on.', {
+    upstream: id,
+    by: z.enum(['account-page', 'local-proof', 'authoritative', 'joined']),
+  }),
+  'upstream.unlinked': fact('A person can no longer sign in through an upstream.', { upstream: id }),
   'consent.given': fact('A person agreed to share details with an app.', { scopes: z.array(z.string()) }),
   'consent.withdrawn': fact('A person took back their agreement.', {}),
   'group.added': fact('A group was added.', { group: id, name: z.string() }),

@@ -25,6 +25,8 @@ export const permissions = {
   'targets.read': ['owner', 'people', 'apps', 'help-desk', 'auditor', 'app-owner'],
   /** Set them up, try a mapping, plan, decide, send again. */
   'targets.write': ['owner', 'apps', 'app-owner'],
+  /** Through whom people sign in: as strong as every account, so for owners alone. */
+  'upstreams.write': ['owner'],
   'aliases.read': ['owner', 'people', 'apps', 'help-desk', 'auditor', 'app-owner'],
   'aliases.write': ['owner', 'people'],
   'events.read': ['owner', 'people', 'auditor'],

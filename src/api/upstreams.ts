@@ -1,0 +1,167 @@
+/** Upstreams: through whom people may sign in. Credentials go in and never come out. Links are seen and removed, never moved. */
+import { z } from 'zod';
+import { requirePerson } from '#core/people/people.ts';
+import { linksOf, unlink } from '#signon/upstream/links.ts';
+import { kindOf, upstreamId, upstreamSettings } from '#signon/upstream/settings.ts';
+import {
+  findUpstream,
+  listUpstreams,
+  removeUpstream,
+  requireUpstream,
+  saveUpstream,
+  type Upstream,
+} from '#signon/upstream/upstreams.ts';
+import type { Api } from './api.ts';
+import { pageOf } from './paging.ts';
+import { moment, requireVersion, setEtag, version, versioned } from './shapes.ts';
+
+const tags = ['Upstreams'];
+const params = z.strictObject({ id: upstreamId });
+
+const shape = z.object({
+  id: z.string(),
+  kind: z.string(),
+  settings: z.record(z.string(), z.unknown()),
+  hasCredentials: z.boolean(),
+  createdAt: moment,
+  updatedAt: moment,
+  version,
+});
+
+const linkShape = z.object({
+  id: z.string(),
+  upstream: z.string(),
+  label: z.string().describe('What it calls the person today.'),
+  tenant: z.string(),
+  subject: z.string(),
+  createdAt: moment,
+  usedAt: moment.optional(),
+});
+
+const credentialValues = z
+  .record(z.string().max(100), z.string().max(20_000))
+  .describe('By name; those left out stay, and an empty text takes one away.');
+
+function show({ settings, ...rest }: Upstream) {
+  return { ...rest, kind: kindOf(settings), settings: { ...settings } as Record<string, unknown> };
+}
+
+export function upstreamRoutes(api: Api): void {
+  readUpstreams(api);
+  changeUpstreams(api);
+  personLinks(api);
+}
+
+function readUpstreams({ scope, read }: Api): void {
+  scope.get(
+    '/upstreams',
+    {
+      config: { door: 'api', permission: 'applications.read' },
+      schema: { tags, summary: 'All upstreams, without their credentials', response: { 200: pageOf(shape) } },
+    },
+    async (request) => ({ items: (await read(request, listUpstreams)).map(show) }),
+  );
+  scope.get(
+    '/upstreams/:id',
+    {
+      config: { door: 'api', permission: 'applications.read' },
+      schema: { tags, summary: 'One upstream, without its credentials', params, response: { 200: shape } },
+    },
+    async (request, reply) => {
+      const upstream = await read(request, (tx) => requireUpstream(tx, request.params.id));
+      setEtag(reply, upstream.version);
+      return show(upstream);
+    },
+  );
+}
+
+function changeUpstreams({ scope, change, needs }: Api): void {
+  scope.put(
+    '/upstreams/:id',
+    {
+      config: { door: 'api', permission: 'upstreams.write', elevation: true },
+      schema: {
+        tags,
+        summary: 'Add an upstream, or replace the settings of one; what is left out takes its default',
+        description:
+          'Where the other side’s address changes, the credentials must be given again. While people are linked, it ' +
+          'cannot become another authority: remove it and add it anew.',
+        params,
+        body: z.strictObject({
+          settings: upstreamSettings,
+          credentials: credentialValues.optional(),
+          version: version.optional(),
+        }),
+        response: { 200: shape },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const { settings, credentials, version: seen } = request.body;
+      const upstream = await change(
+        request,
+        async (tx) => {
+          const before = await findUpstream(tx, id);
+          if (before) requireVersion(request, before.version, seen);
+          await saveUpstream(tx, needs.secrets, id, settings, credentials);
+          return requireUpstream(tx, id);
+        },
+        versioned,
+      );
+      setEtag(reply, upstream.version);
+      return show(upstream);
+    },
+  );
+  scope.delete(
+    '/upstreams/:id',
+    {
+      config: { door: 'api', permission: 'upstreams.write', elevation: true },
+      schema: {
+        tags,
+        summary: 'Remove an upstream with every link to it: its people come in another way, or are new',
+        params,
+        response: { 204: z.undefined() },
+      },
+    },
+    async (request, reply) => {
+      await change(request, (tx) => removeUpstream(tx, request.params.id));
+      return reply.code(204).send();
+    },
+  );
+}
+
+function personLinks({ scope, read, change }: Api): void {
+  const person = z.strictObject({ id: z.string() });
+  scope.get(
+    '/people/:id/links',
+    {
+      config: { door: 'api', permission: 'people.read' },
+      schema: {
+        tags,
+        summary: 'Accounts elsewhere that open the account of a person',
+        params: person,
+        response: { 200: pageOf(linkShape) },
+      },
+    },
+    async (request) => ({
+      items: await read(request, async (tx) => linksOf(tx, (await requirePerson(tx, request.params.id)).id)),
+    }),
+  );
+  scope.delete(
+    '/people/:id/links/:link',
+    {
+      config: { door: 'api', permission: 'people.write' },
+      schema: {
+        tags,
+        summary: 'Take one away; the person is told',
+        params: z.strictObject({ id: z.string(), link: z.string() }),
+        response: { 204: z.undefined() },
+      },
+    },
+    async (request, reply) => {
+      const { id, link } = request.params;
+      await change(request, async (tx) => unlink(tx, (await requirePerson(tx, id)).id, link));
+      return reply.code(204).send();
+    },
+  );
+}

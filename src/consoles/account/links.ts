@@ -1,0 +1,137 @@
+/** Accounts elsewhere that open this one: linking, after a sign-in of this moment, and unlinking. */
+import type { Tx } from '#kit/db/tx.ts';
+import type { App } from '#kit/http/server.ts';
+import { type Html, html } from '#kit/page/html.ts';
+import { button, form, formButton, lines, linkButton, section, time } from '#kit/page/parts.ts';
+import { sealSignOn } from '#signon/dispatch.ts';
+import { type Link, linksOf, unlink } from '#signon/upstream/links.ts';
+import { setOutToLink, type UpstreamNeeds } from '#signon/upstream/upstream.ts';
+import { listUpstreams, openUpstream, type Upstream } from '#signon/upstream/upstreams.ts';
+import { show } from '#signon/visit.ts';
+import { type Home, home } from './guest.ts';
+import { words } from './links.words.ts';
+
+/** How long ago the sign-in may be that adds a way in. */
+const freshMs = 600_000;
+
+/** The routes below /account/links. */
+export function linkRoutes(app: App, needs: UpstreamNeeds): void {
+  app.get('/account/links/:upstream', { config: { door: 'page' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const { id, settings } = await needs.database.read(here.context, (tx) =>
+      openUpstream(tx, named(request)),
+    );
+    if (!isFresh(here)) return reply.redirect(proveFirst(needs, here, id), 303);
+    const tell = words(here.locale);
+    const { title } = settings;
+    return show(here, reply, {
+      title: tell('linkTitle', { upstream: title }),
+      lede: tell.html('linkLede', {
+        upstream: title,
+        username: html`<strong>${here.signedOn.person.username}</strong>`,
+      }),
+      body: html`${form({
+        url: `/account/links/${id}`,
+        token: here.formToken,
+        body: button({ label: tell('goOn', { upstream: title }), id: 'link', full: true }),
+      })}${linkButton({ label: here.tell('cancel'), url: '/account', style: 'quiet', full: true })}`,
+    });
+  });
+
+  app.post('/account/links/:upstream', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const id = named(request);
+    if (!isFresh(here)) return reply.redirect(proveFirst(needs, here, id), 303);
+    return setOutToLink(needs, here, reply, id);
+  });
+
+  app.post('/account/links/:link/remove', { config: { door: 'form' } }, async (request, reply) => {
+    const here = await home(needs, request, reply);
+    if (!here) return reply;
+    const id = String((request.params as Record<string, unknown>).link ?? '');
+    await needs.database.transact(here.context, (tx) => unlink(tx, here.signedOn.person.id, id));
+    return reply.redirect('/account?said=unlinked', 303);
+  });
+}
+
+function named(request: { params: unknown }): string {
+  return String((request.params as Record<string, unknown>).upstream ?? '');
+}
+
+function isFresh({ now, signedOn }: Home): boolean {
+  return now.getTime() - signedOn.session.authTime.getTime() <= freshMs;
+}
+
+function proveFirst(needs: UpstreamNeeds, here: Home, id: string): string {
+  return sealSignOn(needs.secrets, here, {
+    front: 'account',
+    returnTo: `/account/links/${id}`,
+    provedAfter: new Date(here.now.getTime() - freshMs).toISOString(),
+  });
+}
+
+export interface MyLinks {
+  links: readonly Link[];
+  upstreams: readonly Upstream[];
+}
+
+/** What the account page shows of them. */
+export async function myLinks(tx: Tx, person: string): Promise<MyLinks> {
+  return { links: await linksOf(tx, person), upstreams: await listUpstreams(tx) };
+}
+
+/** The part of the account page about them; nothing where there is nothing to link. */
+export function linksSection(here: Home, { links, upstreams }: MyLinks): Html | undefined {
+  const tell = words(here.locale);
+  const { locale, now } = here;
+  const known = new Map(upstreams.map((one) => [one.id, one.settings]));
+  const items = links.map((one) => {
+    const settings = known.get(one.upstream);
+    const title = settings?.title ?? one.upstream;
+    const since = time({ at: one.createdAt, now, locale });
+    const when = one.usedAt
+      ? tell.html('usedLast', { since, used: time({ at: one.usedAt, now, locale }) })
+      : tell.html('linkedSince', { since });
+    return {
+      what: html`${title} <span class="muted" dir="auto">${one.label}</span>`,
+      more: settings?.enabled ? when : tell('closed'),
+      actions: formButton({
+        label: tell('unlink'),
+        url: `/account/links/${one.id}/remove`,
+        token: here.formToken,
+        compact: true,
+        describe: tell('unlinkNamed', { upstream: title, label: one.label }),
+      }),
+    };
+  });
+  const mine = new Set(links.map((one) => one.upstream));
+  const open = upstreams.filter(({ id, settings }) => settings.enabled && settings.button && !mine.has(id));
+  const adding = open
+    .filter(({ settings }) => !settings.ldap)
+    .map(({ id, settings }) =>
+      linkButton({
+        label: tell('add', { upstream: settings.title }),
+        url: `/account/links/${id}`,
+        style: 'quiet',
+        compact: true,
+        id: `link-${id}`,
+      }),
+    );
+  if (items.length === 0 && adding.length === 0) return undefined;
+  return section({
+    title: tell('title'),
+    id: 'links-section',
+    body: html`<p class="muted">${tell('lede')}</p>${items.length > 0 ? lines({ items, label: tell('title') }) : ''}${
+      adding.length > 0 ? html`<div class="actions">${adding}</div>` : ''
+    }`,
+  });
+}
+
+/** What is said after a change here. */
+export function saidOfLinks(here: Home, said: string | undefined): string | undefined {
+  const tell = words(here.locale);
+  if (said === 'linked') return tell('savedLinked');
+  return said === 'unlinked' ? tell('savedUnlinked') : undefined;
+}

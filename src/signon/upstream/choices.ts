@@ -1,0 +1,91 @@
+/**
+ * What the one sign-in page offers beside a password: buttons, the way of an address's domain, and what an app or its
+ * request asks for. The domain alone decides where an address leads, so nothing tells whether it has an account.
+ */
+import { findApplication } from '#core/applications/applications.ts';
+import { parseAddress } from '#core/people/names.ts';
+import { Problem } from '#core/problem.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { type Html, html } from '#kit/page/html.ts';
+import { linkButton, notice } from '#kit/page/parts.ts';
+import type { SignOnRequest } from '#signon/dispatch.ts';
+import { listUpstreams, type Upstream } from './upstreams.ts';
+import { words } from './words.ts';
+
+/** The upstreams that are open. */
+export async function openUpstreams(tx: Tx): Promise<Upstream[]> {
+  return (await listUpstreams(tx)).filter(({ settings }) => settings.enabled);
+}
+
+/** Where the browser sets out to an upstream. */
+export function startPath(id: string, way: { requestId?: string; hint?: string } = {}): string {
+  const query = new URLSearchParams();
+  if (way.requestId) query.set('request', way.requestId);
+  if (way.hint) query.set('hint', way.hint);
+  return `/upstream/${id}/start${query.size > 0 ? `?${query}` : ''}`;
+}
+
+/** The upstream that addresses like this one sign in with. */
+export function upstreamOfAddress(upstreams: readonly Upstream[], typed: string): Upstream | undefined {
+  let domain: string;
+  try {
+    domain = parseAddress(typed).key.split('@').at(-1) ?? '';
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
+  return upstreams.find(({ settings }) => !settings.ldap && settings.domains.includes(domain));
+}
+
+/** The upstream an app's request leads to at once: asked for with the request, or set for the app. */
+export async function upstreamOfRequest(
+  tx: Tx,
+  request: SignOnRequest | undefined,
+): Promise<Upstream | undefined> {
+  const { application, upstream } = request ?? {};
+  const wanted = upstream ?? (application && (await findApplication(tx, application))?.settings.upstream);
+  if (!wanted) return undefined;
+  return (await openUpstreams(tx)).find(({ id, settings }) => id === wanted && !settings.ldap);
+}
+
+/**
+ * The part of the sign-in page below the password.
+ * @param page.anew proof of this moment is wanted, which some upstreams cannot give
+ */
+export function upstreamButtons(
+  upstreams: readonly Upstream[],
+  page: { locale: string; requestId?: string; anew?: boolean },
+): Html | '' {
+  const tell = words(page.locale);
+  const shown = upstreams.filter(
+    ({ settings }) => settings.button && !settings.ldap && !(page.anew && settings.github),
+  );
+  if (shown.length === 0) return '';
+  const buttons = shown.map(({ id, settings }) =>
+    linkButton({
+      label: tell('continueWith', { upstream: settings.title }),
+      url: startPath(id, page),
+      style: 'quiet',
+      full: true,
+      id: `with-${id}`,
+    }),
+  );
+  return html`<p class="quiet-line" id="or-with">${tell('orWith')}</p><div class="aside-actions" id="upstreams">${buttons}</div>`;
+}
+
+/** After a password that was not right: addresses of this domain sign in elsewhere. Says nothing of any account. */
+export function addressHint(
+  upstream: Upstream,
+  page: { locale: string; requestId?: string; identifier: string },
+): Html {
+  const tell = words(page.locale);
+  const { title } = upstream.settings;
+  return html`${notice({ tone: 'info', text: tell('forAddress', { upstream: title }), id: 'for-address' })}${linkButton(
+    {
+      label: tell('continueWith', { upstream: title }),
+      url: startPath(upstream.id, { requestId: page.requestId, hint: page.identifier }),
+      full: true,
+      id: 'by-address',
+    },
+  )}`;
+}

@@ -1,0 +1,71 @@
+/**
+ * Links: who someone of an upstream is here. The key is (upstream, tenant, subject); whose a link is never changes, it
+ * is only made and removed. Making one is for those who hold proof of both sides.
+ */
+import { record } from '#core/events/events.ts';
+import { Problem } from '#core/problem.ts';
+import { isId, newId } from '#kit/crypto/ids.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import * as store from './links.store.ts';
+
+/** Someone as an upstream names them for good. */
+export interface Subject {
+  upstream: string;
+  /** Where its subjects are counted apart; '' where they are not. */
+  tenant: string;
+  subject: string;
+}
+
+export interface Link extends Subject {
+  id: string;
+  person: string;
+  /** What the upstream calls them today. */
+  label: string;
+  createdAt: Date;
+  usedAt?: Date;
+  takenOverAt?: Date;
+}
+
+/** How a link came about: added on the account page, proved on the way in, by an authoritative upstream, with the account. */
+export type LinkedBy = 'account-page' | 'local-proof' | 'authoritative' | 'joined';
+
+export const linkOfSubject = store.linkOfSubject;
+export const linksOf = store.linksOf;
+export const noteLinkUse = store.noteUse;
+
+/**
+ * Links a subject to a person. Linking what is linked so already is no change; refuses with `upstream-taken` when it is
+ * another person's.
+ */
+export async function link(
+  tx: Tx,
+  key: Subject,
+  person: string,
+  how: { by: LinkedBy; label: string },
+): Promise<Link> {
+  const made = await store.insertLink(tx, { ...key, id: newId(), person, label: labelOf(how.label) });
+  const now = await store.linkOfSubject(tx, key);
+  if (now?.person !== person) throw new Problem('upstream-taken');
+  if (made) await record(tx, 'upstream.linked', { person, data: { upstream: key.upstream, by: how.by } });
+  return now;
+}
+
+export function labelOf(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '').slice(0, 120);
+}
+
+/** Removes one of a person's links. Refuses with `not-found` when it is not theirs. */
+export async function unlink(tx: Tx, person: string, id: string): Promise<void> {
+  const [gone] = isId(id) ? await store.deleteLinks(tx, person, id) : [];
+  if (!gone) throw new Problem('not-found');
+  await record(tx, 'upstream.unlinked', { person, data: { upstream: gone.upstream } });
+}
+
+/** Removes all links of a person: when they are erased, and when what was set before an address was proved goes. */
+export async function unlinkAll(tx: Tx, person: string): Promise<number> {
+  const gone = await store.deleteLinks(tx, person);
+  for (const one of gone) await record(tx, 'upstream.unlinked', { person, data: { upstream: one.upstream } });
+  return gone.length;
+}
+
+export const markTakenOver = store.markTakenOver;
