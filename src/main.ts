@@ -14,6 +14,7 @@ import { type Community, community } from '#core/community/community.ts';
 import { type LogReader, startReader } from '#core/events/reader.ts';
 import { openSetup } from '#core/operators/setup.ts';
 import { oidcFront } from '#fronts/oidc/oidc.ts';
+import { samlFront } from '#fronts/saml/saml.ts';
 import { system } from '#kit/db/database.ts';
 import { houseFact, setHouseFact } from '#kit/db/facts.ts';
 import { type App, createServer } from '#kit/http/server.ts';
@@ -65,14 +66,8 @@ export async function serve(
     const mailer = options.mailer ?? openMailer(config, house.log);
     if (!options.mailer) closers.push(() => mailer.close());
     const fronts: Front[] = [];
-    fronts.push(
-      await oidcFront({
-        ...house,
-        fronts,
-        issuer: new URL(config.issuer),
-        publicUrl: new URL(config.publicUrl),
-      }),
-    );
+    const places = { issuer: new URL(config.issuer), publicUrl: new URL(config.publicUrl) };
+    fronts.push(await oidcFront({ ...house, ...places, fronts }), samlFront({ ...house, ...places }));
     const settlers: (() => Promise<void>)[] = [];
     if (config.run.includes('worker')) await startWork(house, mailer, fronts, closers, settlers);
     const listen = options.listen ?? true;

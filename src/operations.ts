@@ -1,6 +1,7 @@
 /** What machines ask of a running node: is it alive, is it ready, how is it doing (/health/live, /health/ready, /metrics). */
 import type { FastifyRequest } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { samlWarnings } from '#fronts/saml/warnings.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import { type App, HttpRefusal } from '#kit/http/server.ts';
@@ -40,6 +41,13 @@ export function operations(
     registers: [registry],
   });
 
+  const ends = new Gauge({
+    name: 'gatehouse_saml_ends_seconds',
+    help: 'Seconds until a SAML certificate or metadata ends, of those that end within 30 days or have ended.',
+    labelNames: ['kind', 'application'],
+    registers: [registry],
+  });
+
   app.get('/health/live', { config: { door: 'public', anyHost: true } }, async () => ({ live: true }));
 
   app.get('/health/ready', { config: { door: 'public', anyHost: true } }, async (_request, reply) => {
@@ -56,6 +64,13 @@ export function operations(
       for (const state of ['ready', 'leased', 'dead'] as const)
         jobs.set({ lane: lane.lane, state }, lane[state]);
     }
+    ends.reset();
+    const { endings, now } = await needs.database.read(system(), async (tx) => ({
+      endings: await samlWarnings(tx),
+      now: tx.now().getTime(),
+    }));
+    for (const { kind, application = '', at } of endings)
+      ends.set({ kind, application }, at ? (at.getTime() - now) / 1000 : 0);
     return reply.type(registry.contentType).send(await registry.metrics());
   });
 }

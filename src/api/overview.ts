@@ -4,6 +4,7 @@ import { listApplications } from '#core/applications/applications.ts';
 import { listOperators } from '#core/operators/operators.ts';
 import { may } from '#core/operators/permissions.ts';
 import { countPeople, joinedByDay, personStates } from '#core/people/people.ts';
+import { samlWarnings } from '#fronts/saml/warnings.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { queueState } from '#kit/queue/queue.ts';
 import { decisionsAt } from '#provisioning/approval.ts';
@@ -20,6 +21,9 @@ const concerns = [
   'target-held',
   'target-braked',
   'target-waits',
+  'saml-certificate',
+  'saml-app-certificate',
+  'saml-app-metadata',
 ] as const;
 
 const shape = z.object({
@@ -47,6 +51,7 @@ const shape = z.object({
         application: z.string().optional(),
         lane: z.string().optional(),
         count: z.number().int().optional(),
+        at: moment.optional().describe('When it ends, or ended.'),
       }),
     )
     .describe('What needs a look.'),
@@ -82,7 +87,7 @@ async function overview(tx: Tx, caller: Caller): Promise<z.infer<typeof shape>> 
     if (lane.oldestSeconds > lateSeconds)
       found.push({ code: 'work-late', lane: lane.lane, count: lane.ready });
   }
-  found.push(...(await targetConcerns(tx, caller)));
+  found.push(...(await targetConcerns(tx, caller)), ...(await samlConcerns(tx, caller)));
   if (may(caller.grants, 'operators.read')) {
     const owners = (await listOperators(tx)).filter((one) => one.role === 'owner');
     if (owners.length === 1) found.push({ code: 'owner-single' });
@@ -94,6 +99,16 @@ async function overview(tx: Tx, caller: Caller): Promise<z.infer<typeof shape>> 
     work,
     concerns: found,
   };
+}
+
+/** Certificates and metadata that end soon, or have ended. */
+async function samlConcerns(tx: Tx, caller: Caller): Promise<Concern[]> {
+  const { all, ids } = appsOf(caller.grants, 'applications.read');
+  return (await samlWarnings(tx)).flatMap(({ kind, application, at }) =>
+    all || (application !== undefined && ids.has(application))
+      ? [{ code: `saml-${kind}` as const, application, at }]
+      : [],
+  );
 }
 
 /** What stops or waits for a person at the targets the caller may see. */

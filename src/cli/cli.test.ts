@@ -13,6 +13,7 @@ import { tokenByValue } from '#core/operators/tokens.ts';
 import { findByUsername } from '#core/people/people.ts';
 import { openSession } from '#core/sessions/sessions.ts';
 import { rotateKeys } from '#fronts/oidc/keys.ts';
+import * as saml from '#fronts/saml/keys.ts';
 import { openHouse } from '#house.ts';
 import { systemClock } from '#kit/clock/clock.ts';
 import { createHasher } from '#kit/crypto/passwords.ts';
@@ -220,6 +221,19 @@ test('KE-04 a key in danger is taken back by hand; another one signs at once', a
   const after = JSON.parse((await good(['keys', 'list', '--json'])).out) as typeof listed;
   assert.ok(!after.some((key) => key.kid === active.kid));
   assert.equal(after.filter((key) => key.state === 'active' && key.alg === 'RS256').length, 1);
+
+  await database.transact(system(), (tx) =>
+    saml.rotateKeys(tx, { secrets, host: 'id.harbour.test' }, new Date()),
+  );
+  const ofSaml = async () =>
+    (JSON.parse((await good(['keys', 'list', '--json'])).out) as typeof listed).filter(
+      (key) => key.alg === 'RSA-3072',
+    );
+  const [signing] = await ofSaml();
+  assert.equal(signing?.state, 'active');
+  assert.match((await good(['keys', 'withdraw', signing.kid, '--yes'])).err, /by hand need the new one/);
+  const [follower, ...others] = await ofSaml();
+  assert.ok(follower && follower.kid !== signing.kid && others.length === 0);
 });
 
 test('what is typed wrongly ends with 2, what is refused with 1, each in a sentence', async () => {

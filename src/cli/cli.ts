@@ -31,6 +31,7 @@ export interface CommandHouse {
 export interface CommandSettings {
   readonly data: string;
   readonly publicUrl: string;
+  readonly issuer: string;
   readonly databaseUrl?: { reveal(): string };
   readonly masterKey?: { reveal(): string };
   readonly masterKeyFile: string;

@@ -1,16 +1,18 @@
-/** `gatehouse keys`: what signs tokens, and the way out when a key is in danger. */
-import { type PublishedKey, publishedKeys, withdrawKey } from '#fronts/oidc/keys.ts';
+/** `gatehouse keys`: what signs tokens and SAML messages, and the way out when a key is in danger. */
+import { publishedKeys, withdrawKey } from '#fronts/oidc/keys.ts';
+import * as saml from '#fronts/saml/keys.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import { type AddCommand, CommandRefused, commandContext, UsageError } from './cli.ts';
 import { json, shortTime, table } from './table.ts';
 
 export const keysCommand: AddCommand = (program, { withHouse, print, note }) => {
-  const keys = program.command('keys').description('keys that sign tokens for apps');
+  const keys = program.command('keys').description('keys that sign what apps are told');
   keys
     .command('list')
     .description('every key that apps accept now')
     .option('--json', 'print JSON')
     .action(async (options: { json?: boolean }) => {
-      const found = await withHouse(({ database }) => database.read(commandContext(), publishedKeys));
+      const found = await withHouse(({ database }) => database.read(commandContext(), allKeys));
       print(options.json ? json(found) : draw(found));
     });
   keys
@@ -26,18 +28,46 @@ export const keysCommand: AddCommand = (program, { withHouse, print, note }) => 
           'Whatever this key signed is refused from now on, and people sign in to their apps again. Add --yes to do it.',
         );
       }
-      const done = await withHouse(({ database, secrets }) =>
-        database.transact(commandContext(), (tx) => withdrawKey(tx, secrets, kid)),
+      const done = await withHouse(({ database, secrets }, settings) =>
+        database.transact(
+          commandContext(),
+          async (tx) =>
+            (await withdrawKey(tx, secrets, kid)) ||
+            saml.withdrawKey(tx, { secrets, host: hostOf(settings) }, kid),
+        ),
       );
       if (!done) throw new CommandRefused('There is no such key. "gatehouse keys list" shows their ids.');
       note('The key is withdrawn and another one signs. Apps notice within a minute of asking for the keys.');
+      if (kid.startsWith('saml-'))
+        note('Apps that were given the certificate by hand need the new one from /saml/metadata now.');
     });
 };
 
-function draw(keys: readonly PublishedKey[]): string {
+interface Listed {
+  kid: string;
+  alg: string;
+  state: string;
+  createdAt: Date;
+  activeAt?: Date;
+  /** When the certificate ends, where there is one. */
+  notAfter?: Date;
+}
+
+async function allKeys(tx: Tx): Promise<Listed[]> {
+  return [...(await publishedKeys(tx)), ...(await saml.publishedKeys(tx))];
+}
+
+function hostOf({ issuer }: { issuer: string }): string {
+  return new URL(issuer).hostname;
+}
+
+function draw(keys: readonly Listed[]): string {
   return table(
-    ['KEY', 'ALGORITHM', 'STATE', 'MADE', 'SIGNS SINCE'],
-    keys.map((key) => [key.kid, key.alg, key.state, shortTime(key.createdAt), shortTime(key.activeAt)]),
+    ['KEY', 'ALGORITHM', 'STATE', 'MADE', 'SIGNS SINCE', 'ENDS'],
+    keys.map((key) => [
+      ...[key.kid, key.alg, key.state, shortTime(key.createdAt), shortTime(key.activeAt)],
+      key.notAfter ? shortTime(key.notAfter) : '',
+    ]),
     'There are no keys yet; the first start makes them.',
   );
 }

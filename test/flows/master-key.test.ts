@@ -25,12 +25,20 @@ async function open(connection: Parameters<typeof serve>[1], env: Record<string,
   return serve(config, { ...connection, log, mailer });
 }
 
+/** The certificates in our SAML metadata, which is signed when it is read. */
+async function certificatesAt(url: URL): Promise<string[]> {
+  const text = await (await fetch(new URL('/saml/metadata', url))).text();
+  assert.match(text, /SignatureValue/);
+  return [...text.matchAll(/<ds:X509Certificate>([^<]+)/g)].map(([, one]) => one!);
+}
+
 test('KE-05 a wrong or missing master key stops the start and changes nothing; a new one re-wraps', async () => {
   const { connection, database } = await testDatabase();
   const first = path.join(folder, 'first.key');
   const second = path.join(folder, 'second.key');
   const house = await open({ connection }, { GATEHOUSE_MASTER_KEY_FILE: first });
   const before = await (await fetch(new URL('/oidc/jwks', house.url))).text();
+  const certificates = await certificatesAt(house.url);
   const credentials = { token: 'for the wiki' };
   await house.database.transact(system(), async (tx) => {
     await saveApplication(tx, 'wiki', applicationSettings.parse({ title: 'Wiki' }));
@@ -39,7 +47,10 @@ test('KE-05 a wrong or missing master key stops the start and changes nothing; a
   });
   await house.stop();
   const sealed = async () =>
-    JSON.stringify(await database.query('select kid, sealed, state from oidc_keys order by kid'));
+    JSON.stringify([
+      await database.query('select kid, sealed, state from oidc_keys order by kid'),
+      await database.query('select kid, sealed, state from saml_keys order by kid'),
+    ]);
   const untouched = await sealed();
 
   await writeFile(second, randomBytes(32).toString('base64'));
@@ -64,10 +75,14 @@ test('KE-05 a wrong or missing master key stops the start and changes nothing; a
   );
   await moving.settle();
   await moving.stop();
-  assert.notEqual(await sealed(), untouched);
+  const [oidcNow, samlNow] = JSON.parse(await sealed()) as unknown[];
+  const [oidcThen, samlThen] = JSON.parse(untouched) as unknown[];
+  assert.notDeepEqual(oidcNow, oidcThen);
+  assert.notDeepEqual(samlNow, samlThen);
 
   const moved = await open({ connection }, { GATEHOUSE_MASTER_KEY_FILE: second });
   assert.equal(await (await fetch(new URL('/oidc/jwks', moved.url))).text(), before);
+  assert.deepEqual(await certificatesAt(moved.url), certificates, 'and the key behind them opens and signs');
   assert.ok(
     await moved.database.read(system(), (tx) => holdsCredentials(tx, moved.secrets, 'wiki', credentials)),
     'credentials of targets are sealed under the new key',

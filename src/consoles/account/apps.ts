@@ -116,6 +116,7 @@ function inWords({ tell, locale }: Home, scopes: readonly string[]): string {
     profile: 'scopeProfile',
     email: 'scopeEmail',
     groups: 'scopeGroups',
+    saml: 'scopeSaml',
     offline_access: 'scopeOffline',
   } as const;
   const named = scopes.map((scope) =>

@@ -62,6 +62,7 @@ export const words = defineWords('account', {
   scopeProfile: 'your names',
   scopeEmail: 'your mail address',
   scopeGroups: 'your groups',
+  scopeSaml: 'what you were shown when you agreed',
   scopeOffline: 'all this also while you are away',
   withdraw: 'Stop sharing',
   noApps: 'No app yet',

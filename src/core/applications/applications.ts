@@ -12,6 +12,7 @@ import { Problem } from '#core/problem.ts';
 import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { isReturnUri, isServerUri } from './addresses.ts';
+import { nameIdSource, samlSettings } from './saml-settings.ts';
 import * as store from './store.ts';
 
 const returnUri = z
@@ -57,6 +58,7 @@ export const applicationSettings = z
     url: serverUri.optional().describe('Where people open the app.'),
     enabled: z.boolean().default(true),
     oidc: oidcSettings.optional(),
+    saml: samlSettings.optional(),
     access: z
       .strictObject({ groups: z.array(z.string()).max(200).optional() })
       .prefault({})
@@ -123,6 +125,19 @@ export const applicationSettings = z
       if (!isReturnUri(uri, { privateHttp: app.privateHttp }))
         context.addIssue({ code: 'custom', path: ['oidc', 'redirectUris'], message: `${uri} is not https` });
     }
+    for (const uri of samlUris(app.saml)) {
+      if (!isReturnUri(uri, { privateHttp: app.privateHttp }))
+        context.addIssue({ code: 'custom', path: ['saml', 'acsUrls'], message: `${uri} is not https` });
+    }
+    for (const [source, claim] of Object.entries({ address: 'email', username: 'username' } as const)) {
+      // The name of a person there is told like any other detail: only where it is released.
+      if (app.saml && nameIdSource(app.saml) === source && !app.release.claims.includes(claim))
+        context.addIssue({
+          code: 'custom',
+          path: ['saml', 'nameId'],
+          message: `needs ${claim} in release.claims`,
+        });
+    }
     if (app.oidc?.clientAuth === 'none' && app.oidc.grants.includes('client_credentials'))
       context.addIssue({
         code: 'custom',
@@ -136,6 +151,10 @@ export const applicationSettings = z
         message: 'PKCE is always required for public clients',
       });
   });
+
+function samlUris(saml: z.infer<typeof samlSettings> | undefined): string[] {
+  return saml ? [...saml.acsUrls, saml.sloUrl, saml.sloResponseUrl].filter((uri) => uri !== undefined) : [];
+}
 
 export type ApplicationSettings = z.infer<typeof applicationSettings>;
 
@@ -155,6 +174,8 @@ export const applicationId = z
 
 export const findApplication = store.applicationById;
 export const listApplications = store.listApplications;
+/** The application with this SAML entity id. */
+export const applicationByEntity = store.applicationByEntity;
 
 /** The application with this id; refuses with `application-unknown`. */
 export async function requireApplication(tx: Tx, id: string): Promise<Application> {
@@ -166,6 +187,10 @@ export async function requireApplication(tx: Tx, id: string): Promise<Applicatio
 /** Adds or changes an application to equal these settings. Returns the names of fields that changed. */
 export async function saveApplication(tx: Tx, id: string, settings: ApplicationSettings): Promise<string[]> {
   applicationId.parse(id);
+  const entityId = settings.saml?.entityId;
+  const other = entityId === undefined ? undefined : await store.applicationByEntity(tx, entityId);
+  if (other && other.id !== id)
+    throw new Problem('conflict', { detail: `the entity id ${entityId} is that of ${other.id} already` });
   // Two who save at once take turns, or both would judge by what the other is about to change.
   const before = await store.lockApplication(tx, id);
   const after = applicationSettings.parse(settings);

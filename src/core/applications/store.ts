@@ -32,6 +32,15 @@ export async function applicationById(tx: Tx, id: string): Promise<Application |
   return rows[0] && toApplication(rows[0]);
 }
 
+export async function applicationByEntity(tx: Tx, entityId: string): Promise<Application | undefined> {
+  const rows = await tx.query<ApplicationRow>(
+    `select ${columns} from applications where settings->'saml'->>'entityId' = $1`,
+    [entityId],
+    'application-by-entity',
+  );
+  return rows[0] && toApplication(rows[0]);
+}
+
 /** The application, kept from changing under our hands until the transaction ends. */
 export async function lockApplication(tx: Tx, id: string): Promise<Application | undefined> {
   const rows = await tx.query<ApplicationRow>(

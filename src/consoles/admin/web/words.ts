@@ -118,6 +118,12 @@ export const words = {
     'target-braked': (app: string, count: string) =>
       `The brake holds ${count} accounts at ${app}: too many would have been taken away.`,
     'target-waits': (app: string, count: string) => `${count} changes at ${app} wait to be approved.`,
+    'saml-certificate': (_app: string, day: string) =>
+      `Our SAML certificate ends on ${day}. The next one stands in the metadata: give it to apps that keep it by hand.`,
+    'saml-app-certificate': (app: string, day: string) =>
+      `The certificate of ${app} ends on ${day}. Ask the people who run it for the next one.`,
+    'saml-app-metadata': (app: string, _day: string) =>
+      `The metadata of ${app} cannot be fetched any more. What it said last still counts, until it ends.`,
   },
 
   peoplePage: {
@@ -304,6 +310,25 @@ export const words = {
     hasSecret: 'set',
     noSecret: 'none',
     issuerHint: 'Client id',
+    saml: 'How it signs people in by SAML',
+    entityId: 'Entity id',
+    answers: 'Answers go to',
+    fromMetadata: 'what its metadata says',
+    nameId: 'Name it gets',
+    nameIds: {
+      persistent: 'one that stays',
+      transient: 'a new one every time',
+      emailAddress: 'a mail address',
+      unspecified: 'the user name',
+    },
+    signed: 'Signed',
+    signs: { response: 'the answer', assertion: 'the assertion', both: 'answer and assertion' },
+    encrypted: 'encrypted for the app',
+    launched: 'Opened from here',
+    yes: 'yes',
+    no: 'no',
+    signsOut: 'Takes sign-outs at',
+    nowhere: 'nowhere: signing out here does not end its session',
     newSecret: 'Make a new secret',
     newSecretTitle: (app: string) => `Make a new secret for ${app}?`,
     newSecretText:

@@ -12,6 +12,16 @@ export interface AppSettings {
     pkce?: string;
     grants?: string[];
   };
+  saml?: {
+    entityId: string;
+    acsUrls: string[];
+    metadata?: { url?: string };
+    nameId: { format: 'persistent' | 'transient' | 'emailAddress' | 'unspecified' };
+    sign: 'response' | 'assertion' | 'both';
+    encrypt: boolean;
+    idpInitiated: { allowed: boolean };
+    sloUrl?: string;
+  };
   access: { groups?: string[] };
   release: { claims: string[]; groups: 'none' | 'all' | string[] };
   alias: { rule: 'username' | 'lowercase' | 'address' };

@@ -62,6 +62,7 @@ export function AppPage({ id }: { id: string }) {
         <div class="stack">
           <Sees settings={settings} />
           {settings.oidc && <SignsIn app={app} oidc={settings.oidc} />}
+          {settings.saml && <SignsInBySaml saml={settings.saml} />}
         </div>
       </div>
       {events.data && (
@@ -116,13 +117,6 @@ function Sees({ settings: { release, alias, subject } }: { settings: AppSettings
 }
 
 function SignsIn({ app, oidc }: { app: Application; oidc: NonNullable<AppSettings['oidc']> }) {
-  const list = (uris: readonly string[]) => (
-    <span class="uris">
-      {uris.map((uri) => (
-        <code key={uri}>{uri}</code>
-      ))}
-    </span>
-  );
   return (
     <Section title={say.oidc}>
       <Facts
@@ -130,9 +124,46 @@ function SignsIn({ app, oidc }: { app: Application; oidc: NonNullable<AppSetting
           { name: say.issuerHint, term: 'client_id', value: '', copy: app.id },
           { name: say.secret, term: 'client_secret', value: app.hasSecret ? say.hasSecret : say.noSecret },
           { name: say.auth, term: 'token_endpoint_auth_method', value: oidc.clientAuth },
-          { name: say.redirect, term: 'redirect_uris', value: list(oidc.redirectUris) },
+          { name: say.redirect, term: 'redirect_uris', value: <Uris uris={oidc.redirectUris} /> },
         ]}
       />
     </Section>
+  );
+}
+
+function SignsInBySaml({ saml }: { saml: NonNullable<AppSettings['saml']> }) {
+  const { acsUrls, metadata } = saml;
+  const signed = say.signs[saml.sign];
+  return (
+    <Section title={say.saml}>
+      <Facts
+        facts={[
+          { name: say.entityId, term: 'entityID', value: '', copy: saml.entityId },
+          {
+            name: say.answers,
+            term: 'ACS',
+            value: acsUrls.length > 0 ? <Uris uris={acsUrls} /> : (metadata?.url ?? say.fromMetadata),
+          },
+          { name: say.nameId, term: 'NameID', value: say.nameIds[saml.nameId.format] },
+          { name: say.signed, value: saml.encrypt ? `${signed}, ${say.encrypted}` : signed },
+          { name: say.launched, value: saml.idpInitiated.allowed ? say.yes : say.no },
+          {
+            name: say.signsOut,
+            term: 'SLO',
+            value: saml.sloUrl ? <Uris uris={[saml.sloUrl]} /> : metadata ? say.fromMetadata : say.nowhere,
+          },
+        ]}
+      />
+    </Section>
+  );
+}
+
+function Uris({ uris }: { uris: readonly string[] }) {
+  return (
+    <span class="uris">
+      {uris.map((uri) => (
+        <code key={uri}>{uri}</code>
+      ))}
+    </span>
   );
 }

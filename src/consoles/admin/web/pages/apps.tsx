@@ -6,7 +6,7 @@ import { FilterField } from '#consoles/admin/web/parts/fields.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { PagedTable } from '#consoles/admin/web/parts/table.tsx';
 import { words } from '#consoles/admin/web/words.ts';
-import { settingsOf } from './app-settings.ts';
+import { type AppSettings, settingsOf } from './app-settings.ts';
 import { useFilters } from './filters.ts';
 
 const say = words.appsPage;
@@ -50,7 +50,7 @@ export function AppsPage() {
               </span>
             ),
           },
-          { title: say.protocol, cell: (one) => (settingsOf(one).oidc ? 'OpenID Connect' : ''), wide: true },
+          { title: say.protocol, cell: (one) => protocolsOf(settingsOf(one)), wide: true },
           {
             title: say.entry,
             cell: (one) => settingsOf(one).access.groups?.join(', ') ?? say.everyone,
@@ -61,4 +61,8 @@ export function AppsPage() {
       />
     </Page>
   );
+}
+
+function protocolsOf({ oidc, saml }: AppSettings): string {
+  return [oidc && 'OpenID Connect', saml && 'SAML'].filter(Boolean).join(', ');
 }

@@ -72,6 +72,7 @@ function told({
   application = '',
   lane = '',
   count: many = 0,
+  at,
 }: Overview['concerns'][number]): ComponentChildren {
   if (code === 'owner-single')
     return (
@@ -81,6 +82,9 @@ function told({
     );
   if (code === 'app-plain-http')
     return <a href={`/admin/apps/${application}`}>{words.concerns[code](application)}</a>;
+  if (code === 'saml-certificate') return <p>{words.concerns[code](application, day(at))}</p>;
+  if (code === 'saml-app-certificate' || code === 'saml-app-metadata')
+    return <a href={`/admin/apps/${application}`}>{words.concerns[code](application, day(at))}</a>;
   if (code === 'target-held' || code === 'target-braked' || code === 'target-waits')
     return (
       <a href={`/admin/targets/${application}${targetPages[code]}`}>
@@ -88,6 +92,11 @@ function told({
       </a>
     );
   return <p>{words.concerns[code](lane, count(many))}</p>;
+}
+
+/** A day, as far as one is known. */
+function day(at: string | undefined): string {
+  return at ? at.slice(0, 10) : '?';
 }
 
 /** Those who belong come first. */

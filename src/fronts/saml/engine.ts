@@ -1,0 +1,66 @@
+/** The keys of now, in memory: read again when they change, and made where the first app needs them. */
+import type { Clock } from '#kit/clock/clock.ts';
+import { type Database, system } from '#kit/db/database.ts';
+import type { Log } from '#kit/log/log.ts';
+import { type KeyNeeds, type KeyRing, readKeys, rotateKeys } from './keys.ts';
+
+const pollMs = 5000;
+
+export interface EngineNeeds extends KeyNeeds {
+  database: Database;
+  clock: Clock;
+  log: Log;
+}
+
+export interface Engine {
+  /** What signs now. The first call on the first node makes it, which takes a second. */
+  keys(): Promise<KeyRing>;
+  /** Follows changes of keys until stopped. */
+  watch(): Promise<() => Promise<void>>;
+}
+
+/** Nothing is read or made before someone asks: a house without SAML apps has no SAML keys. */
+export function startEngine(needs: EngineNeeds): Engine {
+  const { database, secrets, clock, log } = needs;
+  let ring: KeyRing | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /** One after the other, so that what was read earlier never comes in later. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = turn.then(work);
+    turn = mine.catch(() => undefined);
+    return mine;
+  }
+  async function look(): Promise<void> {
+    const fresh = await readKeys(database, secrets);
+    if (fresh?.fingerprint !== ring?.fingerprint) ring = fresh;
+  }
+  async function make(): Promise<KeyRing> {
+    if (ring) return ring;
+    await look();
+    if (!ring) {
+      await database.transact(system(), (tx) => rotateKeys(tx, needs, clock.now()));
+      await look();
+    }
+    if (!ring) throw new Error('there is no key that signs for SAML');
+    return ring;
+  }
+  const reload = () =>
+    inTurn(look).catch((error) => {
+      log.warn({ err: error, code: 'keys-unread' }, 'the SAML keys could not be read');
+    });
+  return {
+    keys: async () => ring ?? inTurn(make),
+    async watch() {
+      const unlisten = await database.listen('saml_keys', () => void reload());
+      const timer = setInterval(() => void reload(), pollMs);
+      timer.unref();
+      await reload();
+      return async () => {
+        clearInterval(timer);
+        await unlisten();
+        await turn;
+      };
+    },
+  };
+}
