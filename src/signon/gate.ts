@@ -165,6 +165,8 @@ export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt)
 export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt): Promise<SignInOutcome> {
   const began = performance.now();
   try {
+    // Whoever could not be served anyway is told so before the database is asked for anything.
+    refuseWhenFull(needs.hasher);
     const candidate = await findCandidate(needs, attempt);
     const right = await isRight(needs, attempt, candidate);
     if (!right || !candidate.person) {
@@ -258,9 +260,17 @@ async function isRight(needs: GateNeeds, attempt: PasswordAttempt, candidate: Ca
   }
 }
 
+function refuseWhenFull(hasher: Hasher): void {
+  try {
+    hasher.refuseWhenFull();
+  } catch (error) {
+    asBusy(error);
+  }
+}
+
 /** More people than can be hashed for is a refusal, not a fault: `needs.hasher.hash(…).catch(asBusy)`. */
 export function asBusy(error: unknown): never {
-  if (error instanceof HashingBusy) throw new Problem('busy', { retryAfter: 3 });
+  if (error instanceof HashingBusy) throw new Problem('busy', { retryAfter: error.retryAfter });
   throw error;
 }
 

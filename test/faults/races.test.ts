@@ -1,11 +1,11 @@
 /** F-17 and F-18: changes that race over two workers, and a herd after an outage. */
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { test } from 'node:test';
 import { createHasher } from '#kit/crypto/passwords.ts';
 import { Visitor } from '#test/visitor.ts';
-import { describeRun, eventually, faultStage, settleLedger, wholeOf } from './stage.ts';
+import { describeRun, eventually, faultStage, settleLedger, type WorkerProcess, wholeOf } from './stage.ts';
 
 test('F-17 three renames and a lock race over two workers: the last name and switched off, never back', async (t) => {
   const whole = wholeOf('F-17');
@@ -42,21 +42,32 @@ test('F-17 three renames and a lock race over two workers: the last name and swi
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** What came of one person's way back in. */
+interface ComeBack {
+  tries: number;
+  /** Milliseconds from opening the page for the first time to being in, waits that were asked for included. */
+  tookMs: number;
+}
+
 /** One who comes back after the outage, and waits as long as told where the house is busy. */
-async function comeBack(visitor: Visitor, username: string, tookMs: number[]): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const began = performance.now();
-    const seen = await visitor.signIn(username, password);
-    tookMs.push(performance.now() - began);
-    if (/\/account$/.test(seen.url)) return;
+async function comeBack(visitor: Visitor, username: string): Promise<ComeBack> {
+  const began = performance.now();
+  for (let tries = 1; tries <= 100; tries += 1) {
+    let seen = await visitor.open('/sign-in');
+    if (seen.status === 200) seen = await visitor.submit({ username, password }, '/sign-in');
+    if (/\/account$/.test(seen.url)) return { tries, tookMs: performance.now() - began };
     assert.equal(seen.status, 503, `${username}: ${seen.status}`);
-    const wait = Number(seen.headers.get('retry-after') ?? 1);
-    await pause(wait * 1000 * (1 + randomInt(500) / 1000));
+    const wait = Number(seen.headers.get('retry-after'));
+    assert.ok(wait >= 1 && wait <= 60, `${username} was told to wait "${seen.headers.get('retry-after')}"`);
+    await pause(wait * 1000);
   }
   assert.fail(`${username} did not get in`);
 }
 
 const password = 'plum violin tractor';
+
+/** Pages made at once, as kit/http/crowd.ts has it. */
+const placesPerCore = 10;
 
 test('F-18 a herd after an outage: the limit of the target holds, nobody is lost, everyone signs in', async (t) => {
   const whole = wholeOf('F-18');
@@ -83,14 +94,13 @@ test('F-18 a herd after an outage: the limit of the target holds, nobody is lost
   assert.equal(target.ledger.counters().requests, 0);
 
   const began = performance.now();
-  await Promise.all([stage.worker(), stage.worker()]);
-  const tookMs: number[] = [];
+  const workers = await Promise.all([stage.worker(), stage.worker()]);
   const comers = people.slice(0, size.comers);
   const visitors = comers.map((_, at) => {
     const network = `198.18.${at >> 8}.${at & 255}`;
     return new Visitor(web.origin, { 'x-forwarded-for': network });
   });
-  await Promise.all(comers.map((username, at) => comeBack(visitors[at]!, username, tookMs)));
+  const back = await Promise.all(comers.map((username, at) => comeBack(visitors[at]!, username)));
   const signedIn = (performance.now() - began) / 1000;
   await eventually(() => target.state.users().length === people.length, {
     withinMs: whole ? 900_000 : 60_000,
@@ -98,24 +108,60 @@ test('F-18 a herd after an outage: the limit of the target holds, nobody is lost
     what: 'everyone at the target',
   });
   await stage.calm(120_000);
+  const pushed = (performance.now() - began) / 1000;
   const { limited, requests } = target.ledger.counters();
-  const sorted = tookMs.toSorted((one, two) => one - two);
-  const p95 = sorted[Math.floor(sorted.length * 0.95)]!;
-  const memory = residentMiB(web.child.pid!);
+  const answers = signInAnswers(web);
+  const memory = peakMiB(web);
+  const workersMemory = Math.max(...workers.map(peakMiB));
   t.diagnostic(
-    `${size.comers} people in after ${signedIn.toFixed(0)} s in ${tookMs.length} tries, p95 from opening the page to being in ${p95.toFixed(0)} ms; ` +
-      `the house took ${memory.toFixed(0)} MiB; ${requests} requests at the target, ${limited} over its limit`,
+    `${size.comers} people in after ${signedIn.toFixed(0)} s, from opening the page to being in ${spread(back.map(({ tookMs }) => tookMs))}; ` +
+      `tries ${Math.max(...back.map(({ tries }) => tries))} at most`,
+  );
+  t.diagnostic(
+    `the house let in ${answers.in.length} (each ${spread(answers.in)}), asked ${answers.later.length} to come again (${spread(answers.later)})`,
+  );
+  t.diagnostic(
+    `at its peak the house took ${memory.toFixed(0)} MiB, a worker ${workersMemory.toFixed(0)} MiB; ` +
+      `${requests} requests at the target in ${pushed.toFixed(0)} s, ${limited} over its limit`,
   );
   assert.equal(limited, 0);
-  assert.equal(web.child.exitCode, null, 'it still runs');
-  assert.ok(memory < 700);
-  assert.ok(signedIn < 300);
-  // All at once in front of two cores: the wait is the queue for hashing, which is bounded.
-  assert.ok(p95 < (whole ? 30_000 : 10_000), `p95 ${p95} ms`);
+  for (const { child } of [web, ...workers]) assert.equal(child.exitCode, null, 'it still runs');
+  assert.ok(memory < 700 && workersMemory < 700);
+  assert.ok(signedIn < 300, `${signedIn} s`);
+  // Whoever waits for a place has it within 2.5 s or is told to come again; whoever has one shares the machine with
+  // those who have the others. Together 3.3 s where a core signs in 25 people a second; the slower, the longer.
+  const fairMs = 2500 + 2 * placesPerCore * cpus().length * ((signedIn * 1000) / size.comers);
+  for (const [what, ms] of Object.entries(answers))
+    assert.ok(at(ms, 0.95) <= fairMs, `${what}: ${spread(ms)}, where ${fairMs.toFixed(0)} ms are fair`);
   await settleLedger(t, stage);
 });
 
-function residentMiB(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+/** How long the house took for each answer to a password, by its own log: let in, or told to come again. */
+function signInAnswers(web: WorkerProcess): { in: number[]; later: number[] } {
+  const lines = web.lines().flatMap((line) => {
+    if (!line.includes('"route":"/sign-in"') || !line.includes('"method":"POST"')) return [];
+    return [JSON.parse(line) as { status: number; ms: number }];
+  });
+  const of = (status: number) => lines.filter((line) => line.status === status).map(({ ms }) => ms);
+  assert.deepEqual(
+    [...new Set(lines.map(({ status }) => status))].filter((one) => one !== 303 && one !== 503),
+    [],
+  );
+  return { in: of(303), later: of(503) };
+}
+
+/** The middle, the 95th of a hundred, and the longest, in words. */
+function spread(ms: readonly number[]): string {
+  if (ms.length === 0) return 'none';
+  const seconds = (share: number) => (at(ms, share) / 1000).toFixed(2);
+  return `p50 ${seconds(0.5)}, p95 ${seconds(0.95)}, at most ${seconds(1)} s`;
+}
+
+const at = (ms: readonly number[], share: number) =>
+  ms.toSorted((one, two) => one - two)[Math.floor((ms.length - 1) * share)] ?? 0;
+
+/** The most memory a process ever had. */
+function peakMiB({ child }: WorkerProcess): number {
+  const kib = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1];
   return Number(kib) / 1024;
 }

@@ -1,11 +1,19 @@
 import * as nodeCrypto from 'node:crypto';
 import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { createHerd } from '#kit/limits/herd.ts';
 import { constantTimeEqual } from './ids.ts';
 
 /** More people are signing in than the machine can hash for; the caller says "try again in a moment". */
 export class HashingBusy extends Error {
   override name = 'HashingBusy';
+  /** Seconds after which trying again makes sense; not the same for everyone who is told at once. */
+  readonly retryAfter: number;
+
+  constructor(message: string, retryAfter = 3) {
+    super(message);
+    this.retryAfter = retryAfter;
+  }
 }
 
 /** The stored text is no argon2 hash, or asks for more work than this house does for anyone. */
@@ -24,6 +32,8 @@ export interface HasherOptions extends Partial<Argon2Cost> {
   concurrency?: number;
   /** How many callers may wait for their turn before HashingBusy; default 64 a core. */
   queue?: number;
+  /** Who would wait longer than this many milliseconds for a turn gets HashingBusy at once; default 2,500. */
+  patienceMs?: number;
   /** 'node' uses node:crypto's argon2 even where the native package loads; hashes are interchangeable. */
   engine?: 'native' | 'node';
 }
@@ -37,6 +47,8 @@ export interface Hasher {
   needsRehash(phc: string): boolean;
   /** Spends exactly what verifying a password spends, for people who do not exist (AU-07). */
   burn(): Promise<void>;
+  /** Throws HashingBusy where whoever came now would get it, so that nothing else is done for them in vain. */
+  refuseWhenFull(): void;
   /** Argon2 computations since start, and callers waiting now. */
   stats(): { hashes: number; waiting: number };
 }
@@ -139,22 +151,39 @@ async function loadEngine(wanted: 'native' | 'node'): Promise<Engine> {
   }
 }
 
-/** Lets `width` pieces of work run at once and `depth` wait in order of arrival; the rest is refused. */
-export function createGate(width: number, depth: number) {
+/** So many for each place may wait, however slow the work: a few at once are no crowd. */
+const alwaysWait = 8;
+
+/**
+ * Lets `width` pieces of work run at once and `depth` wait in order of arrival; the rest is refused. So is who would
+ * wait longer than `patienceMs`, going by how long the work took lately: on a slow or busy machine fewer may wait.
+ */
+export function createGate(width: number, depth: number, patienceMs = Number.POSITIVE_INFINITY) {
   const waiting: (() => void)[] = [];
+  const herd = createHerd();
   let free = width;
+  let usualMs = 0;
+  const refuseWhenFull = () => {
+    if (free > 0 || waiting.length < Math.min(depth, alwaysWait * width)) return;
+    const waitMs = ((waiting.length + 1) * usualMs) / width;
+    if (waiting.length < depth && waitMs <= patienceMs) return;
+    throw new HashingBusy('Too many people are signing in at this moment.', herd.turnAway());
+  };
   return {
     get waiting() {
       return waiting.length;
     },
+    refuseWhenFull,
     async run<T>(work: () => Promise<T>): Promise<T> {
+      refuseWhenFull();
       if (free > 0) free -= 1;
-      else if (waiting.length >= depth)
-        throw new HashingBusy('Too many people are signing in at this moment.');
       else await new Promise<void>((resolve) => waiting.push(resolve));
+      const began = performance.now();
       try {
         return await work();
       } finally {
+        usualMs += (performance.now() - began - usualMs) * (usualMs === 0 ? 1 : 0.1);
+        herd.served();
         const next = waiting.shift();
         if (next) next();
         else free += 1;
@@ -171,7 +200,7 @@ export function createHasher(options: HasherOptions = {}): Hasher {
     lanes: options.lanes ?? 1,
   };
   const concurrency = options.concurrency ?? availableParallelism();
-  const gate = createGate(concurrency, options.queue ?? concurrency * 64);
+  const gate = createGate(concurrency, options.queue ?? concurrency * 64, options.patienceMs ?? 2500);
   const engine = loadEngine(options.engine ?? 'native');
   const nobody = formatPhc(cost, randomBytes(16), randomBytes(digestBytes));
   let hashes = 0;
@@ -191,6 +220,7 @@ export function createHasher(options: HasherOptions = {}): Hasher {
     async burn() {
       await counted((ready) => ready.verify(nobody, 'nobody has this password'));
     },
+    refuseWhenFull: gate.refuseWhenFull,
     needsRehash(phc) {
       if (!shape.test(phc)) return true;
       const parsed = parseArgon2(phc);

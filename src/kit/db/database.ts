@@ -151,7 +151,9 @@ export async function openDatabase(options: {
         return work(tx).finally(end);
       }),
     async query<Row>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
-      return (await pool.query({ text, values: values as unknown[] | undefined, name })).rows as Row[];
+      refuseWhenCrowded(pool);
+      const asked = pool.query({ text, values: values as unknown[] | undefined, name });
+      return (await asked.catch(asDatabaseBusy)).rows as Row[];
     },
     listen: (channel, heard) => listener.listen(channel, heard),
     migrate: () => migrate(connection, migrations),
@@ -200,7 +202,8 @@ async function withClient<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient, breaks: (error: Error) => void) => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect();
+  refuseWhenCrowded(pool);
+  const client = await pool.connect().catch(asDatabaseBusy);
   // The pool listens for errors only while a connection is idle.
   let broken: Error | undefined;
   const onError = (error: Error) => {

@@ -1,6 +1,7 @@
 /** How refusals and faults are answered: faults of reading a request become refusals, the owner words them. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { DatabaseBusy } from '#kit/db/busy.ts';
 import { clientAddress } from './client.ts';
 import { pageHeaders, plainHeaders } from './headers.ts';
 import { HttpRefusal } from './refusal.ts';
@@ -20,7 +21,9 @@ const byFastifyCode: Record<string, [number, HttpRefusal['code']]> = {
 /** Has every error of a route answered in the owner's words, and every path that is not there. */
 export function answerErrors(app: FastifyInstance, options: Wording): void {
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const rendered = render(options, error, request);
+    const refusal = asRefusal(error);
+    const rendered = render(options, refusal, request);
+    if (refusal instanceof HttpRefusal && refusal.retryAfter) reply.header('retry-after', refusal.retryAfter);
     for (const [name, value] of Object.entries(rendered.headers ?? {})) reply.header(name, value);
     if (rendered.html) return reply.page(rendered.html, { status: rendered.status });
     return reply.code(rendered.status).send(rendered.json ?? {});
@@ -45,7 +48,7 @@ export function answerBadUrl(options: Wording, secure: boolean) {
       cookies: new Map(),
       network: clientAddress(request.ip, request.raw),
     });
-    const rendered = render(options, error, request);
+    const rendered = render(options, asRefusal(error), request);
     const headers = { ...plainHeaders(secure), ...pageHeaders(nonce), ...rendered.headers };
     void reply.code(rendered.status).headers({ ...headers, 'x-request-id': requestId });
     if (rendered.html) void reply.type('text/html; charset=utf-8').send(String(rendered.html));
@@ -60,7 +63,7 @@ function render(
   request: FastifyRequest,
 ): ReturnType<Wording['renderError']> {
   try {
-    return options.renderError(asRefusal(error), request);
+    return options.renderError(error, request);
   } catch {
     return { status: 500, json: { error: 'unexpected', reference: request.requestId } };
   }
@@ -69,6 +72,7 @@ function render(
 /** Faults of reading the request become refusals; everything else stays what it is. */
 function asRefusal(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
+  if (error instanceof DatabaseBusy) return new HttpRefusal(503, 'busy', error.message, 2 + randomInt(4));
   const known = byFastifyCode[(error as FastifyError).code ?? ''];
   if (known) return new HttpRefusal(known[0], known[1], error.message);
   const status = (error as FastifyError).statusCode;

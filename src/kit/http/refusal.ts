@@ -7,6 +7,7 @@ export type RefusalCode =
   | 'https-required'
   | 'not-found'
   | 'not-ready'
+  | 'busy'
   | 'unexpected';
 
 /** A request this server does not pass on. `renderError` of the server's owner words it. */
@@ -16,11 +17,14 @@ export class HttpRefusal extends Error {
   readonly code: RefusalCode;
   /** For the log. */
   readonly detail: string;
+  /** Seconds after which trying again makes sense. */
+  readonly retryAfter?: number;
 
-  constructor(status: number, code: RefusalCode, detail: string) {
+  constructor(status: number, code: RefusalCode, detail: string, retryAfter?: number) {
     super(detail);
     this.status = status;
     this.code = code;
     this.detail = detail;
+    this.retryAfter = retryAfter;
   }
 }

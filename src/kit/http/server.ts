@@ -23,6 +23,7 @@ import { type Asset, pageAssets } from '#kit/page/assets.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { answerUnreadable, clientAddress, forgetForwarded, httpsCheck } from './client.ts';
 import { type CookieJar, createCookies, newBrowser, parseCookies } from './cookies.ts';
+import { boundCrowd, type CrowdOptions } from './crowd.ts';
 import { answerBadUrl, answerErrors } from './errors.ts';
 import { FormBody } from './form.ts';
 import { pageHeaders, plainHeaders } from './headers.ts';
@@ -99,6 +100,8 @@ export interface ServerOptions {
   assets?: readonly Asset[];
   /** How long a request may take to arrive whole; 30,000 when left out. */
   requestTimeoutMs?: number;
+  /** How many requests through the doors `page` and `form` are answered at once. */
+  crowd?: CrowdOptions;
 }
 
 const bodyLimit = 1024 * 1024;
@@ -157,6 +160,7 @@ export function createServer(options: ServerOptions): App {
   app.addHook('onRequest', async (request, reply) =>
     receive(app, request, reply, { ours, checkHttps, secure }),
   );
+  boundCrowd(app, options.crowd);
   app.addHook('preHandler', async (request) => checkDoor(app, request, ours, secure));
   const always = Object.entries(plainHeaders(secure));
   app.addHook('onSend', async (request, reply, payload) => {
