@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import { constants, createCipheriv, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto';
+import {
+  constants,
+  createCipheriv,
+  createPrivateKey,
+  createPublicKey,
+  publicEncrypt,
+  randomBytes,
+} from 'node:crypto';
 import { test } from 'node:test';
 import { samlKey } from '#test/saml.ts';
 import {
@@ -32,6 +39,8 @@ interface Hand {
   cipher?: 'aes-256-gcm' | 'aes-256-cbc';
   transport?: string;
   padding?: number;
+  /** OAEP with this hash throughout, as XML Encryption 1.1 writes it. */
+  oaepHash?: 'sha256' | 'sha512';
 }
 
 /** Encrypts by hand for the service, in ways the library refuses to. */
@@ -48,16 +57,21 @@ function byHand(plain: string, how: Hand = {}): string {
     gcm ? made.getAuthTag() : Buffer.alloc(0),
   ]);
   const padding = how.padding ?? constants.RSA_PKCS1_OAEP_PADDING;
-  const wrapped = publicEncrypt({ key: createPublicKey(sp.certificate), padding }, key);
-  const method = (algorithm: string) =>
-    `<xenc:EncryptionMethod Algorithm="${algorithm}"></xenc:EncryptionMethod>`;
+  const { oaepHash } = how;
+  const wrapped = publicEncrypt({ key: createPublicKey(sp.certificate), padding, oaepHash }, key);
+  const parameters = oaepHash
+    ? `<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#${oaepHash}"></ds:DigestMethod>` +
+      `<e11:MGF xmlns:e11="http://www.w3.org/2009/xmlenc11#" Algorithm="http://www.w3.org/2009/xmlenc11#mgf1${oaepHash}"></e11:MGF>`
+    : '';
+  const method = (algorithm: string, inside = '') =>
+    `<xenc:EncryptionMethod Algorithm="${algorithm}">${inside}</xenc:EncryptionMethod>`;
   const data = (bytes: Buffer) =>
     `<xenc:CipherData><xenc:CipherValue>${bytes.toString('base64')}</xenc:CipherValue></xenc:CipherData>`;
   return (
     `<saml:EncryptedAssertion xmlns:saml="${NS.saml}"><xenc:EncryptedData xmlns:xenc="${NS.xenc}">` +
     method(how.content ?? 'http://www.w3.org/2009/xmlenc11#aes256-gcm') +
     `<ds:KeyInfo xmlns:ds="${NS.ds}"><xenc:EncryptedKey>` +
-    method(how.transport ?? 'http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p') +
+    method(how.transport ?? 'http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p', parameters) +
     `${data(wrapped)}</xenc:EncryptedKey></ds:KeyInfo>${data(body)}</xenc:EncryptedData></saml:EncryptedAssertion>`
   );
 }
@@ -68,6 +82,15 @@ const enclosing = (cipher: string, shell = bySignature.assertion) =>
 test('SA-10 an encrypted assertion is accepted, however it is signed, by hand and by the library', () => {
   for (const text of Object.values(encrypted)) accepted(text, { ...expected, wantEncrypted: true });
   accepted(enclosing(byHand(assertionIn(bySignature.assertion))));
+});
+
+test('assertions encrypted as XML Encryption 1.1 has it are read, with a key in PEM or as an object', () => {
+  const transport = 'http://www.w3.org/2009/xmlenc11#rsa-oaep';
+  for (const oaepHash of ['sha256', 'sha512'] as const) {
+    const text = enclosing(byHand(assertionIn(bySignature.assertion), { transport, oaepHash }));
+    accepted(text);
+    accepted(text, { ...expected, decryptionKeys: [createPrivateKey(sp.key)] });
+  }
 });
 
 test('SA-10 what is inside an encrypted assertion is verified: anybody can encrypt', async () => {

@@ -50,7 +50,7 @@ const leastBits = 2048;
 
 export type Hash = keyof typeof SIGNATURE_ALGORITHM;
 
-/** What signs: an RSA private key (PEM or key object), the certificate it is published with (PEM), SHA-256 unless said. */
+/** What signs: an RSA private key (a key object is read once, a PEM every time), the certificate it is published with (PEM), SHA-256 unless said. */
 export interface Signer {
   key: KeyObject | string;
   certificate: string;
