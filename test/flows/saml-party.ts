@@ -1,11 +1,14 @@
 /** A service provider for tests: node-saml asks and believes, and everything it sends can be made wrong on purpose. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { type Profile, SAML, type SamlConfig, ValidateInResponseTo } from '@node-saml/node-saml';
 import { type SamlKey, samlKey } from '#test/saml.ts';
 import { encodeRedirect } from '#wire/saml/bindings.ts';
 import { makeAuthnRequest } from '#wire/saml/requests.ts';
 import { signElement } from '#wire/saml/signature.ts';
-import type { Platform } from '../kit.ts';
+import { freePort, type Platform } from '../kit.ts';
 import type { Seen, Visitor } from '../visitor.ts';
 
 export const passwords = { ada: 'river-stone-lamp', bob: 'copper-kettle-hill', eve: 'quiet-orchard-nine' };
@@ -181,6 +184,20 @@ export function postFrom(visitor: Visitor, url: string, fields: Record<string, s
     },
     body: new URLSearchParams(fields).toString(),
   });
+}
+
+/** Another node of the same installation, under the same name. Returns how an address is asked of it. */
+export async function secondNode(
+  platform: Platform,
+): Promise<(url: string) => Promise<Pick<Seen, 'status' | 'text'>>> {
+  const port = await freePort();
+  await platform.again({ GATEHOUSE_PORT: String(port), GATEHOUSE_PUBLIC_URL: platform.origin });
+  return async (url) => {
+    const { host, pathname, search } = new URL(url);
+    const asking = get({ host: '127.0.0.1', port, path: pathname + search, headers: { host } });
+    const [answer] = (await once(asking, 'response')) as [IncomingMessage];
+    return { status: answer.statusCode ?? 0, text: await text(answer) };
+  };
 }
 
 /** A browser that is signed in. */
