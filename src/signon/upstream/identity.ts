@@ -46,7 +46,7 @@ const usual: Record<UpstreamKind, Record<string, string>> = {
     locale: 'claims.locale',
     groups: 'claims.groups',
   },
-  github: { username: 'claims.login', displayName: 'claims.name' },
+  github: { username: 'claims.login', displayName: 'claims.name', groups: 'claims.organizations' },
   ldap: {
     username: 'claims.uid',
     givenName: 'claims.givenname',

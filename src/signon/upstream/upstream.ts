@@ -8,6 +8,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '#core/problem.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { networkKey } from '#kit/limits/limits.ts';
 import type { Net } from '#kit/net/net.ts';
@@ -20,8 +21,8 @@ import { UpstreamFailure } from './failure.ts';
 import type { Told } from './identity.ts';
 import { beginJourney, type Errand, endJourney, type Returned } from './journeys.ts';
 import { link } from './links.ts';
-import { authorizationUrl, readAnswer } from './oidc.ts';
 import { failurePage, leavePage } from './show.ts';
+import { type Opened, readBack, wayThere } from './speak.ts';
 import { credentialsOf, openUpstream, type Upstream } from './upstreams.ts';
 
 export interface UpstreamNeeds extends PageNeeds {
@@ -41,7 +42,7 @@ export function registerUpstreams(app: App, needs: UpstreamNeeds): void {
     const here = await visit(needs, request);
     const { request: requestId, hint } = request.query as Record<string, unknown>;
     const id = typeof requestId === 'string' ? requestId : undefined;
-    return told(needs, here, reply, id, async () => {
+    return orFailure(needs, here, reply, id, async () => {
       const { upstream, open } = await needs.database.read(here.context, async (tx) => ({
         upstream: await openUpstream(tx, idOf(request)),
         open: await openRequest(tx, needs.secrets, here.browser, id),
@@ -60,21 +61,15 @@ export function registerUpstreams(app: App, needs: UpstreamNeeds): void {
     const here = await visit(needs, request);
     const id = idOf(request);
     const { state } = request.query as Record<string, unknown>;
-    const { upstream, journey } = await needs.database.transact(here.context, async (tx) => ({
-      upstream: await openUpstream(tx, id),
+    const { opened, journey } = await needs.database.transact(here.context, async (tx) => ({
+      opened: await open(tx, needs, await openUpstream(tx, id)),
       journey: await endJourney(tx, needs.secrets, { browser: here.browser, upstream: id, handle: state }),
     }));
     const requestId = journey.errand.kind === 'sign-in' ? journey.errand.requestId : undefined;
-    return told(needs, here, reply, requestId, async () => {
+    return orFailure(needs, here, reply, requestId, async () => {
       const answer = new URL(request.url, needs.publicUrl);
-      return cameBack(
-        needs,
-        here,
-        reply,
-        upstream,
-        journey,
-        await readTold(needs, upstream, journey, answer),
-      );
+      const told = await readBack(needs, opened, journey, answer);
+      return cameBack(needs, here, reply, opened.upstream, journey, told);
     });
   });
 }
@@ -84,7 +79,7 @@ function idOf(request: FastifyRequest): string {
 }
 
 /** Runs a step; what fails at the upstream is a page that says which. */
-async function told(
+async function orFailure(
   needs: UpstreamNeeds,
   here: Visit,
   reply: FastifyReply,
@@ -112,46 +107,26 @@ async function setOut(
 ): Promise<URL> {
   const limit = await needs.limits.take(`upstream:${networkKey(here.ip)}`, networkStarts);
   if (!limit.allowed) throw new Problem('rate-limited', { retryAfter: limit.retryAfterSeconds });
-  const { settings } = upstream;
-  if (settings.ldap) throw new Problem('upstream-unknown');
-  const { journey, credentials } = await needs.database.transact(here.context, async (tx) => ({
+  if (upstream.settings.ldap) throw new Problem('upstream-unknown');
+  const { journey, opened } = await needs.database.transact(here.context, async (tx) => ({
     journey: await beginJourney(tx, needs.secrets, {
       browser: here.browser,
       upstream: upstream.id,
       errand: way.errand,
     }),
-    credentials: await credentialsOf(tx, needs.secrets, upstream.id),
+    opened: await open(tx, needs, upstream),
   }));
-  const redirectUri = callbackUrl(needs, upstream.id);
   const anew = way.errand.kind === 'sign-in' && way.errand.provedAfter !== undefined;
-  const { hint, locale } = way;
-  const oidc = {
-    ...upstream,
-    settings: { ...settings, oidc: settings.oidc! },
-    secret: credentials.clientSecret,
-  };
-  return authorizationUrl(needs, oidc, { ...journey, redirectUri, hint, locale, anew });
+  return wayThere(needs, opened, { ...journey, hint: way.hint, locale: way.locale, anew });
 }
 
-async function readTold(
-  needs: UpstreamNeeds,
-  upstream: Upstream,
-  journey: Returned,
-  answer: URL,
-): Promise<Told> {
-  const credentials = await needs.database.read({ ...system, requestId: '-' }, (tx) =>
-    credentialsOf(tx, needs.secrets, upstream.id),
-  );
-  const { settings } = upstream;
-  const oidc = {
-    ...upstream,
-    settings: { ...settings, oidc: settings.oidc! },
-    secret: credentials.clientSecret,
+async function open(tx: Tx, needs: UpstreamNeeds, upstream: Upstream): Promise<Opened> {
+  return {
+    upstream,
+    credentials: await credentialsOf(tx, needs.secrets, upstream.id),
+    redirectUri: callbackUrl(needs, upstream.id),
   };
-  return readAnswer(needs, oidc, journey, answer);
 }
-
-const system = { actor: { kind: 'system' as const }, cause: 'request' as const };
 
 /** What was told is believed from here on: it is somebody here, arrives, or is linked to whoever set out to do that. */
 async function cameBack(
@@ -205,7 +180,7 @@ export async function setOutToLink(
   reply: FastifyReply,
   id: string,
 ): Promise<FastifyReply> {
-  return told(needs, here, reply, undefined, async () => {
+  return orFailure(needs, here, reply, undefined, async () => {
     const upstream = await needs.database.read(here.context, (tx) => openUpstream(tx, id));
     const { person, session } = here.signedOn;
     const url = await setOut(needs, here, upstream, {
