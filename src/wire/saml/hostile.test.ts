@@ -414,3 +414,30 @@ test('SA-11 depth, width and size are bounded before anything is parsed', () => 
 test('a refusal says what it found, on one line and short', () => {
   refused(edited({}, 'assertion', { issuer: `evil\n${'x'.repeat(900)}` }), 'issuer', { ...expected });
 });
+
+test('SA-03 what other parsers read differently is refused: bare ampersands, attributes twice, reserved prefixes', () => {
+  const root = '<samlp:Response ';
+  refused(swap('>ada<', '>ada& <')(bySignature.assertion), 'not-xml');
+  refused(
+    swap(root, `${root}xmlns:a="urn:x" xmlns:b="urn:x" a:c="1" b:c="2" `)(bySignature.assertion),
+    'not-xml',
+  );
+  refused(swap(root, `${root}ID="_x" `)(bySignature.assertion), 'not-xml');
+  refused(swap(root, `${root}xmlns:xml="urn:x" `)(bySignature.assertion), 'namespace');
+  refused(swap(root, `${root}xmlns:xmlns="urn:x" `)(bySignature.assertion), 'namespace');
+  refused(
+    swap(root, `${root}xmlns:x="http://www.w3.org/XML/1998/namespace" `)(bySignature.assertion),
+    'namespace',
+  );
+});
+
+test('SA-11 a list of prefixes without an end costs nothing', () => {
+  const list = `<ec:InclusiveNamespaces xmlns:ec="${NS.ec}" PrefixList="${'a '.repeat(100_000)}"></ec:InclusiveNamespaces>`;
+  const method = `<ds:Transform Algorithm="${NS.ec}">`;
+  const began = performance.now();
+  refused(swap(method, method + list)(bySignature.assertion), 'too-complex');
+  assert.ok(performance.now() - began < 200);
+  // In the content it means nothing: the canonical form is not the content's to choose.
+  const inside = `<CanonicalizationMethod xmlns="">${list}</CanonicalizationMethod>`;
+  refused(swap('<saml:Subject>', `${inside}<saml:Subject>`)(bySignature.assertion), 'digest');
+});

@@ -172,6 +172,9 @@ test('SA-05 weak keys and what is no certificate are refused as configured keys'
     code: 'key',
   });
   refused(bySignature.assertion, 'key', { ...expected, certificates: [weak.certificate] });
+  // Beside a good one it does no harm, and no good either.
+  accepted(bySignature.assertion, { ...expected, certificates: [weak.certificate, idp.certificate] });
+  refused(await makeResponse({ ...made, signer: weak }), 'signature');
 });
 
 test('SA-01 what is read comes from the signed bytes: the document itself is not looked at again', () => {

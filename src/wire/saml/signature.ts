@@ -47,6 +47,9 @@ const digestAlgorithm = {
 
 const enveloped = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature';
 const leastBits = 2048;
+const mostPrefixes = 32;
+/** No prefix at all; an empty list would make the library look for one in the content. */
+const noPrefix = [' '];
 
 export type Hash = keyof typeof SIGNATURE_ALGORITHM;
 
@@ -91,7 +94,7 @@ export function verifyElement(element: Element, { rootName, certificates }: Expe
   const id = neededAttribute(element, 'ID');
   if (shape.uri !== `#${id}`) refuse('reference', shape.uri);
   const signedInfo = canonical(shape.signedInfo, shape.signedInfoPrefixes);
-  const keys = certificates.map(publicKeyOf);
+  const keys = keysOf(certificates);
   const made = (key: KeyObject) => verifyBytes(shape.hash, Buffer.from(signedInfo), key, shape.value);
   if (!keys.some(made)) refuse('signature');
   element.removeChild(signatures[0]!);
@@ -178,7 +181,10 @@ function prefixesOf(method: Element): string[] {
     if (!isNamed(part, 'ec:InclusiveNamespaces')) refuse('signature-shape', part.tagName);
   }
   const list = child(method, 'ec:InclusiveNamespaces');
-  return list ? (attributeOf(list, 'PrefixList') ?? '').split(/\s+/).filter((prefix) => prefix !== '') : [];
+  const prefixes = (list ? (attributeOf(list, 'PrefixList') ?? '') : '')
+    .split(/\s+/)
+    .filter((one) => one !== '');
+  return prefixes.length > mostPrefixes ? refuse('too-complex', `${prefixes.length} prefixes`) : prefixes;
 }
 
 /** The exclusive canonical form as text; refused when there is none (SA-06). */
@@ -186,7 +192,7 @@ function canonical(element: Element, prefixes: string[]): string {
   let text: string;
   try {
     text = new ExclusiveCanonicalization().process(element as unknown as globalThis.Element, {
-      inclusiveNamespacesPrefixList: prefixes,
+      inclusiveNamespacesPrefixList: prefixes.length > 0 ? prefixes : noPrefix,
       ancestorNamespaces: inScope(element),
       defaultNsForPrefix: {},
     });
@@ -196,10 +202,10 @@ function canonical(element: Element, prefixes: string[]): string {
   return text === '' ? refuse('canonical') : text;
 }
 
-/** The prefixes declared above an element, each with its nearest meaning. */
+/** The prefixes declared at an element and above it, each with its nearest meaning. */
 function inScope(element: Element): { prefix: string; namespaceURI: string }[] {
   const found = new Map<string, string>();
-  for (let up = element.parentNode as Element | null; up?.attributes; up = up.parentNode as Element | null) {
+  for (let up: Element | null = element; up?.attributes; up = up.parentNode as Element | null) {
     for (const { name, value } of up.attributes) {
       const prefix = name.startsWith('xmlns:') ? name.slice(6) : undefined;
       if (prefix && !found.has(prefix)) found.set(prefix, value);
@@ -227,6 +233,22 @@ export function publicKeyOf(certificate: string): KeyObject {
   if (known.size >= mostKnown) known.clear();
   known.set(certificate, key);
   return key;
+}
+
+/** The keys that can verify; others beside them (another algorithm's, a damaged one) verify nothing and do no harm. */
+function keysOf(certificates: readonly string[]): KeyObject[] {
+  const keys: KeyObject[] = [];
+  let unusable: SamlRefusal | undefined;
+  for (const certificate of certificates) {
+    try {
+      keys.push(publicKeyOf(certificate));
+    } catch (error) {
+      if (!(error instanceof SamlRefusal)) throw error;
+      unusable = error;
+    }
+  }
+  if (keys.length === 0 && unusable) throw unusable;
+  return keys;
 }
 
 export interface CertificateFacts {
@@ -330,7 +352,7 @@ export function plainQuery({ name, value, relayState }: RedirectParams): string 
  * (saml-bindings 3.4.4.1). Never throws for what the other side sent; a missing signature is false.
  */
 export function verifyRedirect(rawQuery: string, certificates: readonly string[]): boolean {
-  const keys = certificates.map(publicKeyOf);
+  const keys = keysOf(certificates);
   try {
     const parts = rawParameters(rawQuery);
     const name = parts.has('SAMLRequest') ? 'SAMLRequest' : 'SAMLResponse';

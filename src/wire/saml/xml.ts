@@ -6,12 +6,11 @@ import { NS, type Prefix } from './saml.ts';
 /** Deeper than any message of the standard; canonicalising is recursive. */
 const MOST_DEPTH = 48;
 const MOST_ATTRIBUTES = 64;
-/** Elements and attributes together; 2 MB of metadata of one party has far fewer. */
-const MOST_TAGS = 20_000;
+/** Tags and attributes together: a thousand groups fit a message, and a federation's entry fits its metadata. */
+const MOST_TAGS = { refuse: 8_000, drop: 20_000 } as const;
 
 const ELEMENT = 1;
 const TEXT = 3;
-const COMMENT = 8;
 
 export interface ParseOptions {
   /** In bytes of UTF-8. */
@@ -28,19 +27,19 @@ export function parseXml(text: string, { maxBytes, comments = 'refuse' }: ParseO
   if (text.length > maxBytes || Buffer.byteLength(text) > maxBytes) {
     refuse('too-large', `${text.length} characters, ${maxBytes} bytes are the most`);
   }
-  const plain = withoutDeclaration(text);
-  lookAtMarkup(plain, comments);
+  const plain = checkedMarkup(withoutDeclaration(text), comments);
   let document: Document;
   try {
     document = new DOMParser({
       onError: onWarningStopParsing,
       locator: false,
       normalizeLineEndings: (source) => source.replace(/\r\n?/g, '\n'),
-    }).parseFromString(plain, 'text/xml');
+    }).parseFromString(plain.text, 'text/xml');
   } catch (error) {
     throw error instanceof SamlRefusal ? error : new SamlRefusal('not-xml', parserWords(error));
   }
-  lookAtTree(document);
+  // The parser passes over an attribute whose name another prefix had already given.
+  if (lookAtTree(document) !== plain.attributes) refuse('not-xml', 'an attribute twice');
   return document;
 }
 
@@ -55,31 +54,42 @@ function withoutDeclaration(text: string): string {
 }
 
 /**
- * Looks at the markup before any parser does. In well-formed XML a bare `<` only ever begins markup, so `<!` and `<?`
- * are the things we refuse, wherever they stand.
+ * Looks at the markup before any parser does, and takes comments out where they may stand. In well-formed XML a bare
+ * `<` only ever begins markup, so `<!` and `<?` are the things we refuse, wherever they are.
  */
-function lookAtMarkup(text: string, comments: 'refuse' | 'drop'): void {
+function checkedMarkup(text: string, comments: 'refuse' | 'drop'): { text: string; attributes: number } {
   if (/<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)/i.test(text)) refuse('doctype');
   if (text.includes('<![')) refuse('cdata');
   if (text.includes('<?')) refuse('instruction');
   let depth = 0;
   let tags = 0;
+  let attributes = 0;
+  let kept = '';
+  let from = 0;
   for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', at)) {
     if (text.startsWith('<!', at)) {
       if (!text.startsWith('<!--', at)) refuse('doctype');
       if (comments === 'refuse') refuse('comment');
       const end = text.indexOf('-->', at + 4);
       if (end === -1) refuse('not-xml', 'a comment without an end');
+      kept += text.slice(from, at);
       at = end + 3;
+      from = at;
       continue;
     }
     const tag = tagAt(text, at);
-    tags += 1 + tag.attributes;
+    tags += 1;
+    attributes += tag.attributes;
     if (text[at + 1] === '/') depth -= 1;
     else if (text[tag.end - 1] !== '/') depth += 1;
-    if (depth > MOST_DEPTH || tags > MOST_TAGS || tag.attributes > MOST_ATTRIBUTES) refuse('too-complex');
+    if (depth > MOST_DEPTH || tag.attributes > MOST_ATTRIBUTES) refuse('too-complex');
+    if (tags + attributes > MOST_TAGS[comments]) refuse('too-complex');
     at = tag.end;
   }
+  kept += text.slice(from);
+  // The parser would take a bare ampersand for itself.
+  if (/&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[\da-f]{1,6});)/i.test(kept)) refuse('not-xml', 'an entity');
+  return { text: kept, attributes };
 }
 
 /** Where the tag that begins at `at` ends (its `>`), and how many quoted values it has. */
@@ -104,38 +114,45 @@ export function behindStartTag(canonical: string): number {
 // XML 1.0, production 2: what a document may hold, written or as a character reference.
 const notACharacter = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/u;
 
-function lookAtTree(document: Document): void {
+/** Refuses what the parser lets pass; returns how many attributes there are. */
+function lookAtTree(document: Document): number {
   const ids = new Set<string>();
   let roots = 0;
+  let attributes = 0;
   for (const node of nodesOf(document)) {
     if (node.nodeType === TEXT) {
       if (notACharacter.test(node.nodeValue ?? '')) refuse('character');
       if (node.parentNode === document && (node.nodeValue ?? '').trim() !== '') refuse('not-xml');
       continue;
     }
-    if (node.nodeType === COMMENT) continue;
     if (node.nodeType !== ELEMENT) refuse('not-xml', `a node of type ${node.nodeType}`);
     if (node.parentNode === document) roots += 1;
+    attributes += (node as Element).attributes.length;
     lookAtAttributes(node as Element, ids);
   }
-  if (roots !== 1) refuse('not-xml', 'more than one root');
+  if (roots !== 1) refuse('not-xml', 'not one root');
+  return attributes;
 }
 
 function lookAtAttributes(element: Element, ids: Set<string>): void {
-  for (const attribute of element.attributes) {
-    const { name, value, localName } = attribute;
+  for (const { name, value, localName } of element.attributes) {
     if (notACharacter.test(value)) refuse('character');
-    if (name === 'xmlns' || name.startsWith('xmlns:')) {
-      // Exclusive C14N 1.0 section 1.3 and C14N 1.0 section 1.3: a relative namespace has no canonical form.
-      if (!/^[a-z][a-z0-9+.-]*:[^\s<>"]+$/i.test(value) && !(name === 'xmlns' && value === '')) {
-        refuse('namespace', value);
-      }
-      continue;
+    if (name === 'xmlns' || name.startsWith('xmlns:')) lookAtNamespace(name, value);
+    else if ((localName ?? name).toLowerCase() === 'id') {
+      if (ids.has(value)) refuse('duplicate-id', value);
+      ids.add(value);
     }
-    if ((localName ?? name).toLowerCase() !== 'id') continue;
-    if (ids.has(value)) refuse('duplicate-id', value);
-    ids.add(value);
   }
+}
+
+/** C14N 1.0 section 1.3: a relative namespace has no canonical form. Two prefixes are not anybody's to give away. */
+function lookAtNamespace(name: string, value: string): void {
+  const absolute = /^[a-z][a-z0-9+.-]*:[^\s<>"]+$/i.test(value) || (name === 'xmlns' && value === '');
+  const reserved =
+    name === 'xmlns:xml' ||
+    name === 'xmlns:xmlns' ||
+    /^http:\/\/www\.w3\.org\/(?:XML\/1998\/namespace|2000\/xmlns\/)$/.test(value);
+  if (!absolute || reserved) refuse('namespace', value);
 }
 
 /** Every node below, in document order, without recursion. */
