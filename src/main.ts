@@ -201,7 +201,7 @@ async function startWeb(
     publicUrl: new URL(config.publicUrl),
   };
   operations(app, { ...house, isDraining: () => app.draining });
-  registerSignOn(app, needs, fronts);
+  registerSignOn(app, { ...needs, ...humanCheck(house) }, fronts);
   registerUpstreams(app, needs);
   registerAccount(app, needs, fronts);
   registerAdmin(app, needs);
@@ -209,6 +209,12 @@ async function startWeb(
   for (const front of fronts) await front.register(app);
   await open(app, house, closers, listen);
   return app;
+}
+
+/** What sign-up needs to keep programs out. */
+function humanCheck({ config, net }: House) {
+  const { signUpWork, captchaSecret, captchaVerifyUrl } = config;
+  return { net, signUpWork, captchaSecret, captchaVerifyUrl, publicHost: new URL(config.publicUrl).hostname };
 }
 
 /** A process without pages can still be watched: the health checks and the figures, on the same port, and nothing else. */

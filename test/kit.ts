@@ -144,6 +144,7 @@ async function open(
       GATEHOUSE_ARGON2_MEMORY_KIB: '1024',
       GATEHOUSE_ARGON2_PASSES: '1',
       GATEHOUSE_SIGN_IN_FLOOR_MS: '0',
+      GATEHOUSE_SIGN_UP_WORK: '2',
       GATEHOUSE_DRAIN_SECONDS: '1',
       ...env,
     },

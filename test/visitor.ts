@@ -1,4 +1,9 @@
-/** A browser without scripts, for tests of pages over real HTTP: cookies, redirects, forms with their hidden fields. */
+/**
+ * A browser for tests of pages over real HTTP: cookies, redirects, forms with their hidden fields. It runs no scripts, but
+ * solves the puzzle of sign-up as the script there does.
+ */
+import { type Challenge, solveChallenge } from 'altcha-lib';
+import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 
 export interface Seen {
   status: number;
@@ -101,11 +106,19 @@ export class Visitor {
     headers: Record<string, string> = {},
   ): Promise<Seen> {
     const form = this.formOf(action);
+    if (form.fields.puzzle === '' && fields.puzzle === undefined) form.fields.puzzle = await this.puzzle();
     return this.open(form.action, {
       method: 'POST',
       headers: { 'content-type': 'application/x-www-form-urlencoded', origin: this.origin, ...headers },
       body: new URLSearchParams({ ...form.fields, ...fields }).toString(),
     });
+  }
+
+  /** A puzzle of sign-up, solved. */
+  async puzzle(): Promise<string> {
+    const challenge = JSON.parse((await this.request('/sign-up/puzzle')).text) as Challenge;
+    const solution = await solveChallenge({ challenge, deriveKey });
+    return Buffer.from(JSON.stringify({ challenge, solution })).toString('base64');
   }
 
   /** Signs in with the password page. */

@@ -163,6 +163,24 @@ export const mailUrl = secretUrl(
   ['memory:'],
 );
 
+/** Whatever another service gave us as our secret there. */
+export const serviceSecret: Kind<Secret> = {
+  expects: 'the secret as the service shows it',
+  schema: z
+    .string()
+    .regex(/^[\x21-\x7e]{8,500}$/)
+    .transform(makeSecret),
+};
+
+/** An address we call. */
+export const serviceUrl: Kind<string> = {
+  expects: 'an address such as https://www.recaptcha.net/recaptcha/api/siteverify',
+  schema: z
+    .string()
+    .refine((text) => webUrl(text) !== undefined)
+    .transform((text) => new URL(text).href),
+};
+
 export const masterKey: Kind<Secret> = {
   expects: '32 bytes written in base64 (44 characters)',
   schema: z

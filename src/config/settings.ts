@@ -314,6 +314,26 @@ export const settings = {
     text: 'Hashes that run at once. Without it: one a core.',
     example: '4',
   }),
+  signUpWork: setting(kinds.wholeNumber(1, 100_000), {
+    section: 'Protection',
+    env: 'GATEHOUSE_SIGN_UP_WORK',
+    text: 'How much work the puzzle at sign-up takes at most, in derivations of 2,000 iterations; half as much at least. A desktop computer does about 1,700 a second on one core, a phone 500; the browser uses up to four cores, while the form is being filled in.',
+    example: '4000',
+    default: 1000,
+  }),
+  captchaSecret: setting(kinds.serviceSecret, {
+    section: 'Protection',
+    env: 'GATEHOUSE_CAPTCHA_SECRET',
+    text: 'The secret of the service that checks sign-ups, where the community has chosen reCAPTCHA, hCaptcha or Turnstile (`signUp.captcha`). Without it nobody can sign up then.',
+    example: 'the secret key the service shows beside the site key',
+    secret: { fileEnv: 'GATEHOUSE_CAPTCHA_SECRET_FILE' },
+  }),
+  captchaVerifyUrl: setting(kinds.serviceUrl, {
+    section: 'Protection',
+    env: 'GATEHOUSE_CAPTCHA_VERIFY_URL',
+    text: 'Where answers are checked, when that is not the usual address of the service.',
+    example: 'https://www.recaptcha.net/recaptcha/api/siteverify',
+  }),
   signInFloorMs: setting(kinds.wholeNumber(0, 5000), {
     section: 'Protection',
     env: 'GATEHOUSE_SIGN_IN_FLOOR_MS',

@@ -2,7 +2,7 @@
  * Sign-up. User names are public ("taken" is said); an address never is: whoever signs up with a confirmed address
  * of someone else sees the same page, and its owner gets a mail.
  */
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { setPassword } from '#core/credentials/credentials.ts';
 import { passwordProblem } from '#core/credentials/password-rule.ts';
 import { join } from '#core/lifecycle/join.ts';
@@ -16,7 +16,7 @@ import { checkNewUsername, cleanLine, parseAddress } from '#core/people/names.ts
 import { findByUsername, isUsernameFree, listAddresses } from '#core/people/people.ts';
 import { openVerifications } from '#core/people/verifications.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
-import type { App } from '#kit/http/server.ts';
+import type { App, FormBody } from '#kit/http/server.ts';
 import { networkKey } from '#kit/limits/limits.ts';
 import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
@@ -25,6 +25,18 @@ import { askProof } from './ask-proof.ts';
 import { attributeField, readAttributeForm } from './attribute-fields.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { asBusy } from './gate.ts';
+import {
+  type Checked,
+  checkHuman,
+  type Doubt,
+  doubtStatus,
+  doubtWords,
+  type HumanNeeds,
+  humanPart,
+  InDoubt,
+} from './human-check.ts';
+import { makePuzzle } from './puzzle.ts';
+import { usePuzzle } from './store.ts';
 import { keepWaiting, type Waiting } from './verify.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 
@@ -40,17 +52,23 @@ export interface SignUpForm {
 /** As long as two clicks on one button may be apart. */
 const clickMs = 10_000;
 
-/** New accounts from one network in an hour. */
-const networkSignUps = { points: 30, windowSeconds: 3600 };
+/** The limits of a network are for one hour. */
+const hour = 3600;
 
-/** GET /sign-up and POST /sign-up. */
-export function signUpRoutes(app: App, needs: PageNeeds): void {
+export type SignUpNeeds = PageNeeds & HumanNeeds;
+
+/** GET and POST /sign-up, GET /sign-up/puzzle. */
+export function signUpRoutes(app: App, needs: SignUpNeeds): void {
+  app.get('/sign-up/puzzle', { config: { door: 'page' } }, async (request, reply) =>
+    reply.send(await makePuzzle(needs, { browser: request.browser, now: needs.clock.now() })),
+  );
+
   app.get('/sign-up', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
     const requestId = (request.query as Record<string, string | undefined>).request;
     if (here.signedOn) return reply.redirect('/account', 303);
     const declared = await needs.database.read(here.context, attributeDeclarations);
-    return signUpPage(here, reply, { declared, requestId });
+    return signUpPage(needs, here, reply, { declared, requestId });
   });
 
   app.post('/sign-up', { config: { door: 'form' } }, async (request, reply) => {
@@ -66,17 +84,24 @@ export function signUpRoutes(app: App, needs: PageNeeds): void {
       attributes: readAttributeForm(request.form, declared.filter(asked)),
     };
     try {
-      const waiting = await submitSignUp(needs, here, given, declared);
+      const { open, perNetwork } = here.community.signUp;
+      if (!open) throw new Problem('operator-forbidden');
+      await takeFromNetwork(needs, here, 'sign-up', perNetwork);
+      const checked = await checkHuman(needs, here, request.form);
+      const waiting = await submitSignUp(needs, here, given, { declared, checked });
       keepWaiting(needs, here, reply, { ...waiting, requestId });
       return reply.redirect('/verify/code', 303);
     } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      const first = error.code === 'username-taken' && (await sentBefore(needs, here, given));
+      if (!(error instanceof Problem || error instanceof InDoubt)) throw error;
+      if (error instanceof InDoubt) noteDoubt(needs, request, error);
+      const again = error instanceof InDoubt ? error.why === 'used' : error.code === 'username-taken';
+      const first = again && (await sentBefore(needs, here, given));
       if (first) {
         keepWaiting(needs, here, reply, { ...first, requestId });
         return reply.redirect('/verify/code', 303);
       }
-      return signUpPage(here, reply, { declared, requestId, given, problem: error });
+      const why = error instanceof InDoubt ? { doubt: error.why } : { problem: error };
+      return signUpPage(needs, here, reply, { declared, requestId, given, form: request.form, ...why });
     }
   });
 }
@@ -90,35 +115,50 @@ function asked(one: AttributeDeclaration): boolean {
  * the same whether or not the address is someone's already (AU-07).
  */
 export async function submitSignUp(
-  needs: PageNeeds,
+  needs: SignUpNeeds,
   here: Visit,
   given: SignUpForm,
-  declared: readonly AttributeDeclaration[],
+  { declared, checked }: { declared: readonly AttributeDeclaration[]; checked: Checked },
 ): Promise<Waiting> {
-  if (!here.community.signUp.open) throw new Problem('operator-forbidden');
-  const limit = await needs.limits.take(`sign-up:${networkKey(here.ip)}`, networkSignUps);
-  if (!limit.allowed) throw new Problem('rate-limited', { retryAfter: limit.retryAfterSeconds });
-  const checked = checkForm(here, given, declared);
+  const read = checkForm(here, given, declared);
+  const { perNetworkUnproved } = here.community.signUp;
+  if (checked.unproved) await takeFromNetwork(needs, here, 'sign-up-unproved', perNetworkUnproved);
   const hash = await needs.hasher.hash(given.password).catch(asBusy);
   return needs.database.transact(here.context, async (tx) => {
-    if (!(await isUsernameFree(tx, checked.username))) {
+    const { puzzle } = checked;
+    if (puzzle && !(await usePuzzle(tx, puzzle.id, puzzle.expiresAt))) throw new InDoubt('used');
+    if (!(await isUsernameFree(tx, read.username))) {
       throw new Problem('username-taken', { fields: { username: 'username-taken' } });
     }
     const person = await join(tx, {
-      username: checked.username,
-      givenName: checked.givenName,
-      familyName: checked.familyName,
+      username: read.username,
+      givenName: read.givenName,
+      familyName: read.familyName,
       locale: here.locale,
       state: 'unverified',
       origin: 'sign-up',
-      addresses: [{ address: checked.address, primary: true, verified: false }],
+      addresses: [{ address: read.address, primary: true, verified: false }],
     });
     await setPassword(tx, person, hash, 'sign-up');
     await setAttributes(tx, person, given.attributes, 'self');
     const [address] = await listAddresses(tx, [person]);
     const verification = await askProof(tx, { purpose: 'sign-up', address: address!, browser: here.browser });
-    return { verification: verification.id, person, address: checked.address };
+    return { verification: verification.id, person, address: read.address };
   });
+}
+
+async function takeFromNetwork(
+  { limits }: PageNeeds,
+  here: Visit,
+  what: string,
+  points: number,
+): Promise<void> {
+  const limit = await limits.take(`${what}:${networkKey(here.ip)}`, { points, windowSeconds: hour });
+  if (!limit.allowed) throw new Problem('rate-limited', { retryAfter: limit.retryAfterSeconds });
+}
+
+function noteDoubt({ log }: PageNeeds, request: FastifyRequest, { why }: InDoubt): void {
+  log.info({ code: 'sign-up-doubted', why, reference: request.requestId }, 'a sign-up was not taken');
 }
 
 /** The sign-up this very browser sent a moment ago with the same form: one click too many is no second person. */
@@ -170,7 +210,17 @@ function checkForm(here: Visit, given: SignUpForm, declared: readonly AttributeD
   return { username: username!, givenName: givenName!, familyName: familyName!, address: address! };
 }
 
+/** Nobody can sign up here, or not now; the sentence says why. */
+function closedPage(here: Visit, reply: FastifyReply, text: string): FastifyReply {
+  return show(here, reply, {
+    title: here.say('createAccount'),
+    body: html`<p id="problem">${text}</p>`,
+    status: here.community.signUp.open ? 503 : 403,
+  });
+}
+
 function signUpPage(
+  needs: SignUpNeeds,
   here: Visit,
   reply: FastifyReply,
   page: {
@@ -178,6 +228,9 @@ function signUpPage(
     requestId?: string;
     given?: SignUpForm;
     problem?: Problem;
+    doubt?: Doubt;
+    /** What was sent, when the page is shown again. */
+    form?: FormBody;
   },
 ): FastifyReply {
   const { say, locale, community } = here;
@@ -185,14 +238,10 @@ function signUpPage(
   const errors = Object.fromEntries(
     Object.entries(page.problem?.facts.fields ?? {}).map(([name, code]) => [name, texts(code)]),
   );
-  const status = page.problem ? pageStatus[page.problem.code] : 200;
-  if (!community.signUp.open) {
-    return show(here, reply, {
-      title: say('createAccount'),
-      body: html`<p>${say('signUpClosed', { community: community.name })}</p>`,
-      status: 403,
-    });
-  }
+  const status = page.problem ? pageStatus[page.problem.code] : page.doubt ? doubtStatus(page.doubt) : 200;
+  const human = humanPart(needs, here, page.form);
+  const closed = community.signUp.open ? human.closed : say('signUpClosed', { community: community.name });
+  if (closed) return closedPage(here, reply, closed);
   const given = page.given;
   const labels: Record<string, string> = {
     username: say('newUsername'),
@@ -206,6 +255,7 @@ function signUpPage(
     ${field({ name: 'given_name', label: say('givenName'), locale, value: given?.givenName ?? '', autocomplete: 'given-name', maxlength: 120, error: errors.given_name })}
     ${field({ name: 'family_name', label: say('familyName'), locale, value: given?.familyName ?? '', autocomplete: 'family-name', maxlength: 120, required: false, error: errors.family_name })}`;
   const body = html`
+    ${page.doubt ? notice({ tone: 'danger', text: doubtWords(here, page.doubt), id: 'problem' }) : ''}
     ${page.problem && Object.keys(errors).length === 0 ? notice({ tone: 'danger', text: texts(page.problem.code) }) : ''}
     ${Object.keys(errors).length > 1 ? errorSummary({ errors, labels, locale }) : ''}
     ${form({
@@ -218,6 +268,7 @@ function signUpPage(
         ${field({ name: 'email', type: 'email', label: say('address'), locale, value: given?.address ?? '', autocomplete: 'email', maxlength: 254, help: say('addressHelp'), error: errors.email })}
         ${passwordField({ name: 'password', label: say('password'), locale, autocomplete: 'new-password', minlength: 8, help: say('passwordHelp'), error: errors.password })}
         ${page.declared.filter(asked).map((one) => attributeField(one, given?.attributes[one.name], locale, errors[`attribute_${one.name}`]))}
+        ${human.fields}
         ${button({ label: say('createAccount'), id: 'sign-up', full: true })}`,
     })}
     ${quietLine(say('haveAccount'), { url: page.requestId ? `/sign-in?request=${encodeURIComponent(page.requestId)}` : '/sign-in', title: say('signIn') })}`;
@@ -226,5 +277,7 @@ function signUpPage(
     lede: say('signUpLede', { community: community.name }),
     body,
     status,
+    scripts: human.scripts,
+    sources: human.sources,
   });
 }

@@ -10,6 +10,7 @@ import { endOverdueSessions } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
 import { forgetJourneys } from '#signon/upstream/journeys.ts';
 import type { Front } from './front.ts';
+import type { HumanNeeds } from './human-check.ts';
 import { dropPending } from './proof.ts';
 import { recoverRoutes } from './recover.ts';
 import { signInRoutes } from './sign-in.ts';
@@ -20,7 +21,7 @@ import { verifyRoutes } from './verify.ts';
 import { type PageNeeds, visit } from './visit.ts';
 
 /** Registers every sign-on page. */
-export function registerSignOn(app: App, needs: PageNeeds, fronts: readonly Front[]): void {
+export function registerSignOn(app: App, needs: PageNeeds & HumanNeeds, fronts: readonly Front[]): void {
   app.get('/', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
     return reply.redirect(here.signedOn ? '/account' : '/sign-in', 303);

@@ -5,7 +5,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Community, community } from '#core/community/community.ts';
 import type { TxContext } from '#kit/db/tx.ts';
-import { type CookieJar, formField } from '#kit/http/server.ts';
+import { type CookieJar, formField, type PageOptions } from '#kit/http/server.ts';
 import { hiddenField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { type AccountSlot, personPage } from '#kit/page/layout.ts';
@@ -150,6 +150,8 @@ export function show(
     formAction?: string[];
     /** Further scripts of ours, by address. */
     scripts?: readonly string[];
+    /** Other sites this page is open to. */
+    sources?: PageOptions['sources'];
   },
 ): FastifyReply {
   const document = personPage({
@@ -164,7 +166,11 @@ export function show(
     scripts: page.scripts,
     account: accountSlot(here),
   });
-  return reply.page(document, { status: page.status, formAction: page.formAction });
+  return reply.page(document, {
+    status: page.status,
+    formAction: page.formAction,
+    sources: page.sources,
+  });
 }
 
 /** A quiet line with a link at the end of a card. */

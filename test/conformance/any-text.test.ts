@@ -31,9 +31,13 @@ test('FE-12 no input of any field is a fault of ours: NUL, lone surrogates, very
     '🙂'.repeat(300),
   ];
   const pages: [string, string, string[]][] = [
-    ['/sign-in', '/sign-in', ['username', 'password', 'request', 'remember']],
+    ['/sign-in', '/sign-in', ['username', 'password', 'request', 'remember', 'shared', 'stay']],
     ['/recover', '/recover', ['username']],
-    ['/sign-up', '/sign-up', ['username', 'email', 'given_name', 'family_name', 'password', 'request']],
+    [
+      '/sign-up',
+      '/sign-up',
+      ['username', 'email', 'given_name', 'family_name', 'password', 'request', 'puzzle', 'began', 'website'],
+    ],
   ];
   for (const value of values) {
     for (const [page, action, names] of pages) {
@@ -41,7 +45,9 @@ test('FE-12 no input of any field is a fault of ours: NUL, lone surrogates, very
         const visitor = stranger(platform);
         await visitor.open(page);
         const typed = Object.fromEntries((name === 'all' ? names : [name]).map((one) => [one, value]));
-        const seen = await post(visitor, action, { ...visitor.formOf(action).fields, ...typed });
+        const { fields } = visitor.formOf(action);
+        if ('puzzle' in fields) fields.puzzle = await visitor.puzzle();
+        const seen = await post(visitor, action, { ...fields, ...typed });
         assert.ok(
           seen.status < 500,
           `${action} ${name}=${JSON.stringify(value.slice(0, 20))}: ${seen.status}`,

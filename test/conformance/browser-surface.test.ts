@@ -300,6 +300,7 @@ test('FE-08 extra fields of a form change nothing they should not', async () => 
   await newcomer.open('/sign-up');
   const answer = await post(newcomer, '/sign-up', {
     ...newcomer.formOf('/sign-up').fields,
+    puzzle: await newcomer.puzzle(),
     ...extra,
     username: 'massy',
     given_name: 'M',

@@ -144,7 +144,7 @@ test('AU-07 sign-up costs and shows the same whether or not the address is someo
     const visitor = stranger(web);
     await visitor.open('/sign-up');
     const fields = { given_name: 'Ada', family_name: 'Byron', username, email, password: right };
-    const { fields: hidden } = visitor.formOf('/sign-up');
+    const hidden = { ...visitor.formOf('/sign-up').fields, puzzle: await visitor.puzzle() };
     const began = web.hasher.stats().hashes;
     const { result, statements } = await statementsOf(() =>
       post(visitor, '/sign-up', { ...hidden, ...fields }),

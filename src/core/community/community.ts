@@ -95,7 +95,40 @@ export const communitySettings = z.strictObject({
         ),
     })
     .prefault({}),
-  signUp: z.strictObject({ open: z.boolean().default(true) }).prefault({}),
+  signUp: z
+    .strictObject({
+      open: z.boolean().default(true),
+      captcha: z
+        .strictObject({
+          provider: z
+            .enum(['altcha', 'recaptcha', 'hcaptcha', 'turnstile', 'none'])
+            .default('altcha')
+            .describe(
+              'What keeps programs out: a puzzle the browser solves by itself (altcha), the check of a service, or only a hidden field and limits (none).',
+            ),
+          siteKey: z
+            .string()
+            .regex(/^[\w.-]{1,200}$/, 'must be a site key')
+            .optional()
+            .describe('What pages tell the service; its secret is the setting GATEHOUSE_CAPTCHA_SECRET.'),
+        })
+        .prefault({}),
+      perNetwork: z
+        .number()
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(30)
+        .describe('New accounts from one network in an hour.'),
+      perNetworkUnproved: z
+        .number()
+        .int()
+        .min(0)
+        .max(10_000)
+        .default(5)
+        .describe('Of these, how many from browsers without JavaScript, which cannot solve the puzzle.'),
+    })
+    .prefault({}),
   sessions: z
     .strictObject({
       idleMinutes: z

@@ -12,21 +12,29 @@ export function plainHeaders(secure: boolean): Record<string, string> {
   };
 }
 
+export interface PagePolicy {
+  formAction?: readonly string[];
+  builds?: boolean;
+  /** Other sites this one page is open to; a page is open to none unless an operator has chosen one. */
+  sources?: Partial<Record<'script' | 'frame' | 'style' | 'connect', readonly string[]>>;
+}
+
 /**
  * For a page. `formAction` are further origins a form's answer may redirect to: browsers apply form-action to the
  * redirects after a POST. On a page that `builds` itself by script no text becomes markup or code (Trusted Types).
  */
 export function pageHeaders(
   nonce: string,
-  { formAction = [], builds = false }: { formAction?: readonly string[]; builds?: boolean } = {},
+  { formAction = [], builds = false, sources = {} }: PagePolicy = {},
 ): Record<string, string> {
   const policy = [
     "default-src 'none'",
-    `style-src 'self' 'nonce-${nonce}'`,
-    `script-src 'self' 'nonce-${nonce}'`,
+    `style-src ${["'self'", `'nonce-${nonce}'`, ...(sources.style ?? [])].join(' ')}`,
+    `script-src ${["'self'", `'nonce-${nonce}'`, ...(sources.script ?? [])].join(' ')}`,
     "img-src 'self' data:",
     "font-src 'self'",
-    "connect-src 'self'",
+    `connect-src ${["'self'", ...(sources.connect ?? [])].join(' ')}`,
+    ...(sources.frame ? [`frame-src ${sources.frame.join(' ')}`] : []),
     `form-action ${["'self'", ...formAction].join(' ')}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",

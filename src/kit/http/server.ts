@@ -26,7 +26,7 @@ import { type CookieJar, createCookies, newBrowser, parseCookies } from './cooki
 import { boundCrowd, type CrowdOptions } from './crowd.ts';
 import { answerBadUrl, answerErrors } from './errors.ts';
 import { FormBody } from './form.ts';
-import { pageHeaders, plainHeaders } from './headers.ts';
+import { type PagePolicy, pageHeaders, plainHeaders } from './headers.ts';
 import { checkScript, isOwnOrigin } from './own-origin.ts';
 import { HttpRefusal } from './refusal.ts';
 import { checkHost, checkShape, checkTarget } from './target.ts';
@@ -60,11 +60,9 @@ declare module 'fastify' {
   }
 }
 
-export interface PageOptions {
+/** `builds`: the page is built by a script of ours, and nothing in it may turn text into markup. */
+export interface PageOptions extends PagePolicy {
   status?: number;
-  formAction?: readonly string[];
-  /** The page is built by a script of ours: nothing in it may turn text into markup. */
-  builds?: boolean;
 }
 
 export type App = FastifyInstance & {

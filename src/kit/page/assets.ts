@@ -67,5 +67,17 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><style
 export const styleSheet = defineAsset('style.css', new URL('./style.css', import.meta.url));
 export const enhanceScript = defineAsset('enhance.js', new URL('./enhance.client.js', import.meta.url));
 export const refreshScript = defineAsset('refresh.js', new URL('./refresh.client.js', import.meta.url));
+export const puzzleScript = defineAsset('puzzle.js', new URL('./puzzle.client.js', import.meta.url));
+export const puzzleWorker = defineAsset(
+  'puzzle-worker.js',
+  new URL('./puzzle-worker.client.js', import.meta.url),
+);
 export const icon = defineAsset('icon.svg', ICON);
-export const pageAssets: readonly Asset[] = [styleSheet, enhanceScript, refreshScript, icon];
+export const pageAssets: readonly Asset[] = [
+  styleSheet,
+  enhanceScript,
+  refreshScript,
+  puzzleScript,
+  puzzleWorker,
+  icon,
+];
