@@ -111,8 +111,11 @@ export async function decide(
 ): Promise<void> {
   if (plans.length === 0) return;
   await tx.query(
-    `update target_plans set state = $3, decided_by = $4, decided_at = $5
-     where application = $1 and subject = any($2::text[]) and state = 'held'`,
+    `with chosen as (
+       select subject from target_plans where application = $1 and subject = any($2::text[]) and state = 'held'
+       order by subject for update)
+     update target_plans p set state = $3, decided_by = $4, decided_at = $5
+     from chosen where p.application = $1 and p.subject = chosen.subject`,
     [application, plans.map(({ subject }) => subject), state, by, tx.now()],
   );
 }

@@ -55,6 +55,18 @@ export type NewPlan = Pick<PlanRow, 'subject' | 'verdict' | 'why' | 'steps' | 'd
 };
 
 /**
+ * Plans about these subjects stay as they are until the transaction ends. Whoever touches many takes them here first, all
+ * in the same order as decisions are made: otherwise two of them, each with half of what the other needs, end in deadlock.
+ */
+export async function holdPlans(tx: Tx, application: string, subjects: readonly string[]): Promise<void> {
+  await tx.query(
+    `select 1 from target_plans where application = $1 and subject = any($2::text[]) order by subject for update`,
+    [application, subjects],
+    'target-plans-hold',
+  );
+}
+
+/**
  * Puts plans in the place of earlier ones about the same subjects. A decision stays where the steps are the same;
  * `held` is said of what was approved too.
  */
@@ -65,6 +77,7 @@ export async function writePlans(tx: Tx, application: string, plans: readonly Ne
      select $1, subject, verdict, why, steps, fields, decode(digest, 'hex'), state, $3
      from jsonb_to_recordset($2::jsonb)
        as given (subject text, verdict text, why text, steps jsonb, fields jsonb, digest text, state text)
+     order by subject
      on conflict (application, subject) do update set verdict = excluded.verdict, why = excluded.why,
        steps = excluded.steps, fields = excluded.fields, digest = excluded.digest, made_at = excluded.made_at,
        state = case when p.digest = excluded.digest and excluded.state = 'proposed' then p.state else excluded.state end,

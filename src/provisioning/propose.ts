@@ -2,7 +2,7 @@
 
 import type { Lease } from '#kit/queue/worker.ts';
 import { digestOf } from './plan.ts';
-import { deletePlans, type NewPlan, writePlans } from './plans.store.ts';
+import { deletePlans, holdPlans, type NewPlan, writePlans } from './plans.store.ts';
 import { contextOf, type Push } from './push.ts';
 import { type PersonPlan, planPeople } from './situation.ts';
 import type { ProvisioningNeeds, Target } from './targets.ts';
@@ -24,6 +24,7 @@ export async function proposeMany(
   const settled = planned.map(subjectOf).filter((subject) => !subjects.has(subject));
   await needs.database.transact(context, async (tx) => {
     await lease.confirm(tx);
+    await holdPlans(tx, application, planned.map(subjectOf));
     await writePlans(tx, application, kept);
     await deletePlans(tx, application, settled);
     await noteAll(

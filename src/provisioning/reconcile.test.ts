@@ -6,6 +6,7 @@ import { leave } from '#core/lifecycle/leave.ts';
 import { changeNames } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { enqueueAll } from '#kit/queue/queue.ts';
+import { inTheEnd } from '#test/eventually.ts';
 import { type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
 import { approve, countProposals, proposals, refuse } from './approval.ts';
 import { subjectJob } from './intake.ts';
@@ -215,6 +216,39 @@ test('what is approved is sent exactly so; approved at the same time by many it 
   assert.deepEqual(await s.during((tx) => countProposals(tx, s.app)), []);
   const kinds = (await s.timeline(`person:${people[0]}`)).map(({ kind }) => kind).reverse();
   assert.deepEqual(kinds, ['proposed', 'approved', 'settled']);
+});
+
+test('everyone is approved while the whole target is planned again: neither waits for what the other holds', async (t) => {
+  const s = await stage(t);
+  // Planned by name, decided by id: the two orders are the reverse of each other.
+  const people: string[] = [];
+  for (const name of ['f', 'e', 'd', 'c', 'b', 'a']) people.push(await s.known(`p${name}`));
+  await s.listed();
+  await planAll(s);
+  const once: Stage['database'] = {
+    ...s.database,
+    transact: (context, work, options) => s.database.transact(context, work, { ...options, retries: 0 }),
+  };
+  const waiting = async (count: number) => {
+    const found = await s.database.query(
+      `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return found.length >= count;
+  };
+  const [, , middle] = people.toSorted();
+  const both: Promise<unknown>[] = [];
+  await s.during(async (tx) => {
+    await tx.query('select 1 from target_plans where subject = $1 for update', [`person:${middle}`]);
+    const { actor, cause, requestId } = tx;
+    both.push(once.transact({ actor, cause, requestId }, (other) => approve(other, s.app, { all: true })));
+    await inTheEnd(() => waiting(1));
+    both.push(planTarget({ ...s.needs, database: once }, await s.target()));
+    await inTheEnd(() => waiting(2));
+  });
+  await Promise.all(both);
+  assert.deepEqual(await s.during((tx) => countProposals(tx, s.app)), [
+    { state: 'approved', verdict: 'create', count: 6 },
+  ]);
 });
 
 test('a plan that changed since it was approved is proposed anew; one that changed since it was shown is not approved', async (t) => {

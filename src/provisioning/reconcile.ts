@@ -16,7 +16,7 @@ import { subjectJob } from './intake.ts';
 import { type ListingState, listingOf } from './listing.ts';
 import { isApproved, permissionFor } from './permission.ts';
 import { digestOf, type FieldChange, type Verdict, verdicts } from './plan.ts';
-import { deletePlans, type NewPlan, type PlanRow, writePlans } from './plans.store.ts';
+import { deletePlans, holdPlans, type NewPlan, type PlanRow, writePlans } from './plans.store.ts';
 import { isWorthKeeping, toPlan } from './propose.ts';
 import * as store from './reconcile.store.ts';
 import { capabilitiesOf, type PersonPlan, planPeople } from './situation.ts';
@@ -198,6 +198,7 @@ async function planBatch(
   const work = async (tx: Tx): Promise<Batch> => {
     if (keeps) await store.holdLinks(tx, application, ids);
     const all = await planPeople(tx, needs, target, ids);
+    if (keeps) await holdPlans(tx, application, all.map(subjectOf));
     const rows = await store.plansOf(tx, application, all.map(subjectOf));
     const foreseen = await predictClashes(tx, needs, target, all.filter(concerns));
     const mine = foreseen.map((one) => refusedBefore(one, rows.get(subjectOf(one))));
@@ -304,7 +305,10 @@ function isBegun(
 
 async function send(tx: Tx, target: Target, planned: readonly Judged[]): Promise<number> {
   const { application } = target;
-  const going = planned.filter(({ outlook }) => outlook === 'sends');
+  // In the order of decisions, which put the same jobs to work.
+  const going = planned
+    .filter(({ outlook }) => outlook === 'sends')
+    .toSorted(({ planned: one }, { planned: two }) => (subjectOf(one) < subjectOf(two) ? -1 : 1));
   const jobs = going.map(({ planned: one }) => subjectJob(application, subjectOf(one), { cause: 'sweep' }));
   const sent = await enqueueAll(tx, jobs);
   await noteAll(
