@@ -202,6 +202,8 @@ export interface RecordHelp {
 export interface Connection {
   /** What this target can do less than its kind, by its options; laid over the connector's capabilities. */
   readonly capabilities?: Partial<Capabilities>;
+  /** Requests that looking for an account takes; default one for each thing it can be looked for by. */
+  readonly looks?: number;
   /** Reads what judging needs (verified domains, products); kept with the target and handed to later openings. JSON only. */
   prepare(): Promise<unknown>;
   /** Accounts this may already be: by external id, user name, address; each account once, the strongest first. */

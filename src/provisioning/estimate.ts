@@ -1,6 +1,6 @@
 /** How long a plan takes at a target's rate limits. */
 import type { PersonPlan } from './situation.ts';
-import { connectorOf, factsOf, type ProvisioningNeeds, type Target } from './targets.ts';
+import { connectorOf, factsOf, openBlind, type ProvisioningNeeds, type Target } from './targets.ts';
 
 export interface Estimate {
   /** Changes that are to be sent. */
@@ -21,7 +21,9 @@ export function estimator(
 ): { add(planned: PersonPlan): void; result(): Estimate } {
   const connector = connectorOf(needs, target);
   const { perMinute = connector.limits.perMinute, burst = connector.limits.burst } = target.settings.limits;
-  const looks = connector.capabilities.find ? looksToFind(factsOf(target, connector).filters) : 0;
+  const looks = connector.capabilities.find
+    ? (openBlind(needs, target).looks ?? looksToFind(factsOf(target, connector).filters))
+    : 0;
   let writes = 0;
   let calls = 0;
   return {

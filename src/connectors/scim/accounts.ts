@@ -1,4 +1,6 @@
 /** Accounts at a SCIM target: looking for them, reading, listing, changing (RFC 7644 §3). */
+
+import { newId } from '#kit/crypto/ids.ts';
 import {
   type Candidate,
   type Desired,
@@ -46,27 +48,29 @@ export function createAccounts(exchange: Exchange, dialect: Dialect, habits: Acc
     return { json: response.json as Json, account: found };
   }
 
-  async function query(by: Filter, value: string): Promise<Json[] | undefined> {
-    const attribute = by === 'email' ? 'emails.value' : by;
-    const response = await exchange.send({
-      method: 'GET',
-      path: ['Users'],
-      query: { filter: `${attribute} eq ${JSON.stringify(value)}` },
-      take: [400, 405, 501],
+  /** By several things at once, where the target showed that it can; undefined where that says nothing for sure. */
+  async function findJoined(desired: Desired): Promise<Candidate[] | undefined> {
+    const wanted = wantedBy(dialect.joined, desired);
+    const all = wantedBy(dialect.filters, desired);
+    if (wanted.length < 2 || wanted.length < all.length) return undefined;
+    const found = await search(exchange, wanted);
+    const candidates = (found ?? []).map((json) => {
+      const by = wanted.find(([filter, value]) => matches(json, filter, value))?.[0];
+      const one = account(json);
+      return by && one && { account: one, by };
     });
-    if (response.status >= 400) return undefined;
-    if (!isObject(response.json))
-      throw new Retry('The target answered a search with something that is not JSON.');
-    return resourcesOf(response.json);
+    if (!found || candidates.some((one) => one === undefined)) return undefined;
+    return candidates.filter((one) => one !== undefined);
   }
 
   async function find(desired: Desired): Promise<Candidate[]> {
+    const together = await findJoined(desired);
+    if (together) return together;
     const candidates: Candidate[] = [];
     let answered = dialect.filters.length === 0;
-    for (const by of dialect.filters) {
-      const value = by === 'externalId' ? desired.externalId : desired.attributes[by];
-      if (typeof value !== 'string' || value === '' || refused.has(by)) continue;
-      const found = await query(by, value);
+    for (const [by, value] of wantedBy(dialect.filters, desired)) {
+      if (refused.has(by)) continue;
+      const found = await search(exchange, [[by, value]]);
       const matching = (found ?? []).filter((json) => matches(json, by, value));
       // A target that answers with others has ignored the filter: whom it left out, nobody knows.
       if (!found || (found.length > 0 && matching.length === 0)) {
@@ -191,6 +195,56 @@ export function createAccounts(exchange: Exchange, dialect: Dialect, habits: Acc
       return change(step.id, ['active'], { ...step.desired, active: false });
     },
   };
+}
+
+type Wanted = readonly [by: Filter, value: string];
+
+function wantedBy(filters: readonly Filter[], desired: Desired): Wanted[] {
+  return filters.flatMap((by): Wanted[] => {
+    const value = by === 'externalId' ? desired.externalId : desired.attributes[by];
+    return typeof value === 'string' && value !== '' ? [[by, value]] : [];
+  });
+}
+
+/** Users that have one of these; undefined where the target takes no such filter. */
+async function search(exchange: Exchange, wanted: readonly Wanted[]): Promise<Json[] | undefined> {
+  const clauses = wanted.map(
+    ([by, value]) => `${by === 'email' ? 'emails.value' : by} eq ${JSON.stringify(value)}`,
+  );
+  const response = await exchange.send({
+    method: 'GET',
+    path: ['Users'],
+    query: { filter: clauses.join(' or ') },
+    take: [400, 405, 501],
+  });
+  if (response.status >= 400) return undefined;
+  if (!isObject(response.json))
+    throw new Retry('The target answered a search with something that is not JSON.');
+  return resourcesOf(response.json);
+}
+
+/**
+ * Which of these the target can be asked for in one search: it is shown one of its own accounts, asked for by each thing
+ * in turn among others that nobody has. Empty where it has no account yet, or finds another one, or none.
+ */
+export async function provenTogether(exchange: Exchange, filters: readonly Filter[]): Promise<Filter[]> {
+  const query = { startIndex: '1', count: '1' };
+  const [known] = resourcesOf(await exchange.object({ method: 'GET', path: ['Users'], query }));
+  const id = known && own(known, 'id');
+  if (!known || typeof id !== 'string') return [];
+  const has = filters.flatMap((by): Wanted[] => {
+    const value = by === 'email' ? addressesOf(known)[0] : own(known, by);
+    return typeof value === 'string' && value !== '' ? [[by, value]] : [];
+  });
+  const nobody = has.map(([by]): Wanted => [by, `nobody-${newId()}@nowhere.invalid`]);
+  // Who finds somebody for nobody does not read the filter.
+  if (has.length < 2 || (await search(exchange, nobody))?.length !== 0) return [];
+  const proven: Filter[] = [];
+  for (const [place, wanted] of has.entries()) {
+    const found = await search(exchange, nobody.with(place, wanted));
+    if (found?.length === 1 && own(found[0] as Json, 'id') === id) proven.push(wanted[0]);
+  }
+  return proven;
 }
 
 function matches(json: Json, by: Filter, value: string): boolean {

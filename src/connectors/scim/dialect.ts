@@ -12,6 +12,8 @@ export interface Dialect {
   groupUpdateBy: 'put' | 'patch';
   /** What accounts may be looked for by; empty where an administrator says that the target cannot be asked. */
   filters: readonly Filter[];
+  /** Those of them that one search may ask for together, joined by or: the target showed that it can. */
+  joined: readonly Filter[];
   groupFilters: readonly ('externalId' | 'displayName')[];
   /** Members are taken away by a filter in the path, or by a list of values (RFC 7644 §3.5.2.2 and older habit). */
   removeMembers: 'filter' | 'value';
@@ -100,6 +102,7 @@ export function dialectOf(
   options: DialectOptions,
   facts: Facts,
   said: SelfDescription | undefined,
+  joined: readonly Filter[] = [],
 ): Dialect {
   const most = Math.min(said?.maxResults ?? Infinity, said?.maxPageSize ?? Infinity);
   const paging = word(facts, 'paging', ['told', 'index', 'cursor'] as const);
@@ -111,6 +114,7 @@ export function dialectOf(
       (said?.patch === false ? 'put' : word(facts, 'updateBy', ['patch', 'put'] as const)),
     groupUpdateBy: word(facts, 'groupUpdateBy', ['patch', 'put'] as const),
     filters: options.filters ?? words(facts, 'filters', ['externalId', 'userName', 'email'] as const),
+    joined: facts.joinedFilters === 'tried' ? joined : [],
     groupFilters: words(facts, 'groupFilters', ['externalId', 'displayName'] as const),
     removeMembers: options.removeMembers ?? word(facts, 'removeMembers', ['filter', 'value'] as const),
     membersBatch: options.membersBatch ?? count(facts, 'membersBatch'),

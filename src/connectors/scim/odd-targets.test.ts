@@ -391,3 +391,70 @@ test('a listing by index goes on where it was cut off, and says where its pages 
   const cursors = at(answer, {}, { state: await at(answer).connection.prepare() });
   assert.deepEqual(await places(cursors.connection, 21), [[undefined, 1]]);
 });
+
+/** A target whose filters are clauses joined by or, read as `reads` says. */
+function searched(users: readonly Record<string, unknown>[], reads: (clauses: string[]) => string[] | 400) {
+  return (_: Request, query: URLSearchParams, path: string): Answer => {
+    if (path === '/ServiceProviderConfig') return { status: 404 };
+    const clauses = query.get('filter')?.split(' or ');
+    const read = clauses && reads(clauses);
+    if (read === 400) return { status: 400, body: { scimType: 'invalidFilter' } };
+    const fits = (one: Record<string, unknown>) =>
+      !read ||
+      read.some((clause) => {
+        const [attribute = '', text = ''] = clause.split(' eq ');
+        const value = JSON.parse(text);
+        return attribute === 'emails.value'
+          ? (one.emails as { value: string }[]).some((email) => email.value === value)
+          : one[attribute] === value;
+      });
+    return { body: { totalResults: users.length, Resources: users.filter(fits) } };
+  };
+}
+
+test('a new account is looked for in one request where the target showed that it understands one', async () => {
+  const other = { ...user(1), emails: [{ value: 'one@people.example' }] };
+  const mine = { ...user(2), externalId: 'else', emails: [{ value: 'ada@people.example' }] };
+  const tried: Connector<ScimOptions> = {
+    ...scimConnector,
+    profile: {
+      ...scimConnector.profile,
+      facts: {
+        ...scimConnector.profile.facts,
+        joinedFilters: { ...scimConnector.profile.facts.joinedFilters!, value: 'tried' },
+      },
+    },
+  };
+  const looks = async (answer: ReturnType<typeof searched>, connector = tried, users = answer) => {
+    const state = await at(answer, {}, { connector }).connection.prepare();
+    const { connection, sent } = at(users, {}, { connector, state: JSON.parse(JSON.stringify(state)) });
+    const found = await connection.find(desired);
+    return {
+      calls: sent.length,
+      looks: connection.looks,
+      found: found.map(({ account, by }) => [account.id, by]),
+    };
+  };
+  const all = (clauses: string[]) => clauses;
+  const few = (clauses: string[]) => (clauses.length > 1 ? (400 as const) : clauses);
+  assert.deepEqual(await looks(searched([other], all)), { calls: 1, looks: 1, found: [] });
+  const there = { calls: 1, looks: 1, found: [['id-2', 'email']] };
+  assert.deepEqual(await looks(searched([other, mine], all)), there);
+  const apart = { calls: 3, looks: 3, found: [['id-2', 'email']] };
+  const now = searched([other, mine], all);
+  assert.deepEqual(await looks(searched([], all), tried, now), apart, 'nobody was there to show it');
+  assert.deepEqual(
+    await looks(searched([other], all), scimConnector, now),
+    apart,
+    'only where it is to be tried',
+  );
+  assert.deepEqual(await looks(searched([other, mine], few)), apart, 'refused');
+  const first = searched([other, mine], (clauses) => clauses.slice(0, 1));
+  assert.deepEqual(await looks(first), apart, 'it reads the first one alone');
+  const last = searched([other, mine], (clauses) => clauses.slice(-1));
+  assert.deepEqual(await looks(last), apart, 'it reads the last one alone');
+  const ignores = searched([other], () => ['id eq "id-1"']);
+  assert.deepEqual(await looks(ignores, tried, now), apart, 'it reads none');
+  const since = await looks(searched([other], all), tried, searched([other, mine], few));
+  assert.deepEqual(since, { ...apart, calls: 4, looks: 1 }, 'not any more');
+});

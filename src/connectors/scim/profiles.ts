@@ -31,6 +31,12 @@ export const genericFacts = {
     choices: ['externalId userName email', 'externalId userName', 'userName email', 'userName'],
     ...rfc,
   },
+  joinedFilters: {
+    text: 'One search for an account asks for several things joined by or. "tried": where the target showed on one of its own accounts that it understands each of them so; a new account then takes two calls instead of four.',
+    value: 'never',
+    choices: ['never', 'tried'],
+    ...assumed,
+  },
   groupFilters: {
     text: 'What groups can be looked for by, with eq.',
     value: 'externalId displayName',
@@ -122,6 +128,11 @@ export const awsProfile: TargetProfile = {
       text: 'Filters take eq, joined by and, on userName or externalId.',
       value: 'externalId userName',
       choices: ['externalId userName', 'userName'],
+      ...awsLimits,
+    },
+    joinedFilters: {
+      text: 'Filters are joined by and alone, so each thing is asked for apart.',
+      value: 'never',
       ...awsLimits,
     },
     groupFilters: {

@@ -16,13 +16,14 @@ import {
   Stop,
   type TargetProfile,
 } from '#provisioning/connector.ts';
-import { type AccountHabits, createAccounts } from './accounts.ts';
+import { type AccountHabits, createAccounts, provenTogether } from './accounts.ts';
 import { type CheckInput, type Creation, readChecks, writeChecks } from './check.ts';
 import {
   type Dialect,
   type DialectOptions,
   dialectOf,
   dialectOptions,
+  type Filter,
   readSelfDescription,
   type SelfDescription,
 } from './dialect.ts';
@@ -108,10 +109,14 @@ function openScim(opening: Opening<ScimOptions>): Connection {
     secrets: secretsOf(opening),
     call: opening.call,
   });
-  const dialect = dialectOf(userFields, opening.options, opening.facts, storedDescription(opening.state));
+  const { options, facts, state } = opening;
+  const dialect = dialectOf(userFields, options, facts, storedDescription(state), storedJoined(state));
   return scimConnection(exchange, dialect, {
-    facts: opening.facts,
-    prepare: async () => ({ config: await describe(exchange) }),
+    facts,
+    prepare: async () => ({
+      config: await describe(exchange),
+      ...(facts.joinedFilters === 'tried' && { joined: await provenTogether(exchange, dialect.filters) }),
+    }),
     judge: (desired) => judgePlainly(desired, userFields),
   });
 }
@@ -159,6 +164,8 @@ export function scimConnection(exchange: Exchange, dialect: Dialect, parts: Conn
       delete: dialect.deletes,
       membersBatch: dialect.membersBatch,
     },
+    // Together where all of them may be; an account without an address has one thing less to ask for.
+    looks: dialect.filters.every((one) => dialect.joined.includes(one)) ? 1 : dialect.filters.length,
     prepare: parts.prepare,
     judge: parts.judge,
     find: accounts.find,
@@ -206,6 +213,12 @@ export async function describe(exchange: Exchange): Promise<SelfDescription | un
 export function storedDescription(state: unknown): SelfDescription | undefined {
   const config = isObject(state) ? own(state, 'config') : undefined;
   return isObject(config) ? (config as unknown as SelfDescription) : undefined;
+}
+
+/** What it may be asked for together, as it showed when it was prepared. */
+function storedJoined(state: unknown): Filter[] {
+  const joined = isObject(state) ? own(state, 'joined') : undefined;
+  return Array.isArray(joined) ? (joined as Filter[]) : [];
 }
 
 /** A target without opinions takes everything, once what it requires is there. */
