@@ -394,6 +394,14 @@ test('SA-06 what has no canonical form is refused: relative, empty and undeclare
   );
 });
 
+/** Processor time in milliseconds: whatever else the machine does meanwhile does not count. */
+function cpuOf(work: () => void): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
 test('SA-11 depth, width and size are bounded before anything is parsed', () => {
   const shapes: [string, SamlRefusalCode][] = [
     ['<a>'.repeat(60_000), 'too-complex'],
@@ -405,9 +413,8 @@ test('SA-11 depth, width and size are bounded before anything is parsed', () => 
     ['<a b="'.repeat(40_000), 'not-xml'],
   ];
   for (const [shape, code] of shapes) {
-    const began = performance.now();
-    refused(`<samlp:Response xmlns:samlp="${NS.samlp}">${shape}`, code);
-    assert.ok(performance.now() - began < 100, `${code} took ${performance.now() - began} ms`);
+    const spent = cpuOf(() => refused(`<samlp:Response xmlns:samlp="${NS.samlp}">${shape}`, code));
+    assert.ok(spent < 100, `${code} took ${spent} ms`);
   }
 });
 
@@ -434,9 +441,8 @@ test('SA-03 what other parsers read differently is refused: bare ampersands, att
 test('SA-11 a list of prefixes without an end costs nothing', () => {
   const list = `<ec:InclusiveNamespaces xmlns:ec="${NS.ec}" PrefixList="${'a '.repeat(100_000)}"></ec:InclusiveNamespaces>`;
   const method = `<ds:Transform Algorithm="${NS.ec}">`;
-  const began = performance.now();
-  refused(swap(method, method + list)(bySignature.assertion), 'too-complex');
-  assert.ok(performance.now() - began < 200);
+  const spent = cpuOf(() => refused(swap(method, method + list)(bySignature.assertion), 'too-complex'));
+  assert.ok(spent < 100, `${spent} ms`);
   // In the content it means nothing: the canonical form is not the content's to choose.
   const inside = `<CanonicalizationMethod xmlns="">${list}</CanonicalizationMethod>`;
   refused(swap('<saml:Subject>', `${inside}<saml:Subject>`)(bySignature.assertion), 'digest');
