@@ -3,42 +3,31 @@ import { useLocation } from 'preact-iso';
 import { type Answer, call } from '#consoles/admin/web/client.ts';
 import { useLoad } from '#consoles/admin/web/load.ts';
 import { Badge } from '#consoles/admin/web/parts/badge.tsx';
-import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
+import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { ConfirmPage } from '#consoles/admin/web/parts/confirm.tsx';
 import { Facts } from '#consoles/admin/web/parts/facts.tsx';
-import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
-import { Empty, Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
+import { Notice } from '#consoles/admin/web/parts/notice.tsx';
+import { Empty, Section } from '#consoles/admin/web/parts/page.tsx';
 import { Table } from '#consoles/admin/web/parts/table.tsx';
 import { written } from '#consoles/admin/web/parts/verdict.tsx';
 import { recordWords, strangerWords } from '#consoles/admin/web/words-target-people.ts';
+import { AskedThere, pathTo } from './asked-there.tsx';
 import { useSubject } from './target-subject.tsx';
 
 const say = recordWords;
-const pathTo = (id: string, subject: string) => `/admin/targets/${id}/people/${encodeURIComponent(subject)}`;
 type Held = Answer<'POST /targets/:id/records'>;
 
 /** /admin/targets/:id/people/:subject/records */
 export function SubjectRecords({ id, subject }: { id: string; subject: string }) {
-  const { name, thing, username } = useSubject(id, subject);
-  const { data, error, reload } = useLoad(`records ${id} ${subject}`, () =>
+  const { thing } = useSubject(id, subject);
+  const asked = useLoad(`records ${id} ${subject}`, () =>
     call('POST /targets/:id/records', { params: { id }, body: { person: thing } }),
   );
+  const again = { id: 'ask-again', label: say.askAgain };
   return (
-    <Page
-      title={name}
-      up={{ href: pathTo(id, subject), label: say.timeline }}
-      lede={username}
-      actions={<Button id="ask-again" label={say.askAgain} kind="quiet" compact onClick={reload} />}
-    >
-      {error && <Refused error={error} retry={reload} />}
-      {!data && !error && <Skeleton rows={6} />}
-      {data && !data.answered && (
-        <Notice tone="warning" title={say.failed}>
-          {data.why}
-        </Notice>
-      )}
-      {data?.answered && <HeldThere id={id} subject={subject} held={data} />}
-    </Page>
+    <AskedThere {...{ id, subject, asked, again }} up={say.timeline} failed={say.failed}>
+      {(held) => <HeldThere id={id} subject={subject} held={held} />}
+    </AskedThere>
   );
 }
 

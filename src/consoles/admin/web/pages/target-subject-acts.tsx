@@ -3,58 +3,47 @@ import { useEffect, useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { call } from '#consoles/admin/web/client.ts';
 import { useLoad } from '#consoles/admin/web/load.ts';
-import { Button } from '#consoles/admin/web/parts/button.tsx';
 import { ConfirmPage } from '#consoles/admin/web/parts/confirm.tsx';
 import { Diff } from '#consoles/admin/web/parts/diff.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
-import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
-import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
+import { Section } from '#consoles/admin/web/parts/page.tsx';
 import { VerdictBadge, written } from '#consoles/admin/web/parts/verdict.tsx';
 import { planWords, subjectWords } from '#consoles/admin/web/words-plan.ts';
+import { AskedThere, pathTo } from './asked-there.tsx';
 import { useSubject } from './target-subject.tsx';
 
 const say = subjectWords;
-const pathTo = (id: string, subject: string) => `/admin/targets/${id}/people/${encodeURIComponent(subject)}`;
 
 /** /admin/targets/:id/people/:subject/look */
 export function SubjectLook({ id, subject }: { id: string; subject: string }) {
-  const { name, thing, username } = useSubject(id, subject);
-  const { data, error, reload } = useLoad(`look ${id} ${subject}`, () =>
+  const { thing } = useSubject(id, subject);
+  const asked = useLoad(`look ${id} ${subject}`, () =>
     call('POST /targets/:id/plan-one', { params: { id }, body: { person: thing } }),
   );
+  const again = { id: 'look-again', label: say.lookAgain };
   return (
-    <Page
-      title={name}
-      up={{ href: pathTo(id, subject), label: planWords.who }}
-      lede={username}
-      actions={<Button id="look-again" label={say.lookAgain} kind="quiet" compact onClick={reload} />}
-    >
-      {error && <Refused error={error} retry={reload} />}
-      {!data && !error && <Skeleton rows={5} />}
-      {data && !data.answered && (
-        <Notice tone="warning" title={say.lookFailed}>
-          {data.why}
-        </Notice>
-      )}
-      {data?.verdict && (
-        <Section title={say.lookTitle} action={<VerdictBadge verdict={data.verdict} />}>
-          <p>{data.why}</p>
-          {data.fields.length > 0 ? (
-            <Diff
-              caption={planWords.fields}
-              differences={data.fields.map((one) => ({
-                field: one.name,
-                was: written(one.was),
-                will: written(one.will),
-              }))}
-            />
-          ) : (
-            data.verdict === 'unchanged' && <p class="muted">{say.nothingDiffers}</p>
-          )}
-          <p class="muted small">{say.lookHint}</p>
-        </Section>
-      )}
-    </Page>
+    <AskedThere {...{ id, subject, asked, again }} up={planWords.who} failed={say.lookFailed}>
+      {({ verdict, why, fields }) =>
+        verdict && (
+          <Section title={say.lookTitle} action={<VerdictBadge verdict={verdict} />}>
+            <p>{why}</p>
+            {fields.length > 0 ? (
+              <Diff
+                caption={planWords.fields}
+                differences={fields.map((one) => ({
+                  field: one.name,
+                  was: written(one.was),
+                  will: written(one.will),
+                }))}
+              />
+            ) : (
+              verdict === 'unchanged' && <p class="muted">{say.nothingDiffers}</p>
+            )}
+            <p class="muted small">{say.lookHint}</p>
+          </Section>
+        )
+      }
+    </AskedThere>
   );
 }
 
