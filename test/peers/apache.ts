@@ -16,7 +16,11 @@ const modulesFolder = '/usr/lib/apache2/modules';
 const foundation = ['mpm_event', 'authz_core', 'mime'];
 
 /** Debian packages of modules that do not come with Apache itself. */
-const packageOf: Record<string, string> = { auth_openidc: 'libapache2-mod-auth-openidc' };
+const packageOf: Record<string, string> = {
+  auth_openidc: 'libapache2-mod-auth-openidc',
+  auth_mellon: 'libapache2-mod-auth-mellon',
+  shib: 'libapache2-mod-shib',
+};
 
 /** Why Apache with these modules cannot be used here, or undefined when it can. Pass as `skip` to a test. */
 export function apacheMissing(modules: readonly string[] = []): string | undefined {
