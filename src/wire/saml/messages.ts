@@ -1,7 +1,7 @@
 /** What all messages have in common (saml-core 3.2): who, when, to where; and when that is believed. */
 import type { Element } from '@xmldom/xmldom';
 import { refuse } from './refusal.ts';
-import { NAME_ID, NS, type STATUS } from './saml.ts';
+import { NAME_ID, NS } from './saml.ts';
 import {
   attributeOf,
   child,
@@ -127,8 +127,6 @@ export function readStatus(element: Element): Status {
     message: message && textOf(message),
   };
 }
-
-export type StatusValue = (typeof STATUS)[keyof typeof STATUS];
 
 export function statusMarkup({ status, subStatus, message }: Status): Markup {
   const below = subStatus === undefined ? undefined : xml('samlp:StatusCode', { Value: subStatus });
