@@ -46,6 +46,18 @@ export const problems = {
     'This needs a sign-in that is no older than ten minutes. Sign in again, then do it once more.',
   'second-factor-needed':
     'This account asks for a second proof, which this way in cannot ask for. Sign in with a browser.',
+  'factor-wrong':
+    'This code is not right, or was used already. Wait for the next one, or use a recovery code.',
+  'too-many-codes':
+    'There were too many codes that were not right. Wait a quarter of an hour, then try again, or use a passkey.',
+  'proof-needed': 'This needs you to confirm that it is you. Do so, then do it once more.',
+  'passkey-refused': 'This passkey could not be checked. Try again, or sign in another way.',
+  'passkey-known': 'This passkey is kept for an account already. Use another one.',
+  'passkey-most': 'There are as many passkeys on this account as there may be. Remove one first.',
+  'factor-last': 'Accounts here need a second proof, and this is your last one. Add another one first.',
+  'factor-off': 'This kind of proof is not offered here. Choose another one.',
+  'second-operator-needed':
+    'Two operators have to agree to this, and you are one of them already. Ask another one.',
   'application-unknown': 'This app is not known here. Check the address you came from.',
   'application-disabled': 'This app is switched off for now. Ask the people who run the community.',
   'application-forbidden': 'Your account may not enter this app. Ask the people who run it to add you.',

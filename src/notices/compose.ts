@@ -132,6 +132,7 @@ function write(occasion: Occasion): Letter {
     username: person.username,
     when: `${when.format(notice.createdAt)} UTC`,
     address: occasion.about ?? say('anAddress'),
+    hours: settings.factors.resetWaitHours,
     upstream: occasion.about ?? '',
   };
   // A letter to an address nobody has proved yet holds no words that whoever typed it chose freely.
@@ -187,6 +188,16 @@ function waysOn(occasion: Occasion, name: string): Pick<Letter, 'action' | 'seco
     case 'address-made-primary':
     case 'address-removed':
     case 'upstream-linked':
+    case 'passkey-added':
+    case 'passkey-removed':
+    case 'app-added':
+    case 'app-removed':
+    case 'recovery-codes-made':
+    case 'recovery-code-used':
+    case 'passkey-copied':
+    case 'factors-reset-planned':
+    case 'factors-reset-cancelled':
+    case 'factors-reset-done':
     case 'upstream-unlinked':
       return { action: { label: say('yourAccount'), url: linkTo(occasion, '/account') } };
     case 'welcome':
@@ -213,14 +224,19 @@ function lifetimes({ verification, locale, now }: Occasion): string[] {
   return [code ? `${sentence} ${code}` : sentence];
 }
 
-function advice({ notice, locale }: Occasion): string[] {
-  const say = words(locale);
+function advice(occasion: Occasion): string[] {
+  const { notice } = occasion;
+  const say = words(occasion.locale);
   switch (notice.kind) {
     case 'confirm-sign-up':
     case 'confirm-address':
     case 'recovery':
     case 'sign-in-throttled':
       return [say(`${notice.kind}.after`)];
+    case 'passkey-copied':
+    case 'factors-reset-planned':
+      return [say(`${notice.kind}.after`, { community: occasion.community.name })];
+    case 'factors-reset-cancelled':
     case 'sign-up-repeated':
       return [say('doNothing')];
     case 'welcome':

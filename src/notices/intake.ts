@@ -17,6 +17,16 @@ export const noticeKinds = [
   'address-made-primary',
   'address-removed',
   'sign-in-throttled',
+  'passkey-added',
+  'passkey-removed',
+  'app-added',
+  'app-removed',
+  'recovery-codes-made',
+  'recovery-code-used',
+  'passkey-copied',
+  'factors-reset-planned',
+  'factors-reset-cancelled',
+  'factors-reset-done',
   'upstream-linked',
   'upstream-unlinked',
   'welcome',
@@ -39,6 +49,7 @@ const silentCauses: ReadonlySet<string> = new Set(['import', 'sync', 'merge', 'a
 /** Kinds that strangers can set off again and again: at most one in so many minutes for each person. */
 const atMostEvery: Partial<Record<NoticeKind, number>> = {
   'sign-in-throttled': 24 * 60,
+  'passkey-copied': 60,
   'sign-up-repeated': 10,
 };
 
@@ -49,6 +60,13 @@ const confirmed = (addresses: readonly Address[]) => addresses.filter((one) => o
 const toAll = (kind: NoticeKind, addresses: readonly Address[], about?: string): Told[] =>
   confirmed(addresses).map((one) => ({ kind, address: one.id, about }));
 
+const addedKinds = {
+  passkey: 'passkey-added',
+  totp: 'app-added',
+  'recovery-codes': 'recovery-codes-made',
+} as const;
+const removedKinds = { passkey: 'passkey-removed', totp: 'app-removed' } as const;
+
 const handlers: Handlers = {
   'verification.requested': ({ data }) => {
     const kinds = { 'sign-up': 'confirm-sign-up', address: 'confirm-address', recovery: 'recovery' } as const;
@@ -56,7 +74,7 @@ const handlers: Handlers = {
   },
   'sign-up.repeated': ({ data }) => [{ kind: 'sign-up-repeated', address: data.address }],
   'password.set': ({ data }, addresses) =>
-    data.how === 'sign-up' || data.how === 'apply' ? [] : toAll('password-changed', addresses),
+    data.how === 'sign-up' || data.how === 'apply' || data.how === 'directory' ? [] : toAll('password-changed', addresses),
   'address.added': ({ data }, addresses) => {
     const others = addresses.filter((one) => one.id !== data.address);
     return toAll('address-added', others, data.address);
@@ -78,6 +96,14 @@ const handlers: Handlers = {
           about: data.address,
         }))
       : [],
+  'factor.added': ({ data }, addresses) => toAll(addedKinds[data.kind], addresses),
+  'factor.removed': ({ data }, addresses) => toAll(removedKinds[data.kind], addresses),
+  'recovery-code.used': (_event, addresses) => toAll('recovery-code-used', addresses),
+  'passkey.copied': (_event, addresses) => toAll('passkey-copied', addresses),
+  'factor-reset.approved': (_event, addresses) => toAll('factors-reset-planned', addresses),
+  'factor-reset.cancelled': ({ data }, addresses) =>
+    data.told ? toAll('factors-reset-cancelled', addresses) : [],
+  'factor-reset.done': (_event, addresses) => toAll('factors-reset-done', addresses),
   'sign-in.throttled': (_event, addresses) =>
     toAll(
       'sign-in-throttled',

@@ -65,6 +65,38 @@ export const words = defineWords('notices', {
   'upstream-unlinked.subject': 'A way into your account at {community} was taken away',
   'upstream-unlinked.text': 'On {when}, {upstream} was unlinked from your account {username}.',
 
+  'passkey-added.subject': 'A passkey was added to your account at {community}',
+  'passkey-added.text': 'Since {when} a passkey signs in to your account {username}.',
+  'passkey-removed.subject': 'A passkey was removed from your account at {community}',
+  'passkey-removed.text': 'On {when} a passkey was taken off your account {username}. It signs in no more.',
+  'app-added.subject': 'An authenticator app was added to your account at {community}',
+  'app-added.text':
+    'Since {when} signing in to your account {username} asks for a code of an authenticator app.',
+  'app-removed.subject': 'The authenticator app was removed from your account at {community}',
+  'app-removed.text':
+    'On {when} the authenticator app was taken off your account {username}. Its codes count no more.',
+  'recovery-codes-made.subject': 'New recovery codes for your account at {community}',
+  'recovery-codes-made.text':
+    'On {when} new recovery codes were made for your account {username}. Earlier ones count no more.',
+  'recovery-code-used.subject': 'A recovery code was used for your account at {community}',
+  'recovery-code-used.text': 'On {when} a recovery code was used to prove that someone is {username}.',
+  'passkey-copied.subject': 'A passkey of your account at {community} was refused',
+  'passkey-copied.text':
+    'On {when} a passkey of your account {username} gave an answer that only a copy of it would give, so it was refused.',
+  'passkey-copied.after':
+    'Remove that passkey from your account and make a new one. If you never copied it, tell the people who run {community}.',
+  'factors-reset-planned.subject': 'Your second proofs at {community} will be taken away',
+  'factors-reset-planned.text':
+    '{hours, plural, =0 {Two operators agreed to take} one {In an hour two operators will take} other {In # hours two operators will take}} away every passkey, authenticator app and recovery code of your account {username}, because they were told that you lost them. After that your password is enough to sign in.',
+  'factors-reset-planned.after':
+    'You did not ask for this? Sign in and stop it on your account page, or tell the people who run {community} at once.',
+  'factors-reset-cancelled.subject': 'Your second proofs at {community} stay',
+  'factors-reset-cancelled.text':
+    'Taking away the passkeys, authenticator app and recovery codes of your account {username} was called off on {when}.',
+  'factors-reset-done.subject': 'Your second proofs at {community} were taken away',
+  'factors-reset-done.text':
+    'On {when} every passkey, authenticator app and recovery code of your account {username} was taken away, and you were signed out everywhere. Sign in with your password and add new ones.',
+
   'welcome.subject': 'Welcome to {community}',
   'welcome.text':
     'Your account {username} is ready. With it you sign in to everything {community} runs; this is the one address to remember.',

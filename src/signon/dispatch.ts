@@ -56,13 +56,30 @@ export function sealSignOn(
   here: { browser: string; now: Date },
   request: Pick<SignOnRequest, 'front' | 'application' | 'returnTo' | 'provedAfter' | 'loginHint'>,
 ): string {
+  return `/sign-in?request=${seal(secrets, here, request)}`;
+}
+
+/** The same where whoever is signed in proves it once more, within the session. */
+export function sealAgain(
+  secrets: Secrets,
+  here: { browser: string; now: Date },
+  request: Pick<SignOnRequest, 'front' | 'returnTo'>,
+): string {
+  return `/sign-in/again?request=${seal(secrets, here, request)}`;
+}
+
+function seal(
+  secrets: Secrets,
+  here: { browser: string; now: Date },
+  request: Pick<SignOnRequest, 'front' | 'returnTo'>,
+): string {
   if (!isLocalPath(request.returnTo)) throw new TypeError('returnTo must be a path of ours');
   const ways = [request.returnTo, request.returnTo.split('?', 1)[0]!, '/account'];
   const returnTo = ways.find((way) => way.length <= longestSealed);
   const expires = here.now.getTime() + lifetimeSeconds * 1000;
   const text = JSON.stringify({ request: { ...request, returnTo }, expires });
   const id = secrets.seal(sealed.purpose, text, placeOf(here.browser)).toString('base64url');
-  return `/sign-in?request=${sealed.mark}${id}`;
+  return `${sealed.mark}${id}`;
 }
 
 function placeOf(browser: string): string {

@@ -118,7 +118,7 @@ export async function settle(
   const closed = standingProblem(person.state);
   if (closed) return refuse(closed);
   const settings = await community(tx);
-  const ask = await askedOf(tx, person.id, proof);
+  const ask = await askedOf(tx, person.id, proof, settings.factors);
   if (!ask) return open(tx, needs, person, proof, settings.sessions);
   if (!proof.place.browser) return refuse('second-factor-needed');
   return { person, ask, pending: await keepPending(tx, needs, proof, { ask, browser: proof.place.browser }) };

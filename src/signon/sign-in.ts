@@ -4,25 +4,33 @@ import { findApplication } from '#core/applications/applications.ts';
 import { findByIdentifier } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
+import { passkeyScript } from '#kit/page/assets.ts';
 import { checkbox, field, hiddenField, passwordField, selectField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { button, form, notice } from '#kit/page/parts.ts';
 import {
   addressHint,
+  arrivalPath,
+  directoryDown,
+  directoryLine,
   openUpstreams,
   startPath,
   upstreamButtons,
   upstreamOfAddress,
   upstreamOfRequest,
 } from '#signon/upstream/choices.ts';
+import { Arriving } from '#signon/upstream/delegated.ts';
 import { leavePage } from '#signon/upstream/show.ts';
 import { nextStep, openRequest, pathOf, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
+import { passkeyForm } from './factor-parts.ts';
+import { factorWords } from './factor-words.ts';
 import { passwordSignIn } from './gate.ts';
+import { passkeyRoutes } from './passkey-sign-in.ts';
 import { signOutWords } from './sign-out.words.ts';
 import { readStay } from './stay.ts';
 import { beginWaiting } from './verify.ts';
-import { inLocale, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+import { type FactorNeeds, inLocale, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 import { browserOf, goOn } from './way-in.ts';
 
 interface SignInPage {
@@ -37,7 +45,11 @@ interface SignInPage {
 }
 
 /** GET /sign-in and POST /sign-in. */
-export function signInRoutes(app: App, needs: PageNeeds): void {
+export function signInRoutes(app: App, needs: FactorNeeds): void {
+  passkeyRoutes(app, needs, async (here, reply, requestId, problem) => {
+    const open = await findRequest(needs, here, requestId);
+    return signInPage(needs, inLocale(here, open?.uiLocales), reply, { request: open, requestId, problem });
+  });
   app.get('/sign-in', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
     const query = request.query as Record<string, string | undefined>;
@@ -75,6 +87,7 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
       const outcome = await passwordSignIn(needs, {
         identifier,
         password,
+        requestId,
         door: 'page',
         application: open?.application,
         deviceToken: here.deviceToken,
@@ -87,6 +100,7 @@ export function signInRoutes(app: App, needs: PageNeeds): void {
       });
       return await goOn(needs, here, reply, outcome, { open, requestId });
     } catch (error) {
+      if (error instanceof Arriving) return reply.redirect(arrivalPath(error.arrival), 303);
       if (!(error instanceof Problem)) throw error;
       if (error.code === 'account-unverified')
         return resumeVerification(needs, here, reply, identifier, requestId);
@@ -139,7 +153,7 @@ async function signInPage(
   const body = html`
     ${page.said ? notice({ tone: 'success', text: page.said }) : ''}
     ${page.request?.provedAfter && here.signedOn ? notice({ tone: 'info', text: say('proveAgain') }) : ''}
-    ${page.problem ? notice({ tone: 'danger', text: problemWords(locale)(page.problem.code), id: 'problem' }) : ''}
+    ${page.problem ? notice({ tone: 'danger', text: directoryDown(page.problem, locale) ?? problemWords(locale)(page.problem.code), id: 'problem' }) : ''}
     ${byAddress ? addressHint(byAddress, { locale, requestId, identifier }) : ''}
     ${form({
       url: '/sign-in',
@@ -151,7 +165,7 @@ async function signInPage(
           label: say('username'),
           locale,
           value: page.identifier ?? '',
-          autocomplete: 'username',
+          autocomplete: 'username webauthn',
           literal: true,
           autofocus: !page.identifier,
           maxlength: 320,
@@ -170,6 +184,8 @@ async function signInPage(
         ${lastingFields(here, page)}
         ${button({ label: say('signIn'), id: 'sign-in', full: true })}`,
     })}
+    ${passkeyForm(here, { kind: 'sign-in', ask: 'sign-in', url: '/sign-in/passkey', label: factorWords(locale)('withPasskey'), fields: { request: requestId }, copy: ['remember', 'shared', 'stay'] })}
+    ${directoryLine(upstreams, locale)}
     ${upstreamButtons(upstreams, { locale, requestId, anew: here.signedOn && page.request?.provedAfter !== undefined })}
     ${here.community.signUp.open ? quietLine(say('noAccount'), { url: signUpUrl(page.requestId), title: say('createAccount') }) : ''}`;
   if (page.problem?.facts.retryAfter) reply.header('retry-after', String(page.problem.facts.retryAfter));
@@ -181,6 +197,7 @@ async function signInPage(
       say.html('signInTo', { application: html`<strong>${application.settings.title}</strong>` }),
     body,
     status: page.problem ? pageStatus[page.problem.code] : 200,
+    scripts: [passkeyScript.url],
   });
 }
 

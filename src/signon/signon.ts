@@ -9,24 +9,31 @@ import { dropUnconfirmed } from '#core/lifecycle/drop.ts';
 import { endOverdueSessions } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
 import { forgetJourneys } from '#signon/upstream/journeys.ts';
+import { againRoutes } from './again.ts';
+import { enrolRoutes } from './enrol.ts';
+import { finishDueResets } from './factor-reset.ts';
 import type { Front } from './front.ts';
 import type { HumanNeeds } from './human-check.ts';
 import { dropPending } from './proof.ts';
 import { recoverRoutes } from './recover.ts';
+import { secondFactorRoutes } from './second-factor.ts';
 import { signInRoutes } from './sign-in.ts';
 import { signOutRoutes } from './sign-out.ts';
 import { signUpRoutes } from './sign-up.ts';
 import { deleteOldPuzzles, deleteOldRequests, deleteOldSignOuts } from './store.ts';
 import { verifyRoutes } from './verify.ts';
-import { type PageNeeds, visit } from './visit.ts';
+import { type FactorNeeds, type PageNeeds, visit } from './visit.ts';
 
 /** Registers every sign-on page. */
-export function registerSignOn(app: App, needs: PageNeeds & HumanNeeds, fronts: readonly Front[]): void {
+export function registerSignOn(app: App, needs: FactorNeeds & HumanNeeds, fronts: readonly Front[]): void {
   app.get('/', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
     return reply.redirect(here.signedOn ? '/account' : '/sign-in', 303);
   });
   signInRoutes(app, needs);
+  secondFactorRoutes(app, needs);
+  enrolRoutes(app, needs);
+  againRoutes(app, needs);
   signUpRoutes(app, needs);
   verifyRoutes(app, needs);
   recoverRoutes(app, needs);
@@ -40,6 +47,7 @@ export async function cleanUpSignOn(needs: Pick<PageNeeds, 'database' | 'limits'
   while ((await needs.database.transact(context, deleteOldRequests)) === 10_000);
   while ((await needs.database.transact(context, deleteOldSignOuts)) === 10_000);
   while ((await needs.database.transact(context, deleteOldPuzzles)) === 10_000);
+  while ((await needs.database.transact(context, finishDueResets)) === 100);
   while ((await needs.database.transact(context, dropPending)) === 1000);
   while ((await needs.database.transact(context, forgetJourneys)) === 10_000);
   while ((await needs.database.transact(context, forgetOld)) === 10_000);

@@ -33,9 +33,20 @@ export async function goOn(
   outcome: SignInOutcome,
   way: Way,
 ): Promise<FastifyReply> {
+  return reply.redirect(await arrive(needs, here, reply, outcome, way), 303);
+}
+
+/** The same for pages that say something first: sets the cookies and returns the path. */
+export async function arrive(
+  needs: PageNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  outcome: SignInOutcome,
+  way: Way,
+): Promise<string> {
   if ('pending' in outcome) needs.cookies.set(reply, 'pending', outcome.pending, { maxAge: pendingSeconds });
   else await setSignedIn(needs, here, reply, outcome);
-  return reply.redirect(pathOf(nextStep(way.open, outcome), way.requestId), 303);
+  return pathOf(nextStep(way.open, outcome), way.requestId);
 }
 
 /** Sets the cookies of a fresh session. A session of before, whoever's it was, ends: one browser, one person (SE-05). */

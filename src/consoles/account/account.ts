@@ -9,6 +9,8 @@ import type { UpstreamNeeds } from '#signon/upstream/upstream.ts';
 import { addressForRoutes } from './address-for.ts';
 import { addressRoutes } from './addresses.ts';
 import { appRoutes } from './apps.ts';
+import { factorRoutes } from './factors.ts';
+import { goRoutes } from './go.ts';
 import { linkRoutes } from './links.ts';
 import { overviewRoutes } from './overview.ts';
 import { profileRoutes } from './profile.ts';
@@ -21,6 +23,8 @@ export function registerAccount(app: App, needs: UpstreamNeeds, fronts: readonly
   addressRoutes(app, needs);
   addressForRoutes(app, needs);
   securityRoutes(app, needs, fronts);
+  factorRoutes(app, needs);
   linkRoutes(app, needs);
   appRoutes(app, needs, fronts);
+  goRoutes(app, needs, fronts);
 }

@@ -15,6 +15,7 @@ import type { App } from '#kit/http/server.ts';
 import { radios } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { button, emptyState, form, keyValues, linkButton, notice, section } from '#kit/page/parts.ts';
+import { proved } from '#signon/again.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
 import { words } from './address-for.words.ts';
@@ -54,7 +55,7 @@ export function addressForRoutes(app: App, needs: PageNeeds): void {
 
   app.post('/account/address-for/:id', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
-    if (!here) return reply;
+    if (!here || !(await proved(needs, here, reply))) return reply;
     const id = idOf(request);
     const said = request.form.text('account');
     try {

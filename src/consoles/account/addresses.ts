@@ -16,6 +16,7 @@ import type { App } from '#kit/http/server.ts';
 import { codeField, field } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, formButton, linkButton } from '#kit/page/parts.ts';
+import { proved } from '#signon/again.ts';
 import { askProof, limitProofs } from '#signon/ask-proof.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import { type PageNeeds, quietLine, show } from '#signon/visit.ts';
@@ -25,7 +26,7 @@ import { type Home, home } from './guest.ts';
 export function addressRoutes(app: App, needs: PageNeeds): void {
   app.post('/account/addresses', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
-    if (!here) return reply;
+    if (!here || !(await proved(needs, here, reply))) return reply;
     const typed = request.form.text('email');
     try {
       parseAddress(typed);
@@ -85,7 +86,7 @@ function changeRoutes(app: App, needs: PageNeeds): void {
 
   app.post('/account/addresses/:id/primary', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
-    if (!here) return reply;
+    if (!here || !(await proved(needs, here, reply))) return reply;
     await needs.database.transact(here.context, (tx) =>
       makePrimary(tx, here.signedOn.person.id, idOf(request)),
     );
@@ -94,7 +95,7 @@ function changeRoutes(app: App, needs: PageNeeds): void {
 
   app.post('/account/addresses/:id/remove', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
-    if (!here) return reply;
+    if (!here || !(await proved(needs, here, reply))) return reply;
     await needs.database.transact(here.context, (tx) =>
       removeAddress(tx, here.signedOn.person.id, idOf(request)),
     );

@@ -2,6 +2,7 @@
 
 import { listApplications } from '#core/applications/applications.ts';
 import { passwordSetAt } from '#core/credentials/credentials.ts';
+import { factorsOf } from '#core/credentials/factors.ts';
 import { type AttributeDeclaration, attributeDeclarations, attributesOf } from '#core/people/attributes.ts';
 import { type Address, listAddresses } from '#core/people/people.ts';
 import { type ProblemCode, problems } from '#core/problem.ts';
@@ -27,6 +28,7 @@ import {
 import { problemWords } from '#signon/errors.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
 import { accountsSection, myAccounts } from './accounts-there.ts';
+import { factorSection } from './factors.ts';
 import { type Home, home } from './guest.ts';
 import { linksSection, myLinks, saidOfLinks } from './links.ts';
 
@@ -42,6 +44,7 @@ export function overviewRoutes(app: App, needs: PageNeeds): void {
       ${profileSection(here, facts)}
       ${addressSection(here, facts.addresses)}
       ${passwordSection(here, facts.passwordSet)}
+      ${factorSection(here, facts.factors)}
       ${linksSection(here, facts.links)}
       ${sessionSection(here, facts.sessions)}
       ${appSection(here, facts)}
@@ -63,11 +66,24 @@ async function readFacts(tx: Tx, person: string) {
   const sessions = await listSessions(tx, person);
   const signIns = await listSignIns(tx, person, 10);
   const passwordSet = await passwordSetAt(tx, person);
+  const factors = await factorsOf(tx, person);
   const titles = new Map((await listApplications(tx)).map((one) => [one.id, one.settings.title]));
   const used = [...((await lastSignIns(tx, [person])).get(person) ?? [])].filter(([id]) => titles.has(id));
   const accounts = await myAccounts(tx, person, titles);
   const links = await myLinks(tx, person);
-  return { declared, values, addresses, sessions, signIns, passwordSet, titles, used, accounts, links };
+  return {
+    declared,
+    values,
+    addresses,
+    sessions,
+    signIns,
+    passwordSet,
+    factors,
+    titles,
+    used,
+    accounts,
+    links,
+  };
 }
 type Facts = Awaited<ReturnType<typeof readFacts>>;
 

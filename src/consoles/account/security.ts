@@ -1,11 +1,13 @@
 /** Changing the password, and ending sessions. */
 import type { FastifyReply } from 'fastify';
+import { factorsOf, hasFactor } from '#core/credentials/factors.ts';
 import { Problem } from '#core/problem.ts';
 import { endSession, endSessions, listSessions } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
 import { passwordField, usernameHint } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, linkButton, notice } from '#kit/page/parts.ts';
+import { proved } from '#signon/again.ts';
 import { changePassword } from '#signon/change-password.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import type { Front } from '#signon/front.ts';
@@ -17,12 +19,13 @@ import { type Home, home } from './guest.ts';
 export function securityRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]): void {
   app.get('/account/password', { config: { door: 'page' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
-    return here ? passwordPage(here, reply) : reply;
+    if (!here || !(await enough(needs, here, reply))) return reply;
+    return passwordPage(here, reply);
   });
 
   app.post('/account/password', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
-    if (!here) return reply;
+    if (!here || !(await enough(needs, here, reply))) return reply;
     const given = { current: request.form.text('current'), next: request.form.text('password') };
     try {
       await changePassword(needs, here, here.signedOn, given);
@@ -61,6 +64,13 @@ export function securityRoutes(app: App, needs: PageNeeds, fronts: readonly Fron
     const next = await signOut(needs, fronts, here, { reason: 'ended-by-person', everywhere: true });
     return reply.redirect(next, 303);
   });
+}
+
+/** The current password is asked on the page itself; whoever has a second factor proves it first. */
+async function enough(needs: PageNeeds, here: Home, reply: FastifyReply): Promise<boolean> {
+  const { person } = here.signedOn;
+  const factors = await needs.database.read(here.context, (tx) => factorsOf(tx, person.id));
+  return !hasFactor(factors) || proved(needs, here, reply);
 }
 
 function passwordPage(here: Home, reply: FastifyReply, problem?: Problem): FastifyReply {

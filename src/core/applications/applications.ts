@@ -94,6 +94,24 @@ export const applicationSettings = z
           ),
       })
       .prefault({}),
+    assurance: z
+      .strictObject({
+        secondFactor: z
+          .enum(['default', 'required'])
+          .default('default')
+          .describe(
+            'Required: nobody enters without two factors in this sign-in; no remembered browser stands in.',
+          ),
+        maxAgeMinutes: z
+          .number()
+          .int()
+          .min(1)
+          .max(60 * 24 * 30)
+          .optional()
+          .describe('A sign-in older than this is asked for anew.'),
+      })
+      .optional()
+      .describe('How surely a person must be known to enter.'),
     subject: z.enum(['pairwise', 'public', 'username']).default('pairwise'),
     signOut: z
       .strictObject({

@@ -129,6 +129,43 @@ export const communitySettings = z.strictObject({
         .describe('Of these, how many from browsers without JavaScript, which cannot solve the puzzle.'),
     })
     .prefault({}),
+  factors: z
+    .strictObject({
+      secondFactor: z
+        .enum(['optional', 'required'])
+        .default('optional')
+        .describe('Whether everyone needs a second factor. Whoever has one is asked for it either way.'),
+      operators: z
+        .enum(['optional', 'required'])
+        .default('optional')
+        .describe('The same for people with a role; required, no remembered browser stands in for it.'),
+      methods: z
+        .array(z.enum(['passkey', 'totp']))
+        .min(1)
+        .max(2)
+        .default(['passkey', 'totp'])
+        .describe('What can be added. What was added before stays.'),
+      rememberDeviceDays: z
+        .number()
+        .int()
+        .min(0)
+        .max(90)
+        .default(30)
+        .describe(
+          'How long a browser may be remembered as not needing the second factor; 0 takes the choice away.',
+        ),
+      resetWaitHours: z
+        .number()
+        .int()
+        .min(0)
+        .max(168)
+        .default(24)
+        .describe(
+          'How long a person who is told of it can object before two operators take their factors away.',
+        ),
+    })
+    .prefault({})
+    .describe('Proofs beside the password.'),
   sessions: z
     .strictObject({
       idleMinutes: z

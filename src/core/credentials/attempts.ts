@@ -9,11 +9,13 @@ import { record, recordNothing } from '#core/events/events.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import * as store from './store.ts';
 
-/** Whose failures are counted together: one counter a person for all doors, one beside it for a known device. */
+/** Whose failures are counted together: one counter a person for all doors, one beside it for a known device or for codes. */
 export type AttemptSubject =
   | { kind: 'person'; person: string }
   | { kind: 'unknown'; identifierKey: string }
-  | { kind: 'device'; device: string };
+  | { kind: 'device'; device: string }
+  /** Codes of authenticator apps and recovery codes. */
+  | { kind: 'factor'; person: string };
 
 /** What was typed into the first field, by its key; apart for each known device where `device` is given. */
 export interface TypedName {
@@ -28,6 +30,7 @@ function digest(text: string): string {
 function subjectKey(subject: AttemptSubject): string {
   if (subject.kind === 'person') return `person:${subject.person}`;
   if (subject.kind === 'device') return `device:${subject.device}`;
+  if (subject.kind === 'factor') return `factor:${subject.person}`;
   return `unknown:${digest(subject.identifierKey)}`;
 }
 
@@ -83,9 +86,10 @@ export async function noteFailedAttempt(
   subject: AttemptSubject,
   verdict: Pick<AttemptVerdict, 'last'>,
 ): Promise<void> {
-  if (!verdict.last || subject.kind !== 'person') return recordNothing(tx);
+  const person = subject.kind === 'person' || subject.kind === 'factor' ? subject.person : undefined;
+  if (!verdict.last || person === undefined) return recordNothing(tx);
   await record(tx, 'sign-in.throttled', {
-    person: subject.person,
+    person,
     data: { failures: attemptLimits.failures },
   });
 }

@@ -1,5 +1,6 @@
 /**
- * Authenticators (NIST SP 800-63B): today passwords and known devices.
+ * Authenticators (NIST SP 800-63B): passwords and known devices here, what else proves a person in files of their own:
+ * `passkeys.ts`, `totp.ts`, `recovery-codes.ts`, `remembered.ts`, and `factors.ts` over all of them.
  * Owns `passwords`, `password_failures`, `known_devices`. Records password.set, password.upgraded, sign-in.throttled.
  * Refuses weak passwords, and any attempt once too many failed. Hashing happens outside transactions: callers hash
  * first, so that no connection waits for a processor.
@@ -8,6 +9,8 @@ import { type EventData, record } from '#core/events/events.ts';
 import { withdrawVerifications } from '#core/people/verifications.ts';
 import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { deleteOldChallenges } from './challenges.ts';
+import { deleteOldRemembered, forgetRemembered } from './remembered.ts';
 import * as store from './store.ts';
 
 export interface StoredPassword {
@@ -91,7 +94,11 @@ export async function knownDevice(tx: Tx, token: string | undefined): Promise<Kn
   return token ? store.deviceByHash(tx, hashToken(token)) : undefined;
 }
 
-export const forgetDevices = store.deleteDevices;
+/** No browser is known as this person's any more, nor remembered as needing no second factor. */
+export async function forgetDevices(tx: Tx, person: string): Promise<void> {
+  await store.deleteDevices(tx, person);
+  await forgetRemembered(tx, person);
+}
 
 /** How long a browser stays known without a sign-in, and its cookie lives. */
 export const deviceSeconds = 365 * 86_400;
@@ -101,6 +108,8 @@ export const deviceSeconds = 365 * 86_400;
  * up to 10,000, and then there may be more.
  */
 export async function forgetOld(tx: Tx): Promise<number> {
+  await deleteOldChallenges(tx);
+  await deleteOldRemembered(tx);
   await store.deleteOldDevices(tx, new Date(tx.now().getTime() - deviceSeconds * 1000));
   return store.deleteOldAttempts(tx);
 }

@@ -71,9 +71,44 @@ export const catalogue = {
     },
   ),
   'password.set': fact('A password was set.', {
-    how: z.enum(['sign-up', 'change', 'recovery', 'apply', 'admin']),
+    how: z.enum(['sign-up', 'change', 'recovery', 'apply', 'admin', 'directory']),
   }),
   'password.upgraded': fact('An imported password proved right and was re-hashed.', { scheme: z.string() }),
+  'factor.added': fact(
+    'A person enrolled a further proof: a passkey, an authenticator app, or new recovery codes.',
+    {
+      kind: z.enum(['passkey', 'totp', 'recovery-codes']),
+    },
+  ),
+  'factor.removed': fact('A further proof of a person was taken away.', {
+    kind: z.enum(['passkey', 'totp']),
+  }),
+  'recovery-code.used': fact('A recovery code stood in for a factor.', { left: z.number() }),
+  'passkey.copied': fact('A passkey was refused because its counter went back: a copy may be in use.', {
+    passkey: id,
+  }),
+  'factor-reset.asked': fact(
+    'An operator asked to take all further proofs of a person away; another one decides.',
+    {
+      reset: id,
+    },
+  ),
+  'factor-reset.approved': fact('A second operator agreed; it happens once the waiting time is over.', {
+    reset: id,
+  }),
+  'factor-reset.cancelled': fact('Taking the further proofs of a person away was called off.', {
+    reset: id,
+    told: z.boolean().describe('The person had been told of it.'),
+  }),
+  'factor-reset.done': fact('All further proofs of a person were taken away.', {
+    by: z.enum(['two-operators', 'machine']),
+    passkeys: z.number(),
+    totp: z.boolean(),
+  }),
+  'session.elevated': fact('Proof was given again within a session.', {
+    session: id,
+    amr: z.array(z.string()),
+  }),
   'sign-in.throttled': fact('Sign-in to an account was slowed down after many failures.', {
     failures: z.number(),
   }),

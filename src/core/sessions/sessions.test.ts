@@ -7,6 +7,7 @@ import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { testDatabase } from '#test/kit.ts';
 import {
+  elevate,
   endOverdueSessions,
   endSession,
   endSessions,
@@ -15,7 +16,7 @@ import {
   listSignIns,
   noteSignIn,
   openSession,
-  renewSession,
+  provedAt,
   sessionById,
   sessionByToken,
   shortenNetwork,
@@ -106,17 +107,36 @@ test('use is written once a minute at most', async () => {
   assert.equal(await seen(), first + 60_000);
 });
 
-test('SE-02 renewing changes token and auth_time, keeps the session, and the old token is dead', async () => {
+test('SE-02 proof given again changes the token, keeps session and auth_time, and the old token is dead', async () => {
   const { during, open, clock } = await stage();
   const { token, session } = await open();
   clock.advance(minutes(5));
-  const fresh = await during((tx) => renewSession(tx, session.id, ['otp']));
+  const given = { amr: ['otp'], aal: 2 };
+  const raised = (await during((tx) => elevate(tx, session, given)))!;
   assert.equal(await during((tx) => sessionByToken(tx, token)), undefined);
-  const now = (await during((tx) => sessionByToken(tx, fresh)))!;
+  const now = (await during((tx) => sessionByToken(tx, raised.token)))!;
   assert.deepEqual(
-    [now.id, now.sid, now.authTime.getTime() - session.authTime.getTime(), now.amr.sort()],
-    [session.id, session.sid, minutes(5), ['otp', 'pwd']],
+    [now.id, now.sid, now.authTime, now.aal, now.amr.sort()],
+    [session.id, session.sid, session.authTime, 2, ['otp', 'pwd']],
   );
+  assert.deepEqual(now.elevatedAt!.getTime() - session.authTime.getTime(), minutes(5));
+  assert.deepEqual(
+    { ...raised.session, amr: raised.session.amr.sort() },
+    { ...now, lastSeenAt: session.lastSeenAt },
+  );
+});
+
+test('AU-15 when a session saw proof of a level: the sign-in, or later proof that reaches it', async () => {
+  const { during, open, clock } = await stage();
+  const { session } = await open();
+  assert.deepEqual([provedAt(session, 1), provedAt(session, 2)], [session.authTime, undefined]);
+  clock.advance(minutes(9));
+  const weak = (await during((tx) => elevate(tx, session, { amr: ['pwd'], aal: 1 })))!.session;
+  assert.deepEqual([provedAt(weak, 1), provedAt(weak, 2)], [weak.elevatedAt, undefined]);
+  const strong = (await during((tx) => elevate(tx, session, { amr: ['otp'], aal: 2 })))!.session;
+  assert.deepEqual([provedAt(strong, 2), provedAt(strong, 1)], [strong.elevatedAt, strong.elevatedAt]);
+  await during((tx) => endSession(tx, session.id, 'test'));
+  assert.equal(await during((tx) => elevate(tx, session, { amr: ['otp'], aal: 2 })), undefined);
 });
 
 test('ending is once, of one, of all but one, and never of other people\u2019s', async () => {

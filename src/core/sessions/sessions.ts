@@ -28,6 +28,9 @@ export interface Session {
   lastSeenAt: Date;
   idleSeconds: number;
   expiresAt: Date;
+  /** When proof was last given again within the session, and its assurance level. */
+  elevatedAt?: Date;
+  elevatedAal?: number;
 }
 
 export interface Lifetimes {
@@ -95,11 +98,35 @@ export async function touchSession(tx: Tx, session: Session): Promise<void> {
   if (tx.now().getTime() - session.lastSeenAt.getTime() >= 60_000) await store.touch(tx, session.id);
 }
 
-/** Proof was given again within the session: `auth_time` and `amr` say so, and the token changes (SE-02). */
-export async function renewSession(tx: Tx, id: string, amr: string[]): Promise<string> {
+/**
+ * Proof was given again within the session (step-up): `amr` and `aal` say what has happened in all, `auth_time` stays that
+ * of the sign-in, and the token changes (SE-02). Returns the session as it is now, with the token for the cookie; undefined
+ * when it has ended.
+ */
+export async function elevate(
+  tx: Tx,
+  session: Session,
+  proof: { amr: string[]; aal: number },
+): Promise<{ session: Session; token: string } | undefined> {
   const token = randomToken();
-  await store.renew(tx, id, hashToken(token), amr);
-  return token;
+  if (!(await store.elevate(tx, session.id, hashToken(token), proof))) return undefined;
+  const { person, id } = session;
+  await record(tx, 'session.elevated', { person, data: { session: id, amr: proof.amr } });
+  const next = {
+    ...session,
+    amr: [...new Set([...session.amr, ...proof.amr])],
+    aal: Math.max(session.aal, proof.aal),
+    elevatedAt: tx.now(),
+    elevatedAal: proof.aal,
+  };
+  return { session: next, token };
+}
+
+/** When this session last saw proof of at least this level; undefined when it never did. */
+export function provedAt(session: Session, aal: number): Date | undefined {
+  const again = (session.elevatedAal ?? 0) >= aal ? session.elevatedAt : undefined;
+  if (again && again > session.authTime) return again;
+  return session.aal >= aal ? session.authTime : undefined;
 }
 
 /** Ends one session. Ending one that is over already is no change. */

@@ -16,10 +16,12 @@ interface SessionRow {
   last_seen_at: Date;
   idle_seconds: number;
   expires_at: Date;
+  elevated_at: Date | null;
+  elevated_aal: number | null;
 }
 
 const columns = `s.id, s.person, s.sid, s.auth_time, s.amr, s.aal, s.device, s.network, s.persistent, s.shared, s.created_at,
-  s.last_seen_at, s.idle_seconds, s.expires_at`;
+  s.last_seen_at, s.idle_seconds, s.expires_at, s.elevated_at, s.elevated_aal`;
 const live = `s.ended_at is null and s.expires_at > $2
   and s.last_seen_at + make_interval(secs => s.idle_seconds) > $2`;
 
@@ -39,6 +41,7 @@ function toSession(row: SessionRow): Session {
     lastSeenAt: row.last_seen_at,
     idleSeconds: row.idle_seconds,
     expiresAt: row.expires_at,
+    ...(row.elevated_at && { elevatedAt: row.elevated_at, elevatedAal: row.elevated_aal ?? 1 }),
   };
 }
 
@@ -98,12 +101,19 @@ export async function touch(tx: Tx, id: string): Promise<void> {
   await tx.query('update sessions set last_seen_at = $2 where id = $1', [id, tx.now()]);
 }
 
-export async function renew(tx: Tx, id: string, tokenHash: Buffer, amr: string[]): Promise<void> {
-  await tx.query(
-    `update sessions set token_hash = $2, auth_time = $3, last_seen_at = $3,
-       amr = array(select distinct unnest(amr || $4::text[])) where id = $1 and ended_at is null`,
-    [id, tokenHash, tx.now(), amr],
+export async function elevate(
+  tx: Tx,
+  id: string,
+  tokenHash: Buffer,
+  proof: { amr: string[]; aal: number },
+): Promise<boolean> {
+  const rows = await tx.query(
+    `update sessions set token_hash = $2, elevated_at = $3, elevated_aal = $5, last_seen_at = $3,
+       aal = greatest(aal, $5), amr = array(select distinct unnest(amr || $4::text[]))
+     where id = $1 and ended_at is null returning 1`,
+    [id, tokenHash, tx.now(), proof.amr, proof.aal],
   );
+  return rows.length === 1;
 }
 
 export async function end(

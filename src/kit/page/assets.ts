@@ -67,6 +67,7 @@ const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><style
 export const styleSheet = defineAsset('style.css', new URL('./style.css', import.meta.url));
 export const enhanceScript = defineAsset('enhance.js', new URL('./enhance.client.js', import.meta.url));
 export const refreshScript = defineAsset('refresh.js', new URL('./refresh.client.js', import.meta.url));
+export const passkeyScript = defineAsset('passkeys.js', new URL('./passkeys.client.js', import.meta.url));
 export const puzzleScript = defineAsset('puzzle.js', new URL('./puzzle.client.js', import.meta.url));
 export const puzzleWorker = defineAsset(
   'puzzle-worker.js',
@@ -77,6 +78,7 @@ export const pageAssets: readonly Asset[] = [
   styleSheet,
   enhanceScript,
   refreshScript,
+  passkeyScript,
   puzzleScript,
   puzzleWorker,
   icon,

@@ -1,0 +1,55 @@
+/** Every text about proofs beside the password: at sign-in, when they are added, and when one is asked for again. */
+import { defineWords } from '#kit/page/words.ts';
+
+export const factorWords = defineWords('factors', {
+  // sign in with a passkey
+  withPasskey: 'Sign in with a passkey',
+  passkeyFailed: 'The passkey was not used. Try again, or go on another way.',
+  // the second step
+  secondTitle: 'One more step',
+  secondLede: 'Prove with something only you have that you are {username}.',
+  code: 'Code from your authenticator app',
+  codeHelp: 'Six digits that change every half minute.',
+  recoveryCode: 'Recovery code',
+  recoveryCodeHelp: 'One of those you put away when you set this up. Each works once.',
+  goOn: 'Go on',
+  usePasskey: 'Use a passkey',
+  lostIt: 'You do not have it with you?',
+  useRecoveryCode: 'Use a recovery code',
+  useApp: 'Use the authenticator app',
+  someoneElse: 'Sign in as someone else',
+  rememberBrowser:
+    '{days, plural, one {Do not ask on this browser for a day} other {Do not ask on this browser for # days}}',
+  rememberHelp: 'Only on a device that is yours.',
+  passkeyNeedsScript: 'A passkey needs a browser that runs scripts.',
+  // enrolment during a sign-in
+  enrolTitle: 'Add a second proof',
+  enrolLede: 'Accounts here need more than a password. Choose what you have at hand; it takes a minute.',
+  // adding
+  appTitle: 'Authenticator app',
+  appLede: 'An app on your phone shows a new code every half minute.',
+  scan: 'Scan this with the app.',
+  qrLabel: 'QR code for the authenticator app',
+  cannotScan: 'You cannot scan it? Type this key into the app instead:',
+  confirmCode: 'Code that the app shows now',
+  addApp: 'Add the app',
+  passkeyTitle: 'Passkey',
+  passkeyLede:
+    'Your device proves it is you, with a finger, your face or its PIN. Nothing to remember or to type.',
+  addPasskey: 'Add a passkey',
+  orApp: 'or use an authenticator app',
+  // recovery codes
+  codesTitle: 'Your recovery codes',
+  codesLede:
+    'For the day your device is lost. Put them where you keep what matters; they are not shown again.',
+  codesOnce: 'Each works once. Whoever has one and your password can sign in as you.',
+  codesKept: 'I have put them away',
+  // again
+  againTitle: 'Is it you?',
+  againLede: 'This changes what your account hangs on. Prove once more that you are {username}.',
+  againDone: 'Thank you',
+  againGoOn: 'Go on with what you were about to do.',
+  password: 'Password',
+  confirmIt: 'Confirm',
+  cancel: 'Cancel',
+});
