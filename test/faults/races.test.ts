@@ -5,7 +5,15 @@ import { cpus } from 'node:os';
 import { test } from 'node:test';
 import { createHasher } from '#kit/crypto/passwords.ts';
 import { Visitor } from '#test/visitor.ts';
-import { describeRun, eventually, faultStage, settleLedger, type WorkerProcess, wholeOf } from './stage.ts';
+import {
+  describeRun,
+  eventually,
+  faultStage,
+  peopleOf,
+  settleLedger,
+  type WorkerProcess,
+  wholeOf,
+} from './stage.ts';
 
 test('F-17 three renames and a lock race over two workers: the last name and switched off, never back', async (t) => {
   const whole = wholeOf('F-17');
@@ -71,10 +79,12 @@ const placesPerCore = 10;
 
 test('F-18 a herd after an outage: the limit of the target holds, nobody is lost, everyone signs in', async (t) => {
   const whole = wholeOf('F-18');
+  const comers = peopleOf('F-18', 80, 2000);
   const size = whole
-    ? { people: 5000, changes: 20_000, comers: 2000 }
-    : { people: 250, changes: 500, comers: 80 };
-  describeRun(t, 'F-18', '500 events and 80 sign-ins at once', '20,000 events and 2,000 sign-ins at once');
+    ? { people: Math.floor(comers * 2.5), changes: comers * 10, comers }
+    : { people: 250, changes: 500, comers };
+  const inWords = `${size.changes} events and ${size.comers} sign-ins at once, of 20,000 and 2,000`;
+  describeRun(t, 'F-18', '500 events and 80 sign-ins at once', inWords);
   const rate = { perMinute: 6000, burst: 50 };
   const stage = await faultStage(t, {
     wiki: {
@@ -95,12 +105,12 @@ test('F-18 a herd after an outage: the limit of the target holds, nobody is lost
 
   const began = performance.now();
   const workers = await Promise.all([stage.worker(), stage.worker()]);
-  const comers = people.slice(0, size.comers);
-  const visitors = comers.map((_, at) => {
+  const coming = people.slice(0, size.comers);
+  const visitors = coming.map((_, at) => {
     const network = `198.18.${at >> 8}.${at & 255}`;
     return new Visitor(web.origin, { 'x-forwarded-for': network });
   });
-  const back = await Promise.all(comers.map((username, at) => comeBack(visitors[at]!, username)));
+  const back = await Promise.all(coming.map((username, at) => comeBack(visitors[at]!, username)));
   const signedIn = (performance.now() - began) / 1000;
   await eventually(() => target.state.users().length === people.length, {
     withinMs: whole ? 900_000 : 60_000,

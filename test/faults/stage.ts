@@ -35,6 +35,10 @@ import { createDriverLedger, figuresOf, nameOf } from './ledger.ts';
 /** Whether the size the check names is wanted: `npm run assure -- F-02`. */
 export const wholeOf = (check: string) => process.env.GATEHOUSE_ASSURE === check;
 
+/** How many people a run has: GATEHOUSE_PEOPLE, for a size between the two where the machine is slow or busy. */
+export const peopleOf = (check: string, small: number, whole: number) =>
+  Number(process.env.GATEHOUSE_PEOPLE ?? (wholeOf(check) ? whole : small));
+
 export const seed = Number(process.env.GATEHOUSE_SEED ?? randomInt(2 ** 31));
 
 /** What a run prints about itself: its seed, which size it is, and how busy the machine was beside its figures. */
@@ -268,7 +272,20 @@ export async function settleLedger(t: TestContext, stage: Stage, application?: s
     entries: target.ledger.entries(),
     doubled: target.ledger.doubled(),
   });
-  // Whom our own books take an account for must be whose it is.
+  for (const finding of await linkedWrongly(stage, application)) {
+    verdict.WRONG += 1;
+    verdict.findings.push(finding);
+  }
+  t.diagnostic(
+    `${stage.driver.ledger.acknowledged()} operations on ${stage.driver.ledger.people().length} people acknowledged: ${figuresOf(verdict)} (seed ${seed})`,
+  );
+  assert.deepEqual(verdict.findings.slice(0, 20), []);
+  assert.equal(target.ledger.counters().dropped, 0, 'the ledger of the target is whole');
+}
+
+/** Whom our own books take an account for must be whose it is. */
+export async function linkedWrongly(stage: Stage, application?: string): Promise<string[]> {
+  const target = stage.target(application);
   const links = await stage.during((tx) =>
     tx.query<{ username: string; remote: string }>(
       `select p.username, l.remote_id as remote from target_links l join people p on p.id = l.person
@@ -277,14 +294,10 @@ export async function settleLedger(t: TestContext, stage: Stage, application?: s
     ),
   );
   const owners = new Map(target.state.users().map(({ id, body }) => [id, String(body.userName)]));
-  for (const { username, remote } of links) {
-    if (owners.get(remote) === username) continue;
-    verdict.WRONG += 1;
-    verdict.findings.push(`WRONG ${username} is linked to the account of ${owners.get(remote) ?? 'nobody'}`);
-  }
-  t.diagnostic(
-    `${stage.driver.ledger.acknowledged()} operations on ${stage.driver.ledger.people().length} people acknowledged: ${figuresOf(verdict)} (seed ${seed})`,
-  );
-  assert.deepEqual(verdict.findings.slice(0, 20), []);
-  assert.equal(target.ledger.counters().dropped, 0, 'the ledger of the target is whole');
+  return links
+    .filter(({ username, remote }) => owners.get(remote) !== username)
+    .map(
+      ({ username, remote }) =>
+        `WRONG ${username} is linked to the account of ${owners.get(remote) ?? 'nobody'}`,
+    );
 }
