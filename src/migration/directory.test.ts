@@ -5,6 +5,7 @@ import { createHasher } from '#kit/crypto/passwords.ts';
 import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import { createLimits } from '#kit/limits/limits.ts';
+import { createNet } from '#kit/net/net.ts';
 import { passwordSignIn } from '#signon/gate.ts';
 import { knownAccounts, makeLegacyLdif } from '#simulators/legacy-directory/legacy-directory.ts';
 import { ldapSource } from '#sources/ldap/ldap.ts';
@@ -45,6 +46,7 @@ test('AC-11 2,000 people of a live directory; its own export under the same name
     hasher: createHasher({ memoryKiB: 64, passes: 1 }),
     secrets: createSecrets(Buffer.alloc(32, 7)),
     limits: createLimits(home.database, { clock: home.clock }),
+    net: createNet({ allow: [], log: home.log }),
     floorMs: 0,
   };
   for (const { username, password } of knownAccounts.filter((one) => !one.locked)) {

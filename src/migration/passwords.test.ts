@@ -7,6 +7,7 @@ import { createHasher } from '#kit/crypto/passwords.ts';
 import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import { createLimits } from '#kit/limits/limits.ts';
+import { createNet } from '#kit/net/net.ts';
 import { type GateNeeds, passwordSignIn } from '#signon/gate.ts';
 import { knownAccounts, makeLegacyLdif } from '#simulators/legacy-directory/legacy-directory.ts';
 import { readLdif } from '#sources/ldif/ldif.ts';
@@ -31,7 +32,8 @@ async function imported(): Promise<TestDatabase & { needs: GateNeeds }> {
   await runImport(home, source);
   const secrets = createSecrets(Buffer.alloc(32, 7));
   const limits = createLimits(home.database, { clock: home.clock });
-  return { ...home, needs: { ...home, secrets, hasher, limits, floorMs: 0 } };
+  const net = createNet({ allow: [], log: home.log });
+  return { ...home, needs: { ...home, secrets, hasher, limits, net, floorMs: 0 } };
 }
 
 function signIn(needs: GateNeeds, identifier: string, password: string) {

@@ -74,7 +74,9 @@ const handlers: Handlers = {
   },
   'sign-up.repeated': ({ data }) => [{ kind: 'sign-up-repeated', address: data.address }],
   'password.set': ({ data }, addresses) =>
-    data.how === 'sign-up' || data.how === 'apply' || data.how === 'directory' ? [] : toAll('password-changed', addresses),
+    data.how === 'sign-up' || data.how === 'apply' || data.how === 'directory'
+      ? []
+      : toAll('password-changed', addresses),
   'address.added': ({ data }, addresses) => {
     const others = addresses.filter((one) => one.id !== data.address);
     return toAll('address-added', others, data.address);

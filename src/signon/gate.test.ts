@@ -9,6 +9,7 @@ import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { createLimits } from '#kit/limits/limits.ts';
+import { createNet } from '#kit/net/net.ts';
 import { testDatabase } from '#test/kit.ts';
 import { type GateNeeds, passwordSignIn } from './gate.ts';
 
@@ -32,6 +33,7 @@ async function stage() {
     log,
     hasher,
     limits,
+    net: createNet({ allow: [], log }),
     secrets: createSecrets(Buffer.alloc(32, 7)),
     floorMs: 0,
   };

@@ -39,7 +39,10 @@ import type { Database } from '#kit/db/database.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
 import { type Limits, networkKey } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
+import type { Net } from '#kit/net/net.ts';
+import { Arriving, type Delegated, delegatedPassword } from '#signon/upstream/delegated.ts';
 import {
+  finishSignIn,
   type Place,
   type Proof,
   placeOf,
@@ -57,6 +60,8 @@ export interface GateNeeds {
   secrets: Secrets;
   hasher: Hasher;
   limits: Limits;
+  /** The way to directories that check passwords for us. */
+  net: Net;
   clock: Clock;
   log: Log;
   /** No failed sign-in answers sooner than this many milliseconds after it began (AU-07). */
@@ -144,6 +149,8 @@ export interface PasswordAttempt extends Place {
   /** User name or any confirmed address, as typed. */
   identifier: string;
   password: string;
+  /** The sign-on that is open, for whoever arrives by a directory and goes on elsewhere first. */
+  requestId?: string;
   context: TxContext;
 }
 
@@ -170,8 +177,11 @@ export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt)
     const candidate = await findCandidate(needs, attempt);
     const right = await isRight(needs, attempt, candidate);
     if (!right || !candidate.person) {
+      const delegated = await delegatedPassword(needs, attempt, candidate);
+      if (delegated && !('failure' in delegated))
+        return await admitDelegated(needs, attempt, candidate, delegated);
       await noteFailure(needs, attempt, candidate);
-      throw new Problem('sign-in-failed');
+      throw delegated?.failure ?? new Problem('sign-in-failed');
     }
     const fresh = await freshHash(needs, candidate.stored, attempt.password);
     return await admitPerson(needs, attempt, { ...candidate, person: candidate.person }, fresh);
@@ -179,6 +189,23 @@ export async function passwordSignIn(needs: GateNeeds, attempt: PasswordAttempt)
     if (error instanceof Problem) await waitUntil(began + needs.floorMs);
     throw error;
   }
+}
+
+/** A directory said that the password is right: nothing of the attempt is held against anyone. */
+async function admitDelegated(
+  needs: GateNeeds,
+  attempt: PasswordAttempt,
+  { subject, typed }: Candidate,
+  delegated: Exclude<Delegated, { failure: unknown }>,
+): Promise<SignInOutcome> {
+  await needs.database.transact(attempt.context, async (tx) => {
+    await forgiveAttempts(tx, subject, typed);
+    await needs.limits.giveBack(networkLimitKey(attempt), tx);
+  });
+  if ('arrival' in delegated) throw new Arriving(delegated.arrival);
+  const { person, amr, upstream } = delegated;
+  const context: TxContext = { ...attempt.context, actor: { kind: 'person', id: person } };
+  return finishSignIn(needs, { person, amr, aal: 1, upstream, place: attempt, context });
 }
 
 function networkLimitKey(attempt: Place): string {

@@ -1,9 +1,15 @@
 /** Accounts elsewhere that open this one: linking, after a sign-in of this moment, and unlinking. */
+import type { FastifyReply } from 'fastify';
+import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
+import { field, passwordField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
-import { button, form, formButton, lines, linkButton, section, time } from '#kit/page/parts.ts';
+import { button, form, formButton, lines, linkButton, notice, section, time } from '#kit/page/parts.ts';
 import { sealSignOn } from '#signon/dispatch.ts';
+import { pageStatus, problemWords } from '#signon/errors.ts';
+import { directoryDown } from '#signon/upstream/choices.ts';
+import { linkDirectory } from '#signon/upstream/delegated.ts';
 import { type Link, linksOf, unlink } from '#signon/upstream/links.ts';
 import { setOutToLink, type UpstreamNeeds } from '#signon/upstream/upstream.ts';
 import { listUpstreams, openUpstream, type Upstream } from '#signon/upstream/upstreams.ts';
@@ -23,6 +29,7 @@ export function linkRoutes(app: App, needs: UpstreamNeeds): void {
       openUpstream(tx, named(request)),
     );
     if (!isFresh(here)) return reply.redirect(proveFirst(needs, here, id), 303);
+    if (settings.ldap) return directoryPage(here, reply, { id, title: settings.title });
     const tell = words(here.locale);
     const { title } = settings;
     return show(here, reply, {
@@ -44,7 +51,23 @@ export function linkRoutes(app: App, needs: UpstreamNeeds): void {
     if (!here) return reply;
     const id = named(request);
     if (!isFresh(here)) return reply.redirect(proveFirst(needs, here, id), 303);
-    return setOutToLink(needs, here, reply, id);
+    const upstream = await needs.database.read(here.context, (tx) => openUpstream(tx, id));
+    if (!upstream.settings.ldap) return setOutToLink(needs, here, reply, id);
+    const name = request.form.text('username');
+    const page = { id, title: upstream.settings.title, name };
+    try {
+      await linkDirectory(needs, {
+        upstream: id,
+        person: here.signedOn.person.id,
+        name,
+        password: request.form.text('password'),
+        context: here.context,
+      });
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return directoryPage(here, reply, { ...page, problem: error });
+    }
+    return reply.redirect('/account?said=linked', 303);
   });
 
   app.post('/account/links/:link/remove', { config: { door: 'form' } }, async (request, reply) => {
@@ -53,6 +76,33 @@ export function linkRoutes(app: App, needs: UpstreamNeeds): void {
     const id = String((request.params as Record<string, unknown>).link ?? '');
     await needs.database.transact(here.context, (tx) => unlink(tx, here.signedOn.person.id, id));
     return reply.redirect('/account?said=unlinked', 303);
+  });
+}
+
+function directoryPage(
+  here: Home,
+  reply: FastifyReply,
+  page: { id: string; title: string; name?: string; problem?: Problem },
+): FastifyReply {
+  const tell = words(here.locale);
+  const { locale } = here;
+  const { id, title: upstream, problem } = page;
+  const text = problem && (directoryDown(problem, locale) ?? problemWords(locale)(problem.code));
+  return show(here, reply, {
+    title: tell('linkTitle', { upstream }),
+    lede: tell.html('directoryLede', {
+      upstream,
+      username: html`<strong>${here.signedOn.person.username}</strong>`,
+    }),
+    body: html`${text ? notice({ tone: 'danger', text, id: 'problem' }) : ''}${form({
+      url: `/account/links/${id}`,
+      token: here.formToken,
+      body: html`
+        ${field({ name: 'username', label: tell('nameThere', { upstream }), locale, value: page.name ?? '', literal: true, maxlength: 320 })}
+        ${passwordField({ name: 'password', label: tell('passwordThere', { upstream }), locale, autocomplete: 'current-password' })}
+        ${button({ label: tell('linkTitle', { upstream }), id: 'link', full: true })}`,
+    })}${linkButton({ label: here.tell('cancel'), url: '/account', style: 'quiet', full: true })}`,
+    status: problem ? pageStatus[problem.code] : 200,
   });
 }
 
@@ -108,17 +158,15 @@ export function linksSection(here: Home, { links, upstreams }: MyLinks): Html | 
   });
   const mine = new Set(links.map((one) => one.upstream));
   const open = upstreams.filter(({ id, settings }) => settings.enabled && settings.button && !mine.has(id));
-  const adding = open
-    .filter(({ settings }) => !settings.ldap)
-    .map(({ id, settings }) =>
-      linkButton({
-        label: tell('add', { upstream: settings.title }),
-        url: `/account/links/${id}`,
-        style: 'quiet',
-        compact: true,
-        id: `link-${id}`,
-      }),
-    );
+  const adding = open.map(({ id, settings }) =>
+    linkButton({
+      label: tell('add', { upstream: settings.title }),
+      url: `/account/links/${id}`,
+      style: 'quiet',
+      compact: true,
+      id: `link-${id}`,
+    }),
+  );
   if (items.length === 0 && adding.length === 0) return undefined;
   return section({
     title: tell('title'),

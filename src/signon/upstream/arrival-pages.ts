@@ -12,6 +12,7 @@ import { pageStatus, problemWords } from '#signon/errors.ts';
 import { keepWaiting } from '#signon/verify.ts';
 import { show, type Visit, visit } from '#signon/visit.ts';
 import { type Arrival, closeArrival, hasAccountHere, linkArrival, openArrival } from './arrive.ts';
+import { arrivalPath } from './choices.ts';
 import { comeIn, proofOf } from './come-in.ts';
 import { joinNewcomer, type NewcomerForm, proposed } from './newcomer.ts';
 import { trusts } from './settings.ts';
@@ -23,8 +24,6 @@ interface Waiting {
   arrival: Arrival;
   url: string;
 }
-
-export const arrivalPath = (id: string) => `/upstream/arrivals/${id}`;
 
 export function arrivalRoutes(app: App, needs: UpstreamNeeds): void {
   app.get('/upstream/arrivals/:arrival', { config: { door: 'page' } }, async (request, reply) => {

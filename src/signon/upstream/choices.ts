@@ -9,6 +9,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { linkButton, notice } from '#kit/page/parts.ts';
 import type { SignOnRequest } from '#signon/dispatch.ts';
+import { UpstreamFailure } from './failure.ts';
 import { listUpstreams, type Upstream } from './upstreams.ts';
 import { words } from './words.ts';
 
@@ -71,6 +72,27 @@ export function upstreamButtons(
     }),
   );
   return html`<p class="quiet-line" id="or-with">${tell('orWith')}</p><div class="aside-actions" id="upstreams">${buttons}</div>`;
+}
+
+export const arrivalPath = (id: string) => `/upstream/arrivals/${id}`;
+
+/** Says whose passwords work here too, and where they are kept from the next sign-in on. */
+export function directoryLine(upstreams: readonly Upstream[], locale: string): Html | '' {
+  const shown = upstreams.filter(({ settings }) => settings.ldap && settings.button);
+  if (shown.length === 0) return '';
+  const tell = words(locale);
+  const named = (list: readonly Upstream[]) =>
+    new Intl.ListFormat(locale).format(list.map(({ settings }) => settings.title));
+  const kept = shown.filter(({ settings }) => settings.ldap?.takeOver);
+  return html`<p class="muted" id="directories">${tell('byDirectory', { upstreams: named(shown) })} ${
+    kept.length > 0 ? tell('takesOver', { upstreams: named(kept) }) : ''
+  }</p>`;
+}
+
+/** What is said to everybody whose password is not right while a directory does not answer. */
+export function directoryDown(problem: Problem, locale: string): string | undefined {
+  if (!(problem instanceof UpstreamFailure)) return undefined;
+  return words(locale)('directoryDown', { upstream: problem.title });
 }
 
 /** After a password that was not right: addresses of this domain sign in elsewhere. Says nothing of any account. */

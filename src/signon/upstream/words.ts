@@ -8,6 +8,8 @@ export const words = defineWords('upstream', {
   forAddress: 'Addresses like yours sign in with {upstream}.',
   byDirectory: 'The password you use at {upstreams} works here too.',
   takesOver: 'The password you type is then kept here as well, and {upstreams} is asked no more.',
+  directoryDown:
+    'The password does not belong to this name, or it is kept at {upstream}, which does not answer right now. Try again in a few minutes.',
   otherWays: 'Other ways to sign in',
   // on the way
   leavingTitle: 'On the way to {upstream}',
