@@ -279,6 +279,24 @@ CREATE TABLE notices (
 );
 CREATE INDEX notices_person ON notices USING btree (person, created_at DESC);
 
+CREATE TABLE oidc_device_codes (
+  id uuid NOT NULL,
+  user_code bytea NOT NULL,
+  device_code bytea NOT NULL,
+  browser text,
+  session uuid,
+  decision text,
+  interval_seconds integer NOT NULL,
+  polled_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT oidc_device_codes_pkey PRIMARY KEY (id),
+  CONSTRAINT oidc_device_codes_device_code_key UNIQUE (device_code),
+  CONSTRAINT oidc_device_codes_user_code_key UNIQUE (user_code),
+  CONSTRAINT oidc_device_codes_decision_check CHECK ((decision = ANY (ARRAY['allowed'::text, 'denied'::text])))
+);
+CREATE INDEX oidc_device_codes_expiry ON oidc_device_codes USING btree (expires_at);
+
 CREATE TABLE oidc_keys (
   kid text NOT NULL,
   alg text NOT NULL,
@@ -331,6 +349,13 @@ CREATE INDEX oidc_payloads_person ON oidc_payloads USING btree (person, applicat
 CREATE INDEX oidc_payloads_session ON oidc_payloads USING btree (session) WHERE (session IS NOT NULL);
 CREATE INDEX oidc_payloads_uid ON oidc_payloads USING btree (kind, uid) WHERE (uid IS NOT NULL);
 CREATE INDEX oidc_payloads_user_code ON oidc_payloads USING btree (user_code) WHERE (user_code IS NOT NULL);
+
+CREATE TABLE oidc_replays (
+  id bytea NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT oidc_replays_pkey PRIMARY KEY (id)
+);
+CREATE INDEX oidc_replays_expiry ON oidc_replays USING btree (expires_at);
 
 CREATE TABLE operators (
   person uuid NOT NULL,

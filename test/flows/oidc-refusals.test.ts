@@ -188,6 +188,7 @@ test('OA-13 no implicit, hybrid or password grant, and no unlisted way to answer
     'authorization_code',
     'client_credentials',
     'refresh_token',
+    'urn:ietf:params:oauth:grant-type:device_code',
   ]);
   assert.deepEqual(document.code_challenge_methods_supported, ['S256']);
   assert.equal(document.request_uri_parameter_supported, false);

@@ -287,7 +287,8 @@ test('every address the discovery document names is ours and answers', async () 
   const document = await (await fetch(`${platform.origin}/.well-known/openid-configuration`)).json();
   const named = Object.entries<unknown>(document).filter(([name]) => /_(endpoint|uri)$/.test(name));
   assert.ok(named.length >= 8, String(named));
-  assert.equal(document.dpop_signing_alg_values_supported, undefined);
+  const proofs = document.dpop_signing_alg_values_supported;
+  assert.deepEqual(proofs, ['ES256', 'Ed25519', 'EdDSA', 'PS256', 'RS256']);
   for (const [name, url] of named) {
     assert.ok(String(url).startsWith(`${platform.origin}/oidc/`), `${name} ${url}`);
     const tried = await Promise.all(['GET', 'POST'].map((method) => fetch(String(url), { method })));

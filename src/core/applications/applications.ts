@@ -32,8 +32,15 @@ export const releasableClaims = [
   'updated_at',
 ] as const;
 
+/** The grant of RFC 8628: the app runs on a device without a browser. */
+export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+
 const oidcSettings = z.strictObject({
-  redirectUris: z.array(returnUri).min(1).max(50),
+  redirectUris: z
+    .array(returnUri)
+    .max(50)
+    .default([])
+    .describe('Where people come back to; needed for the grant authorization_code.'),
   postLogoutRedirectUris: z.array(returnUri).max(50).default([]),
   initiateLoginUri: returnUri.optional().describe('Where the app starts a sign-in when asked by us.'),
   backchannelLogoutUri: serverUri.optional(),
@@ -44,8 +51,12 @@ const oidcSettings = z.strictObject({
     .describe('Always required for public clients (clientAuth none).'),
   idTokenAlg: z.enum(['RS256', 'ES256']).default('RS256'),
   grants: z
-    .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials']))
+    .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrant]))
     .default(['authorization_code', 'refresh_token']),
+  dpop: z
+    .enum(['optional', 'required'])
+    .default('optional')
+    .describe('Required: tokens count only with proof of the key they were given to (RFC 9449).'),
   refreshDays: z.number().int().min(1).max(400).default(30),
   claimsInIdToken: z.boolean().default(false).describe('For apps that never ask userinfo.'),
 });
@@ -156,6 +167,12 @@ export const applicationSettings = z
           message: `needs ${claim} in release.claims`,
         });
     }
+    if (app.oidc?.grants.includes('authorization_code') && app.oidc.redirectUris.length === 0)
+      context.addIssue({
+        code: 'custom',
+        path: ['oidc', 'redirectUris'],
+        message: 'needed for the grant authorization_code',
+      });
     if (app.oidc?.clientAuth === 'none' && app.oidc.grants.includes('client_credentials'))
       context.addIssue({
         code: 'custom',

@@ -7,10 +7,13 @@
 import { hash as digest } from 'node:crypto';
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors, Provider } from 'oidc-provider';
 import type { Clock } from '#kit/clock/clock.ts';
+import { newId } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
-import type { Database } from '#kit/db/database.ts';
+import { type Database, system } from '#kit/db/database.ts';
+import { insertDevice } from './devices.store.ts';
 import * as store from './store.ts';
 import { together } from './together.ts';
+import { userCodeHashes } from './user-codes.ts';
 
 export interface AdapterNeeds {
   database: Database;
@@ -48,11 +51,12 @@ interface Shared {
 }
 
 function adapterFor(kind: string, needs: AdapterNeeds, shared: Shared): Adapter {
-  const { database, secrets, clock } = needs;
+  const { database, secrets } = needs;
   return {
     async upsert(id, payload) {
-      const row = rowOf(kind, id, payload, secrets, clock.now());
+      const row = payloadRow(needs, { kind, id, payload });
       const ctx = Provider.ctx;
+      if (kind === 'DeviceCode' && payload.userCode) return keepDevice(needs, row, payload.userCode);
       if (!ctx || !written.has(kind)) return store.savePayloads(database, [row]);
       waiting.set(ctx, [...(waiting.get(ctx) ?? []), row]);
     },
@@ -60,9 +64,7 @@ function adapterFor(kind: string, needs: AdapterNeeds, shared: Shared): Adapter 
       const hash = hashId(kind, id);
       const found = await shared.find({ kind, id: hash });
       if (!found) return undefined;
-      const payload = JSON.parse(
-        secrets.open('oidc', found.sealed, placeOfPayload(kind, hash)).toString('utf8'),
-      );
+      const payload = openPayload(secrets, { kind, id: hash, sealed: found.sealed });
       return found.consumedAt ? { ...payload, consumed: true } : payload;
     },
     async consume(id) {
@@ -77,13 +79,13 @@ function adapterFor(kind: string, needs: AdapterNeeds, shared: Shared): Adapter 
     async revokeByGrantId(grantId) {
       await store.deleteGrant(database, hashId('Grant', grantId));
     },
-    // Sessions are the core's and the device flow is off: nothing is kept under these names.
+    // Sessions are the core's, and codes of devices are typed on our pages: nothing is looked up by these names.
     findByUid: async () => undefined,
     findByUserCode: async () => undefined,
   };
 }
 
-function hashId(kind: string, id: string): Buffer {
+export function hashId(kind: string, id: string): Buffer {
   return digest('sha256', `${kind}\0${id}`, 'buffer');
 }
 
@@ -91,30 +93,59 @@ export function placeOfPayload(kind: string, hash: Buffer): string {
   return `oidc_payloads/${kind}/${hash.toString('hex')}`;
 }
 
+/** What the library keeps of a stored object. */
+export function openPayload(
+  secrets: Secrets,
+  stored: { kind: string; id: Buffer; sealed: Buffer },
+): AdapterPayload {
+  const { kind, id, sealed } = stored;
+  return JSON.parse(secrets.open('oidc', sealed, placeOfPayload(kind, id)).toString('utf8'));
+}
+
+/** Seconds between two questions of a device, unless it is told otherwise (RFC 8628 §3.2). */
+export const pollSeconds = 5;
+
+/** A device code with what the person will type; both or neither. */
+function keepDevice(needs: AdapterNeeds, row: store.PayloadRow, userCode: string): Promise<void> {
+  const { createdAt, expiresAt = createdAt, id: deviceCode } = row;
+  const [hash] = userCodeHashes(needs.secrets, userCode);
+  const device = { id: newId(), userCode: hash, deviceCode, intervalSeconds: pollSeconds };
+  return needs.database.transact(system('request'), async (tx) => {
+    if (!(await insertDevice(tx, { ...device, createdAt, expiresAt })))
+      throw new errors.TemporarilyUnavailable('the code is in use');
+    await store.savePayloads(tx, [row]);
+  });
+}
+
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-function rowOf(
-  kind: string,
-  id: string,
-  payload: AdapterPayload,
-  secrets: Secrets,
-  now: Date,
+/** Codes always fall with the session they were given in. */
+const codes = new Set(['AuthorizationCode', 'DeviceCode']);
+
+/**
+ * A row for an object of the library.
+ * @param given.session core session it is given in; that of the request under way when left out
+ */
+export function payloadRow(
+  needs: Pick<AdapterNeeds, 'secrets' | 'clock'>,
+  given: { kind: string; id: string; payload: AdapterPayload; session?: string },
 ): store.PayloadRow {
+  const { kind, id, payload } = given;
   const hash = hashId(kind, id);
   const grantId = kind === 'Grant' ? id : payload.grantId;
-  const session = payload.sessionUid ?? Provider.ctx?.oidc.session?.uid;
-  const bound = kind === 'AuthorizationCode' || !isOffline(kind, payload);
+  const session = given.session ?? payload.sessionUid ?? Provider.ctx?.oidc.session?.uid;
+  const bound = codes.has(kind) || !isOffline(kind, payload);
   const application = payload.clientId ?? (payload.params?.client_id as string | undefined);
   return {
     kind,
     id: hash,
-    sealed: secrets.seal('oidc', JSON.stringify(payload), placeOfPayload(kind, hash)),
+    sealed: needs.secrets.seal('oidc', JSON.stringify(payload), placeOfPayload(kind, hash)),
     // An interaction only mentions a grant; it does not fall with it.
     grantId: grantId && kind !== 'Interaction' ? hashId('Grant', grantId) : undefined,
     session: kind !== 'Interaction' && bound && session && uuid.test(session) ? session : undefined,
     person: kind === 'Interaction' ? undefined : payload.accountId,
     application,
-    createdAt: now,
+    createdAt: needs.clock.now(),
     expiresAt: payload.exp === undefined ? undefined : new Date(payload.exp * 1000),
   };
 }

@@ -9,6 +9,7 @@ import {
   consentOf,
   findApplication,
 } from '#core/applications/applications.ts';
+import { factorsOf, strongestAal } from '#core/credentials/factors.ts';
 import { Problem } from '#core/problem.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
@@ -31,6 +32,8 @@ export interface Standing {
   profile?: Profile;
   refusal?: Problem;
   consent?: Consent;
+  /** The assurance level the person can reach; known while an app asks for a sign-in. */
+  strongest?: number;
 }
 
 /** The application as it is now, and whether it lets this person in. */
@@ -88,7 +91,7 @@ export function whatStillCounts(needs: AdmissionNeeds): StillCounts {
       const standingAt = await standingsOf(tx, needs.secrets, all);
       return all.map((given) => {
         const person = given.sessionUid ? sessions.get(given.sessionUid)?.person.id : undefined;
-        const needsSession = given.kind === 'AuthorizationCode' || !given.scopes.has('offline_access');
+        const needsSession = /Code$/.test(given.kind) || !given.scopes.has('offline_access');
         if (!given.accountId || (needsSession && person !== given.accountId)) return undefined;
         const standing = standingAt(given);
         if (!standing?.profile) return undefined;
@@ -139,9 +142,10 @@ export function findAccount(needs: AdmissionNeeds, stillCounts: StillCounts) {
       if (!profile) return undefined;
     } else {
       const { clientId } = ctx.oidc.client!;
-      const standing = await needs.database.read(context, (tx) =>
-        standingOf(tx, needs.secrets, clientId, person),
-      );
+      const standing = await needs.database.read(context, async (tx) => {
+        const found = await standingOf(tx, needs.secrets, clientId, person);
+        return found && { ...found, strongest: strongestAal(await factorsOf(tx, person)) };
+      });
       if (!standing) return undefined;
       standings.set(ctx, standing);
       profile = standing.profile;

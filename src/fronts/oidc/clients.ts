@@ -143,6 +143,7 @@ function metadataOf(application: Application): ClientMetadata {
     redirect_uris: redirectUris,
     id_token_signed_response_alg: oidc.idTokenAlg,
     subject_type: 'public',
+    dpop_bound_access_tokens: oidc.dpop === 'required',
   };
 }
 

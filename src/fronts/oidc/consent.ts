@@ -1,6 +1,6 @@
 /** The pages a person may meet on the way to an app: what would be shared, which account, and why not. */
 import type { FastifyReply } from 'fastify';
-import { attributeDeclarations } from '#core/people/attributes.ts';
+import { type AttributeDeclaration, attributeDeclarations } from '#core/people/attributes.ts';
 import { Problem } from '#core/problem.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { button, form, type KeyValue, keyValues, notice } from '#kit/page/parts.ts';
@@ -27,16 +27,11 @@ export async function consentPage(
   asking: Asking,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { here, standing, scopes, claims } = asking;
+  const { here, standing } = asking;
   const say = words(here.locale);
-  const { profile } = standing;
-  if (!profile) throw new Problem('application-forbidden');
   const application = standing.application.settings.title;
   const declarations = await needs.database.read(here.context, attributeDeclarations);
-  const details = sharedDetails(profile, scopes, claims, declarations).map((one) => line(say, asking, one));
-  const rows: KeyValue[] = [subjectLine(say, asking), ...details];
-  if (scopes.includes('offline_access'))
-    rows.push({ key: say('shareOffline'), value: say('shareOfflineValue') });
+  const rows = sharedRows(say, asking, declarations);
   return show(here, reply, {
     title: say('consentTitle', { application }),
     lede: say('consentLede', { application }),
@@ -49,7 +44,25 @@ export async function consentPage(
   });
 }
 
-function subjectLine(say: Say, asking: Asking): KeyValue {
+type Sharing = Pick<Asking, 'standing' | 'scopes' | 'claims'>;
+
+/** One line for everything the app would learn, the person's own values beside it. */
+export function sharedRows(
+  say: Say,
+  asking: Sharing,
+  declarations: readonly AttributeDeclaration[],
+): KeyValue[] {
+  const { standing, scopes, claims } = asking;
+  const { profile } = standing;
+  if (!profile) throw new Problem('application-forbidden');
+  const details = sharedDetails(profile, scopes, claims, declarations).map((one) => line(say, asking, one));
+  const rows: KeyValue[] = [subjectLine(say, asking), ...details];
+  if (scopes.includes('offline_access'))
+    rows.push({ key: say('shareOffline'), value: say('shareOfflineValue') });
+  return rows;
+}
+
+function subjectLine(say: Say, asking: Sharing): KeyValue {
   const kind = asking.standing.application.settings.subject;
   const profile = asking.standing.profile;
   if (kind === 'username' && profile) return { key: say('shareSubject'), value: profile.subject };
@@ -57,7 +70,7 @@ function subjectLine(say: Say, asking: Asking): KeyValue {
   return { key: say('shareSubject'), value: say(key) };
 }
 
-function line(say: Say, asking: Asking, detail: SharedDetail): KeyValue {
+function line(say: Say, asking: Sharing, detail: SharedDetail): KeyValue {
   const value = Array.isArray(detail.value) ? detail.value.join(', ') || say('none') : detail.value;
   if ('title' in detail.label) return { key: detail.label.title, value };
   const labels: Record<string, Parameters<Say>[0]> = {

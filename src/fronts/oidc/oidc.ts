@@ -1,12 +1,13 @@
 /**
  * OpenID Connect and OAuth 2.0 for apps, on oidc-provider.
- * Owns `oidc_payloads`, `oidc_keys`, `oidc_logouts` and everything below /oidc/ and the discovery documents.
+ * Owns `oidc_payloads`, `oidc_keys`, `oidc_logouts`, `oidc_device_codes`, `oidc_replays` and everything below /oidc/,
+ * /device and the discovery documents.
  * Records key.*; consent, sessions and subjects are recorded by the core functions it calls. Refuses in the words of
  * the standards (errors.ts): whatever was given counts only while session, standing, access and agreement stand.
  * Reads downward: provider.ts (configuration), policy.ts (when to ask), interactions.ts (asking), admission.ts (who may
- * have what), adapter.ts (keeping), backchannel.ts and withdrawal.ts (taking back).
+ * have what), adapter.ts (keeping), devices.ts (those without a browser), replays.ts (proofs that count once),
+ * backchannel.ts and withdrawal.ts (taking back).
  */
-import type { Application } from '#core/applications/applications.ts';
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
@@ -18,13 +19,17 @@ import type { Net } from '#kit/net/net.ts';
 import type { Front } from '#signon/front.ts';
 import { logoutReader, outcomesAtEnd, outcomesNow, startLogouts } from './backchannel.ts';
 import { knownApplications } from './clients.ts';
+import { deviceRoutes } from './device-pages.ts';
+import { deleteExpiredDevices } from './devices.store.ts';
 import { type Engine, startEngine } from './engine.ts';
 import { mountProvider } from './exchange.ts';
 import { interactionRoutes } from './interactions.ts';
 import { defaultKeyPolicy, type KeyPolicy, rotateKeys } from './keys.ts';
+import { launch, launches } from './launch.ts';
 import { logoutRoutes } from './logout.ts';
 import { renderError, renderFormPost } from './pages.ts';
 import { issuerOf, paths } from './provider.ts';
+import { deleteExpiredReplays } from './replays.store.ts';
 import { rewrapOidc } from './rewrap.ts';
 import { deleteExpired, deleteOldLogouts } from './store.ts';
 import { withdrawalReader } from './withdrawal.ts';
@@ -66,14 +71,12 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
       mountProvider(app, engine.provider, providerRoutes(needs.issuer));
       postedRequests(app);
       interactionRoutes(app, { ...needs, engine });
+      deviceRoutes(app, needs);
       logoutRoutes(app, { ...needs, engine });
     },
     readers: [logoutReader, withdrawalReader],
-    launches: (application) => launchUrl(application, needs.issuer) !== undefined,
-    launch: async (application) => {
-      const redirect = launchUrl(application, needs.issuer);
-      return redirect && { redirect };
-    },
+    launches,
+    launch: (application, person, here) => launch(needs, application, person, here),
     endSession: outcomesAtEnd,
     signOutOutcomes: outcomesNow,
     start: () => startWork(needs, engine),
@@ -90,6 +93,7 @@ function providerRoutes(issuer: URL): { method: string; url: string; path?: stri
     { methods: ['GET'], url: paths.authorization },
     { methods: ['GET'], url: `${paths.authorization}/:uid` },
     { methods: onlyPost, url: paths.pushed },
+    { methods: onlyPost, url: paths.deviceAuthorization },
     { methods: onlyPost, url: paths.token },
     { methods: both, url: paths.userinfo },
     { methods: onlyGet, url: paths.jwks },
@@ -119,16 +123,6 @@ function postedRequests(app: App): void {
   });
 }
 
-/** Where a link of ours sends someone: the app's own start of a sign-in (OIDC Core §4), else the app. */
-function launchUrl(application: Application, issuer: URL): URL | undefined {
-  const { oidc, url } = application.settings;
-  if (!oidc) return undefined;
-  if (!oidc.initiateLoginUri) return url ? new URL(url) : undefined;
-  const start = new URL(oidc.initiateLoginUri);
-  start.searchParams.set('iss', issuerOf(issuer));
-  return start;
-}
-
 /** Notices of sign-out, key rotation, and tidying up. */
 async function startWork(needs: OidcNeeds, engine: Engine) {
   const { database, secrets, clock, log } = needs;
@@ -143,7 +137,8 @@ async function startWork(needs: OidcNeeds, engine: Engine) {
     await database.transact(system(), (tx) =>
       rotateKeys(tx, secrets, clock.now(), needs.keyPolicy ?? defaultKeyPolicy),
     );
-    for (let round = 0; round < 20 && (await deleteExpired(database, clock.now())) === 5000; round++);
+    for (const drop of [deleteExpired, deleteExpiredDevices, deleteExpiredReplays])
+      for (let round = 0; round < 20 && (await drop(database, clock.now())) === 5000; round++);
     await deleteOldLogouts(database, new Date(clock.now().getTime() - keptLogoutsMs));
   }
   let turn: Promise<void> = Promise.resolve();

@@ -10,22 +10,30 @@ import {
   Provider,
   type RefreshToken,
 } from 'oidc-provider';
+import type { Limits } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
+import { describeDevice } from '#signon/device.ts';
 import { type AdapterNeeds, createAdapter } from './adapter.ts';
 import { findAccount, requestStanding, type StillCounts, subjectFor, whatStillCounts } from './admission.ts';
 import { answerMiddleware } from './answers.ts';
+import { acrs } from './asked.ts';
 import { renderClaimsOf } from './claims.ts';
 import { type Applications, applicationOf, mayReadFrom, serveClients } from './clients.ts';
 import { useCoreSessions } from './core-session.ts';
+import { serveDevices } from './devices.ts';
 import { captureAnswers, exchangeOf } from './exchange.ts';
 import type { KeyRing } from './keys.ts';
 import { housePolicy, mayShare } from './policy.ts';
 import { scopeClaims } from './profile.ts';
+import { countProofsOnce } from './replays.ts';
+import { userCodeForm } from './user-codes.ts';
 
 /** Every path of this front. */
 export const paths = {
   authorization: '/oidc/auth',
   pushed: '/oidc/par',
+  deviceAuthorization: '/oidc/device',
+  device: '/device',
   token: '/oidc/token',
   userinfo: '/oidc/userinfo',
   jwks: '/oidc/jwks',
@@ -37,6 +45,7 @@ export const paths = {
 
 export interface ProviderNeeds extends AdapterNeeds {
   log: Log;
+  limits: Limits;
   issuer: URL;
   publicUrl: URL;
   applications: Applications;
@@ -68,6 +77,8 @@ export function createProvider(needs: ProviderNeeds, keys: KeyRing): Provider {
   serveClients(provider, needs.applications, needs);
   useCoreSessions(provider, needs.database);
   renderClaimsOf(provider);
+  countProofsOnce(provider, needs);
+  serveDevices(provider, needs, paths.deviceAuthorization);
   logFaults(provider, needs.log);
   return provider;
 }
@@ -80,6 +91,8 @@ function configurationOf(needs: ProviderNeeds, keys: KeyRing): Configuration {
     routes: {
       authorization: paths.authorization,
       pushed_authorization_request: paths.pushed,
+      device_authorization: paths.deviceAuthorization,
+      code_verification: paths.device,
       token: paths.token,
       userinfo: paths.userinfo,
       jwks: paths.jwks,
@@ -93,8 +106,9 @@ function configurationOf(needs: ProviderNeeds, keys: KeyRing): Configuration {
     enabledJWA: {
       idTokenSigningAlgValues: ['RS256', 'ES256'],
       userinfoSigningAlgValues: ['RS256', 'ES256'],
+      dPoPSigningAlgValues: ['ES256', 'Ed25519', 'EdDSA', 'PS256', 'RS256'],
     },
-    acrValues: ['aal1', 'aal2', 'aal3'],
+    acrValues: acrs,
     scopes: ['openid', 'offline_access'],
     claims: {
       openid: ['sub', 'sid', 'auth_time', 'acr', 'amr'],
@@ -125,6 +139,8 @@ function configurationOf(needs: ProviderNeeds, keys: KeyRing): Configuration {
 
 const lifetimes: Configuration['ttl'] = {
   AuthorizationCode: 60,
+  DeviceCode: 600,
+  PushedAuthorizationRequest: 60,
   AccessToken: hour,
   ClientCredentials: hour,
   IdToken: hour,
@@ -173,8 +189,17 @@ async function refuseSwitchedOff(_ctx: KoaContextWithOIDC, token: { client?: unk
 function featuresOf(stillCounts: StillCounts): Configuration['features'] {
   return {
     devInteractions: { enabled: false },
-    // On by itself in the library, where two uses of one proof at once both count: not offered.
-    dPoP: { enabled: false },
+    // That a proof counts once is decided by replays.ts: in the library two uses at once would both count.
+    dPoP: { enabled: true },
+    // The library hands out and redeems the codes; they are typed and decided on at pages of ours (device-pages.ts).
+    deviceFlow: {
+      enabled: true,
+      ...userCodeForm,
+      deviceInfo: (ctx) => {
+        const { network, headers } = exchangeOf(ctx).request;
+        return { network, device: describeDevice(headers['user-agent']) };
+      },
+    },
     clientCredentials: { enabled: true },
     claimsParameter: { enabled: true },
     introspection: {
@@ -245,6 +270,7 @@ function logFaults(provider: Provider, log: Log): void {
   const kinds = [
     'authorization',
     'pushed_authorization_request',
+    'device_authorization',
     'grant',
     'userinfo',
     'introspection',
