@@ -91,12 +91,15 @@ export interface AxeViolation {
 
 let axeSource: string | undefined;
 
-/** Runs axe-core (WCAG 2.2 A and AA, best practices) on the page as it is. Needs JavaScript in the page. */
-export async function axe(page: Page): Promise<AxeViolation[]> {
+/**
+ * Runs axe-core (WCAG 2.2 A and AA, best practices) on the page as it is, or these of its rules alone. Needs JavaScript
+ * in the page.
+ */
+export async function axe(page: Page, rules?: readonly string[]): Promise<AxeViolation[]> {
   axeSource ??= await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   // Evaluated over the debugging protocol, so that the page's own security policy stays as it is.
   await page.evaluate(axeSource);
-  const result = await page.evaluate(async () => {
+  const result = await page.evaluate(async (rules) => {
     const runner = (
       globalThis as unknown as {
         axe: {
@@ -111,9 +114,9 @@ export async function axe(page: Page): Promise<AxeViolation[]> {
     ).axe;
     return runner.run(document, {
       resultTypes: ['violations'],
-      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+      runOnly: rules ?? ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
     });
-  });
+  }, rules);
   return result.violations.map(({ id, help, nodes }) => ({
     id,
     help,
