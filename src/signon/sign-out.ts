@@ -3,7 +3,13 @@
  * took part is told; what came of it stands on a page of its own (signed-out.ts).
  */
 
-import { endSession, endSessions, listSessions, type Session } from '#core/sessions/sessions.ts';
+import {
+  endSession,
+  endSessions,
+  listSessions,
+  participantsOf,
+  type Session,
+} from '#core/sessions/sessions.ts';
 import { hashToken, randomToken } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
@@ -70,6 +76,11 @@ export async function signOut(
 async function endAt(tx: Tx, fronts: readonly Front[], session: Session): Promise<SignOutOutcome[]> {
   const outcomes: SignOutOutcome[] = [];
   for (const front of fronts) outcomes.push(...((await front.endSession?.(tx, session)) ?? []));
+  // Opened by its address alone: the app has a session of its own that nobody here knows of.
+  const spoken = new Set(outcomes.map((one) => one.application));
+  for (const { application, front } of await participantsOf(tx, session.id))
+    if (front === 'link' && !spoken.has(application))
+      outcomes.push({ application, state: 'unreachable', because: 'no-way' });
   return outcomes;
 }
 

@@ -43,6 +43,8 @@ export interface Visit {
   formToken: Html;
   /** Id of the sign-on request this page stands on the way of: whoever switches the account here goes on with it. */
   onTheWay?: string;
+  /** The apps they may enter, where the page has a menu of them. */
+  apps?: { title: string; url: string }[];
 }
 
 const visits = new WeakMap<FastifyRequest, Visit>();
@@ -155,7 +157,7 @@ export function show(
   },
 ): FastifyReply {
   const document = personPage({
-    look: lookOf(here.community),
+    look: { ...lookOf(here.community), apps: here.apps },
     title: page.title,
     heading: page.heading,
     lede: page.lede,

@@ -1,10 +1,9 @@
-/** `/apps`: the person's apps. `/go/<app>`: signs them in here first and lands them in the app. */
+/** `/apps`: the person's apps, each a tile that leads in, and what each knows of them. */
 
 import {
   type Application,
   listApplications,
   listConsents,
-  requireApplication,
   withdrawConsent,
 } from '#core/applications/applications.ts';
 import type { Person } from '#core/people/people.ts';
@@ -13,10 +12,11 @@ import { lastSignIns } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { html } from '#kit/page/html.ts';
-import { emptyState, formButton, lines, linkButton, section, tiles, time } from '#kit/page/parts.ts';
+import { emptyState, formButton, lines, section, tiles, time } from '#kit/page/parts.ts';
 import type { Front } from '#signon/front.ts';
-import { admit } from '#signon/gate.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
+import { doorWords } from './front-door.words.ts';
+import { opens } from './go.ts';
 import { type Home, home } from './guest.ts';
 
 interface MyApp {
@@ -30,7 +30,7 @@ interface MyApp {
   opens: boolean;
 }
 
-/** GET /apps, POST /apps/:id/withdraw, GET /go/:id. */
+/** GET /apps, POST /apps/:id/withdraw. */
 export function appRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]): void {
   app.get('/apps', { config: { door: 'page' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
@@ -53,38 +53,6 @@ export function appRoutes(app: App, needs: PageNeeds, fronts: readonly Front[]):
     await needs.database.transact(here.context, (tx) => withdrawConsent(tx, here.signedOn.person.id, id));
     return reply.redirect('/account?said=consent', 303);
   });
-
-  app.get('/go/:id', { config: { door: 'page' } }, async (request, reply) => {
-    const id = String((request.params as Record<string, unknown>).id ?? '');
-    const here = await home(needs, request, reply, id);
-    if (!here) return reply;
-    const application = await needs.database.read(here.context, async (tx) => {
-      const found = await requireApplication(tx, id);
-      await admit(tx, needs.secrets, found, here.signedOn.person.id);
-      return found;
-    });
-    const url = await addressOf(application, fronts, here);
-    if (url) return reply.redirect(url, 303);
-    const body = emptyState({
-      title: here.tell('cannotOpen'),
-      text: here.tell('cannotOpenText'),
-      action: linkButton({ label: here.tell('apps'), url: '/apps', style: 'quiet' }),
-    });
-    return show(here, reply, { title: application.settings.title, body, status: 404 });
-  });
-}
-
-/** Where a person is led to: what a front starts, else the app's own address. */
-async function addressOf(
-  application: Application,
-  fronts: readonly Front[],
-  here: Home,
-): Promise<string | undefined> {
-  for (const front of fronts) {
-    const step = await front.launch?.(application, here.signedOn.person, here);
-    if (step && 'redirect' in step) return step.redirect.href;
-  }
-  return application.settings.url;
 }
 
 /** The apps this person may enter, with what each knows of them. */
@@ -103,7 +71,7 @@ async function myApps(tx: Tx, needs: PageNeeds, fronts: readonly Front[], person
       ...(application.settings.alias.address === 'mailbox' && { address: profile.accountAddress }),
       lastUsed: used?.get(application.id),
       shared: consent?.scopes,
-      opens: application.settings.url !== undefined || fronts.some((front) => front.launches?.(application)),
+      opens: opens(application, fronts),
     });
   }
   return mine;
@@ -127,16 +95,18 @@ function inWords({ tell, locale }: Home, scopes: readonly string[]): string {
 
 function appsBody(here: Home, mine: readonly MyApp[]) {
   const { tell, locale, now } = here;
+  const say = doorWords(locale);
   if (mine.length === 0) return emptyState({ title: tell('noApps'), text: tell('noAppsText') });
   // A tile is a way in; what has no address is in the list below alone.
-  const ways = mine.filter(({ opens }) => opens);
+  const ways = mine.filter((one) => one.opens);
   const grid =
     ways.length > 0 &&
     tiles(
-      ways.map(({ application }) => ({
+      ways.map(({ application, lastUsed }) => ({
         title: application.settings.title,
         url: `/go/${application.id}`,
         text: application.settings.description,
+        note: lastUsed ? say.html('used', { when: time({ at: lastUsed, now, locale }) }) : say('unused'),
       })),
     );
   const items = mine.map((one) => {

@@ -111,11 +111,18 @@ ${look.announcement ? html`<p class="announce">${look.announcement}</p>` : ''}${
 <div class="tools">${services(look, locale)}${help}</div>${account ? wayOut(account, locale) : ''}</header>`;
 }
 
+/** What the community runs: the apps this person may enter, then the links it has set. */
 function services(look: Look, locale: string): Html | undefined {
-  if (look.links.length === 0) return undefined;
+  const { apps = [], links } = look;
+  if (links.length + apps.length === 0) return undefined;
   const say = pageWords(locale);
-  const links = look.links.map((link) => html`<li><a href="${link.url}">${link.title}</a></li>`);
-  return html`<details class="menu"><summary>${say('services')}${icons.down}</summary><ul aria-label="${say('servicesOf', { community: look.communityName })}">${links}</ul></details>`;
+  const entries = (list: readonly { title: string; url: string }[]) =>
+    list.map((link) => html`<li><a href="${link.url}">${link.title}</a></li>`);
+  const community = look.communityName;
+  const own = html`<ul aria-label="${say('servicesOf', { community })}">${entries(apps)}<li><a href="/apps">${say('allServices')}</a></li></ul>`;
+  const label = say(apps.length > 0 ? 'moreServices' : 'servicesOf', { community });
+  const more = html`<ul aria-label="${label}">${entries(links)}</ul>`;
+  return html`<details class="menu"><summary>${say('services')}${icons.down}</summary><div class="list">${apps.length > 0 ? own : ''}${links.length > 0 ? more : ''}</div></details>`;
 }
 
 /** For people on a computer that others use too. */

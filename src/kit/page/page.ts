@@ -20,6 +20,8 @@ export interface Look {
   accent?: string;
   /** The community's services, for the header of every page. */
   links: { title: string; url: string }[];
+  /** The apps this person may enter, for the same menu. */
+  apps?: { title: string; url: string }[];
   /** One sentence above every page, plain text. */
   announcement?: string;
   helpUrl?: string;
@@ -31,6 +33,8 @@ export const pageWords = defineWords('page', {
   skip: 'Skip to the content',
   services: 'Our apps',
   servicesOf: 'Apps of {community}',
+  moreServices: 'More of {community}',
+  allServices: 'All your apps',
   help: 'Help',
   signOut: 'Sign out',
   switchAccount: 'Switch account',

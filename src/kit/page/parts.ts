@@ -315,14 +315,14 @@ export function pager(input: Pager): Html {
 
 /** The apps of the community, one tile each. */
 export function tiles(
-  list: readonly { title: string; url: string; text?: string; logoUrl?: string }[],
+  list: readonly { title: string; url: string; text?: string; note?: string | Html; logoUrl?: string }[],
 ): Html {
   const items = list.map((tile) => {
     const letter = [...tile.title.trim()][0]?.toLocaleUpperCase() ?? '?';
     const picture = tile.logoUrl
       ? html`<img src="${tile.logoUrl}" alt="">`
       : html`<span class="letter" aria-hidden="true">${letter}</span>`;
-    return html`<li><a class="tile" href="${tile.url}">${picture}<span class="name">${tile.title}</span>${tile.text ? html`<span class="what">${tile.text}</span>` : ''}</a></li>`;
+    return html`<li><a class="tile" href="${tile.url}">${picture}<span class="name">${tile.title}</span>${tile.text ? html`<span class="what">${tile.text}</span>` : ''}${tile.note ? html`<span class="what note">${tile.note}</span>` : ''}</a></li>`;
   });
   return html`<ul class="tiles">${items}</ul>`;
 }
