@@ -8,7 +8,7 @@ import { replay } from '#provisioning/queue-view.ts';
 import { laneOf } from '#provisioning/targets.ts';
 import { timelineOf } from '#provisioning/timeline.ts';
 import type { ScimSimulator } from '#simulators/scim/scim.ts';
-import { describeRun, eventually, faultStage, type Stage, settleLedger, wholeOf } from './stage.ts';
+import { describeRun, eventually, faultStage, peopleOf, type Stage, settleLedger, wholeOf } from './stage.ts';
 
 const named = (target: ScimSimulator, person: string) =>
   target.state.users().find(({ body }) => body.userName === person);
@@ -74,11 +74,12 @@ test('F-13 a target that accepts and never answers: the breaker opens, another t
 
 test('F-14 429 with Retry-After in all its forms: no request before the time told, the sync ends, nobody twice', async (t) => {
   const whole = wholeOf('F-14');
+  const size = peopleOf('F-14', 60, 2000);
   describeRun(
     t,
     'F-14',
     '60 people, waits of half a minute cut short',
-    '2,000 people, only the hour cut short',
+    `${size} of 2,000 people, only the hour cut short`,
   );
   const stage = await faultStage(t, {
     wiki: { simulator: { limit: { all: { perMinute: 12_000, burst: 60 } } } },
@@ -86,11 +87,11 @@ test('F-14 429 with Retry-After in all its forms: no request before the time tol
   const target = stage.target();
   await stage.worker();
   await stage.worker();
-  const people = numbered('person', whole ? 2000 : 60);
+  const people = numbered('person', size);
   const forms = [1, 'date:2', 'none', -1, 2];
-  const size = people.length / forms.length;
+  const each = Math.ceil(size / forms.length);
   for (const [at, retryAfter] of forms.entries()) {
-    const share = people.slice(at * size, (at + 1) * size);
+    const share = people.slice(at * each, (at + 1) * each);
     target.faults.set([{ kind: 'rate', retryAfter, skip: 5, times: 1 }]);
     for (const person of share) await stage.driver.join(person);
     await eventually(() => target.faults.list()[0]?.struck === 1, {

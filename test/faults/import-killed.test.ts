@@ -16,11 +16,9 @@ import type { ImportProgress } from '#migration/import.ts';
 import { noticesReader } from '#notices/notices.ts';
 import { type LegacyAccount, makeLegacyLdif } from '#simulators/legacy-directory/legacy-directory.ts';
 import { type Platform, startPlatform, type TestDatabase, testDatabase } from '#test/kit.ts';
-import { describeRun, seed, wholeOf } from './stage.ts';
+import { describeRun, peopleOf, seed, wholeOf } from './stage.ts';
 
-const size = wholeOf('F-26')
-  ? { people: 50_000, kills: 5, batch: 500 }
-  : { people: 2000, kills: 5, batch: 50 };
+const size = { people: peopleOf('F-26', 2000, 50_000), kills: 5, batch: wholeOf('F-26') ? 500 : 50 };
 
 const program = path.resolve(import.meta.dirname, '../programs/import.ts');
 const children = new Set<ChildProcess>();
@@ -175,7 +173,7 @@ function keepSigningIn(platform: Platform): { stop(): Promise<{ count: number; s
 }
 
 test(`F-26 an import of ${size.people} people killed ${size.kills} times ends as if it had never been, and people sign in meanwhile`, async (context) => {
-  describeRun(context, 'F-26', '2,000 people, 5 kills', '50,000 people, 5 kills');
+  describeRun(context, 'F-26', '2,000 people, 5 kills', `${size.people} of 50,000 people, 5 kills`);
   const directory = makeLegacyLdif({ people: size.people, seed: 7 });
   const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-import-'));
   const file = path.join(folder, 'old.ldif');
