@@ -5,6 +5,8 @@ import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { findByUsername } from '#core/people/people.ts';
 import { system } from '#kit/db/database.ts';
+import { partRecords } from '#provisioning/records.ts';
+import { requireTarget } from '#provisioning/targets.ts';
 import { chromiumPath, launchBrowser, openPage, watchConsole } from '#test/browser.ts';
 import { passwords, startGallery } from '../../../test/flows/gallery-community.ts';
 import { settled, signIn } from '../../../test/flows/gallery-views.ts';
@@ -229,7 +231,7 @@ test('a person’s accounts stand on their page; erasing asks for their user nam
   const { page } = await atDesk(`/admin/people/${ada}/accounts`);
   const account = page.locator('.lines li', { hasText: 'Issues' });
   await account.locator('.badge').waitFor();
-  await account.locator('a').click();
+  await account.locator('a.what').click();
   await page.waitForURL(`**/targets/issues/people/person:${ada}`);
   const gone = await idOf('member003');
   await page.goto(`${gallery.origin}/admin/people/${gone}`);
@@ -242,6 +244,28 @@ test('a person’s accounts stand on their page; erasing asks for their user nam
   await page.click('#confirm');
   await page.locator('.badge', { hasText: 'erased' }).waitFor();
   assert.equal(await page.locator('#erase').count(), 0);
+  await page.context().close();
+});
+
+test('what is there for a person is asked of the target, and a lost link is made whole', {
+  skip,
+}, async () => {
+  const ada = await idOf('ada');
+  const { page } = await atDesk(`/admin/people/${ada}/accounts`);
+  await page.getByRole('link', { name: 'What is there at Issues' }).click();
+  await page.getByRole('heading', { name: 'Records of that account' }).waitFor();
+  const before = (await page.locator('tbody code').first().textContent()) ?? '';
+  const target = await gallery.database.read(system(), (tx) => requireTarget(tx, 'issues'));
+  await partRecords(gallery, target, ada, { record: before });
+  await page.click('#ask-again');
+  await page.locator('#link-again').click();
+  await page.click('#confirm');
+  await page.waitForURL(/\/people\/person(?::|%3A)[^/]+$/);
+  await page.locator('.badge', { hasText: 'All is as it should be' }).waitFor();
+  await page.click('#records');
+  await page.locator('tbody code').first().waitFor();
+  assert.equal(await page.locator('#link-again').count(), 0, 'nothing is lost any more');
+  assert.notEqual(await page.locator('tbody code').first().textContent(), before);
   await page.context().close();
 });
 
