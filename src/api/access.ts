@@ -12,6 +12,7 @@ import { Problem } from '#core/problem.ts';
 import type { Database } from '#kit/db/database.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
 import type { CookieJar } from '#kit/http/server.ts';
+import { strongestProofAt } from '#signon/factor-policy.ts';
 import { noteUse, signedOn } from '#signon/gate.ts';
 import { elevationSeconds, NothingHere } from './errors.ts';
 
@@ -21,7 +22,10 @@ export interface Caller {
   id: string;
   name: string;
   grants: Grant[];
-  /** Until when this counts as a recent sign-in; undefined for tokens, which were made in one. */
+  /**
+   * Until when this counts as a recent sign-in; undefined for tokens, which were made in one. Long over for whoever has a
+   * second factor that this session has not seen.
+   */
   elevatedUntil?: Date;
   /** Whether it does now. */
   elevated: boolean;
@@ -112,14 +116,17 @@ async function callerBySession(tx: Tx, cookie: string): Promise<Caller> {
   const { id, username } = here.person;
   const grants = await rolesOf(tx, id);
   if (grants.length === 0) throw new Problem('operator-forbidden');
-  const elevatedUntil = new Date(here.session.authTime.getTime() + elevationSeconds * 1000);
+  const provedAt = await strongestProofAt(tx, here.session);
+  const elevatedUntil = provedAt
+    ? new Date(provedAt.getTime() + elevationSeconds * 1000)
+    : here.session.createdAt;
   return {
     kind: 'person',
     id,
     name: username,
     grants,
     elevatedUntil,
-    elevated: elevatedUntil >= tx.now(),
+    elevated: provedAt !== undefined && elevatedUntil >= tx.now(),
   };
 }
 

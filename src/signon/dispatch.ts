@@ -29,6 +29,8 @@ export interface SignOnRequest {
   upstream?: string;
   /** Assurance level the session must have reached. */
   neededAal?: 2;
+  /** Path on our own origin that tells the front that the person gives no more proof. */
+  declineTo?: string;
 }
 
 /** An hour to sign in, also for those who look for their password first. */

@@ -155,7 +155,7 @@ async function page(
     ${methods.includes('passkey') ? passkeyForm(here, { kind: 'create', ask: 'enrol', url: `${url}/passkey`, label: say('addPasskey'), style: 'primary', fields: { request: asked.requestId }, body: html`<p>${say('passkeyLede')}</p>` }) : ''}
     ${methods.includes('passkey') && !secret ? html`<noscript><p>${say('passkeyNeedsScript')}</p></noscript>` : ''}
     ${secret ? html`<div class="block"><h2>${say('appTitle')}</h2><p>${say('appLede')}</p>${appSetUp(here, { url, uri: otpauthUri(here.community.name, asked.person.username, secret), key: base32(secret), fields, error: ofCode ? error : undefined })}</div>` : ''}
-    <div class="aside-actions">${quietLine('', asked.pending ? { url: pathOf({ ask: 'sign-in' }, asked.requestId), title: say('someoneElse') } : { url: '/account', title: say('cancel') })}</div>`;
+    <div class="aside-actions">${quietLine('', asked.pending ? { url: pathOf({ ask: 'sign-in' }, asked.requestId), title: say('someoneElse') } : { url: asked.open?.declineTo ?? '/account', title: say('cancel') })}</div>`;
   return show(here, reply, {
     title: say('enrolTitle'),
     lede: say('enrolLede'),

@@ -122,7 +122,7 @@ async function page(
         : ''
     }
     <div class="aside-actions">${otherWay(asked, by, typed, say)}
-    ${asked.pending ? quietLine('', { url: pathOf({ ask: 'sign-in' }, asked.requestId), title: say('someoneElse') }) : quietLine('', { url: '/account', title: say('cancel') })}</div>`;
+    ${asked.pending ? quietLine('', { url: pathOf({ ask: 'sign-in' }, asked.requestId), title: say('someoneElse') }) : quietLine('', { url: asked.open?.declineTo ?? '/account', title: say('cancel') })}</div>`;
   if (problem?.facts.retryAfter) reply.header('retry-after', String(problem.facts.retryAfter));
   return show(here, reply, {
     title: say('secondTitle'),

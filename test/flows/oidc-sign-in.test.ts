@@ -51,7 +51,7 @@ test('a person signs in to an app and it hears what is released, in userinfo', a
   assert.equal(claims.nonce, 'nonce-1');
   assert.equal(claims.aud, 'tracker');
   assert.equal(claims.iss, platform.origin);
-  assert.equal(claims.acr, 'aal1');
+  assert.equal(claims.acr, 'urn:gatehouse:acr:1');
   assert.deepEqual(claims.amr, ['pwd']);
   assert.equal(claims.auth_time, Math.floor(platform.clock.now().getTime() / 1000));
   assert.ok(claims.sid);
@@ -237,8 +237,8 @@ test('an ID token hint for someone else offers to change the account; an acr we 
   assert.equal(errorOf(await press(visitor, 'back')), 'access_denied');
   const claims = JSON.stringify({ id_token: { acr: { essential: true, value: 'aal3' } } });
   assert.equal(errorOf(await party.authorize(visitor, { claims })), 'unmet_authentication_requirements');
-  const tokens = await party.tokens(visitor, { acr_values: 'aal3 aal2' });
-  assert.equal(decode(tokens.id_token!).claims.acr, 'aal1', 'a wish is answered with what is true');
+  const tokens = await party.tokens(visitor, { acr_values: 'urn:gatehouse:acr:2' });
+  assert.equal(decode(tokens.id_token!).claims.acr, 'urn:gatehouse:acr:1', 'a wish is answered with what is true');
 });
 
 test('OA-21 who may not enter is told so, can change account, and the app hears only that', async () => {

@@ -120,9 +120,9 @@ test('what needs a recent sign-in leads to one and comes back to the same page',
   await page.click('#confirm');
   await page.locator('#elevate').waitFor();
   await screenshot(page, 'console/elevation');
-  await Promise.all([page.waitForURL('**/sign-in?request=*'), page.click('#elevate')]);
+  await Promise.all([page.waitForURL('**/sign-in/again?request=*'), page.click('#elevate')]);
   await page.fill('#password', passwords.root);
-  await Promise.all([page.waitForURL('**/admin/apps/wiki/secret'), page.click('#sign-in')]);
+  await Promise.all([page.waitForURL('**/admin/apps/wiki/secret'), page.click('#again')]);
   await page.click('#confirm');
   await page.locator('.notice.success').waitFor();
   assert.match((await page.locator('.facts code').textContent()) ?? '', /^[\w-]{43}$/);

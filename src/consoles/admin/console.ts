@@ -11,7 +11,7 @@ import type { App } from '#kit/http/server.ts';
 import { html } from '#kit/page/html.ts';
 import { consolePage } from '#kit/page/layout.ts';
 import { notice } from '#kit/page/parts.ts';
-import { isLocalPath, sealSignOn } from '#signon/dispatch.ts';
+import { isLocalPath, sealAgain, sealSignOn } from '#signon/dispatch.ts';
 import { accountSlot, lookOf, type PageNeeds, type Visit, visit } from '#signon/visit.ts';
 import { bundleRoutes, consoleBundle } from './bundle.ts';
 import { type Desk, desk, sections } from './operator.ts';
@@ -32,11 +32,9 @@ export function consoleRoutes(app: App, needs: PageNeeds): void {
     if (here.signedOn) await requireOperator(needs, here, here.signedOn.person.id);
     const to = String((request.query as Record<string, unknown>).to ?? '');
     const returnTo = isLocalPath(to) && /^\/admin(?:[/?]|$)/.test(to) ? to : '/admin';
-    const again = here.signedOn && {
-      provedAfter: here.now.toISOString(),
-      loginHint: here.signedOn.person.username,
-    };
-    return reply.redirect(sealSignOn(needs.secrets, here, { front: 'admin', returnTo, ...again }), 303);
+    const way = { front: 'admin', returnTo };
+    const path = here.signedOn ? sealAgain(needs.secrets, here, way) : sealSignOn(needs.secrets, here, way);
+    return reply.redirect(path, 303);
   });
 }
 

@@ -6,6 +6,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { Session } from '#core/sessions/sessions.ts';
 import type { Database } from '#kit/db/database.ts';
 import { type SignedOn, signedOn } from '#signon/gate.ts';
+import { acrOfAal } from './asked.ts';
 import { contextOf, exchangeOf } from './exchange.ts';
 
 const hereKey = Symbol('signed on');
@@ -20,7 +21,7 @@ export function signedOnAt(ctx: KoaContextWithOIDC): SignedOn | undefined {
 
 /** Authentication context class of a session: its assurance level by SP 800-63B. */
 export function acrOf(session: Session): string {
-  return `aal${session.aal}`;
+  return acrOfAal(session.aal);
 }
 
 /** Replaces the provider's sessions by views of the core's. */

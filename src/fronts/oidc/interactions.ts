@@ -6,14 +6,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { decodeJwt } from 'jose';
 import type { Provider } from 'oidc-provider';
-import { giveConsent } from '#core/applications/applications.ts';
+import { findApplication, giveConsent } from '#core/applications/applications.ts';
+import { factorsOf, strongestAal } from '#core/credentials/factors.ts';
 import { Problem } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
 import type { GateNeeds, SignedOn } from '#signon/gate.ts';
 import { type Visit, visit } from '#signon/visit.ts';
 import { covers, type Standing, standingOf } from './admission.ts';
-import { askedBy, askedSubject, formActionOf, satisfiesAcr } from './asked.ts';
+import { askedBy, askedSubject, formActionOf, neededFor, satisfiesAcr } from './asked.ts';
 import { asksConsent, isUnassured } from './clients.ts';
 import { choosePage, consentPage, refusedPage } from './consent.ts';
 import { acrOf } from './core-session.ts';
@@ -85,20 +86,24 @@ async function ask(
   const here = await visit(pageNeeds(needs, request), request);
   const { signedOn } = here;
   const { params } = interaction;
-  const proof = proofNeededAfter(params, startOf(interaction));
+  const applicationId = String(params.client_id);
+  const { application, standing, strongest } = await needs.database.read(here.context, async (tx) => ({
+    application: await findApplication(tx, applicationId),
+    standing: signedOn && (await standingOf(tx, needs.secrets, applicationId, signedOn.person.id)),
+    strongest: signedOn ? strongestAal(await factorsOf(tx, signedOn.person.id)) : 1,
+  }));
+  if (!application) throw new Problem('application-unknown');
+  const proof = proofNeededAfter(params, startOf(interaction), application);
   const proved =
     signedOn && (!proof || signedOn.session.authTime >= proof || answersIn(interaction, here)?.proved);
-  if (!signedOn || !proved) {
+  const { needed, insisted } = neededFor(params, application, strongest);
+  if (!signedOn || !proved || !standing) {
     const after = signedOn && proof?.toISOString();
-    reply.redirect(await signOnPath(needs, here, interaction, after), 303);
+    const more = { provedAfter: after, neededAal: needed === 2 ? needed : undefined };
+    reply.redirect(await signOnPath(needs, here, interaction, more), 303);
     return undefined;
   }
-  const applicationId = String(params.client_id);
-  const standing = await needs.database.read(here.context, (tx) =>
-    standingOf(tx, needs.secrets, applicationId, signedOn.person.id),
-  );
-  if (!standing) throw new Problem('application-unknown');
-  return {
+  const asking: Asking = {
     interaction,
     here,
     signedOn,
@@ -106,6 +111,13 @@ async function ask(
     ...askedBy(params),
     formAction: formActionOf(params.redirect_uri),
   };
+  const declined = answersIn(interaction, here)?.declined === true;
+  if (signedOn.session.aal >= needed || (declined && !insisted)) return asking;
+  if ((request.query as Record<string, unknown>).declined === undefined) {
+    reply.redirect(await signOnPath(needs, here, interaction, { neededAal: 2 }), 303);
+  } else if (insisted) await giveUp(asking, reply, 'unmet_authentication_requirements', '');
+  else await note(asking, reply, { declined: true });
+  return undefined;
 }
 
 /** Opens a sign-on that comes back to this request. Returns where it starts. */
@@ -113,7 +125,7 @@ function signOnPath(
   needs: InteractionNeeds,
   here: Visit,
   interaction: Interaction,
-  provedAfter?: string,
+  more: { provedAfter?: string; neededAal?: 2 } = {},
 ): Promise<string> {
   const { params, uid } = interaction;
   return needs.database.transact(here.context, (tx) =>
@@ -122,7 +134,8 @@ function signOnPath(
       application: String(params.client_id),
       returnTo: `${paths.interaction}/${uid}`,
       returnOrigins: formActionOf(params.redirect_uri),
-      provedAfter,
+      ...more,
+      declineTo: `${paths.interaction}/${uid}?declined=1`,
       loginHint: textOf(params.login_hint),
       uiLocales: textOf(params.ui_locales),
       acrValues: textOf(params.acr_values)?.split(' '),
@@ -192,6 +205,7 @@ function answersWith(asking: Asking, more: Partial<Answers>): Answers {
     proved: true,
     selected: before?.selected ?? asking.signedOn.session.authTime >= startOf(asking.interaction),
     consented: before?.consented ?? false,
+    declined: before?.declined,
     ...more,
   };
 }

@@ -3,9 +3,10 @@
  * may not enter, agree. Answers are bound to the core session they were given in.
  */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Application } from '#core/applications/applications.ts';
 import type { Clock } from '#kit/clock/clock.ts';
 import { covers, requestStanding } from './admission.ts';
-import { askedBy } from './asked.ts';
+import { askedBy, neededFor } from './asked.ts';
 import { asksConsent, isUnassured } from './clients.ts';
 import { signedOnAt } from './core-session.ts';
 
@@ -21,6 +22,8 @@ export interface Answers {
   proved: boolean;
   selected: boolean;
   consented: boolean;
+  /** More proof was wished for, and the person would not. */
+  declined?: boolean;
 }
 
 /** Key of the answers in the library's interaction result. */
@@ -36,6 +39,7 @@ function answersOf(ctx: KoaContextWithOIDC): Answers | undefined {
 export function proofNeededAfter(
   params: { prompt?: unknown; max_age?: unknown },
   started: Date,
+  application?: Application,
 ): Date | undefined {
   if (
     String(params.prompt ?? '')
@@ -43,8 +47,12 @@ export function proofNeededAfter(
       .includes('login')
   )
     return started;
-  if (params.max_age === undefined) return undefined;
-  return new Date(started.getTime() - Number(params.max_age) * 1000);
+  const { maxAgeMinutes } = application?.settings.assurance ?? {};
+  const ages = [
+    params.max_age === undefined ? undefined : Number(params.max_age),
+    maxAgeMinutes && maxAgeMinutes * 60,
+  ].filter((age) => age !== undefined);
+  return ages.length === 0 ? undefined : new Date(started.getTime() - Math.min(...ages) * 1000);
 }
 
 /** The policy of the house. */
@@ -59,6 +67,7 @@ export function housePolicy(clock: Clock): InstanceType<typeof Prompt>[] {
     details,
     ...checksOfLogin,
     proofCheck(clock),
+    strengthCheck,
   );
   login.checks.remove('login_prompt');
   const select = new Prompt({ name: 'select_account', requestable: true }, details, selectCheck);
@@ -73,10 +82,24 @@ function proofCheck(clock: Clock) {
   return new Check('proof_too_old', 'the person has to sign in again', (ctx) => {
     const here = signedOnAt(ctx);
     if (!here || answersOf(ctx)?.proved) return false;
-    const after = proofNeededAfter(ctx.oidc.params ?? {}, clock.now());
+    const after = proofNeededAfter(ctx.oidc.params ?? {}, clock.now(), requestStanding(ctx)?.application);
     return after !== undefined && here.session.authTime < after;
   });
 }
+
+const strengthCheck = new Check('proof_too_weak', 'the person has to prove more', (ctx) => {
+  const here = signedOnAt(ctx);
+  const standing = requestStanding(ctx);
+  if (!here || !standing) return false;
+  const { needed, insisted } = neededFor(
+    ctx.oidc.params ?? {},
+    standing.application,
+    standing.strongest ?? 1,
+  );
+  // A wish is none where nothing may be asked, nor once it was declined.
+  const waived = !insisted && (ctx.oidc.prompts.has('none') || answersOf(ctx)?.declined === true);
+  return here.session.aal < needed && !waived;
+});
 
 const selectCheck = new Check('account_not_selected', 'the person has to choose an account', (ctx) => {
   return ctx.oidc.prompts.has('select_account') && !answersOf(ctx)?.selected;
