@@ -143,6 +143,11 @@ export const applicationSettings = z
       .max(40)
       .optional()
       .describe('The upstream its people come through: the sign-in page leads there at once.'),
+    template: z
+      .string()
+      .max(40)
+      .optional()
+      .describe('The template it was made from: tests know by it what such an app needs.'),
     privateHttp: z
       .boolean()
       .default(false)

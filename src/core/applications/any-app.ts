@@ -1,0 +1,173 @@
+/** Apps we do not know by name: the two protocols with as few questions as they allow. */
+import { readSpMetadata } from '#wire/saml/metadata.ts';
+import {
+  addressesField,
+  addressField,
+  choiceField,
+  listOf,
+  metadataField,
+  textField,
+} from './template-fields.ts';
+import type { AppTemplate, Values } from './templates.ts';
+
+const title = textField({
+  name: 'title',
+  title: 'Title',
+  help: 'What people read on their tiles and when they sign in.',
+  required: true,
+  most: 80,
+});
+
+const url = addressField({
+  name: 'url',
+  title: 'Address',
+  help: 'Where people open it.',
+  example: 'https://app.example.org',
+});
+
+const nameIds: Record<string, object> = {
+  persistent: { format: 'persistent' },
+  emailAddress: { format: 'emailAddress' },
+  username: { format: 'unspecified', source: 'username' },
+  transient: { format: 'transient' },
+};
+
+function metadataOf({ metadataUrl, metadata }: Values): object {
+  if (metadataUrl !== undefined) return { metadata: { url: metadataUrl } };
+  return metadata === undefined ? {} : { metadata: { xml: metadata } };
+}
+
+export const anySaml: AppTemplate = {
+  name: 'saml',
+  title: 'Any app that speaks SAML 2.0',
+  about: 'From its metadata, or from the two addresses it shows.',
+  speaks: 'saml',
+  usual: { id: 'app', title: 'App' },
+  fields: [
+    title,
+    url,
+    metadataField({
+      name: 'metadata',
+      title: 'Metadata',
+      help: 'The XML the app shows as its service provider metadata, where it has one.',
+    }),
+    addressField({
+      name: 'metadataUrl',
+      title: 'Metadata address',
+      help: 'Instead of the text: it is fetched again and again, so that new certificates are learnt by themselves.',
+      example: 'https://app.example.org/saml/metadata',
+    }),
+    textField({
+      name: 'entityId',
+      title: 'Entity ID',
+      help: 'What the app calls itself, also “audience” or “identifier”. Not needed with the metadata as text.',
+      most: 1024,
+    }),
+    addressField({
+      name: 'acsUrl',
+      title: 'Assertion consumer service',
+      help: 'Where answers are posted to, also “ACS”, “reply URL” or “callback”. Not needed with metadata.',
+      example: 'https://app.example.org/saml/acs',
+    }),
+    choiceField({
+      name: 'nameId',
+      title: 'Known by (NameID)',
+      help: 'What the app keeps to recognise a person.',
+      choices: [
+        { value: 'persistent', title: 'An id that stays, of this app alone' },
+        { value: 'emailAddress', title: 'Address' },
+        { value: 'username', title: 'User name' },
+        { value: 'transient', title: 'Nothing: a new id at every sign-in' },
+      ],
+    }),
+  ],
+  settings: (values) => ({
+    title: values.title,
+    ...(values.url !== undefined && { url: values.url }),
+    saml: {
+      entityId:
+        values.entityId ?? (values.metadata === undefined ? '' : readSpMetadata(values.metadata).entityId),
+      ...(values.acsUrl !== undefined && { acsUrls: [values.acsUrl] }),
+      ...metadataOf(values),
+      nameId: nameIds[values.nameId ?? 'persistent'],
+      sign: 'both',
+    },
+    consent: 'ask',
+  }),
+  wrong({ metadata, metadataUrl, entityId, acsUrl }) {
+    if (metadata !== undefined && metadataUrl !== undefined)
+      return { field: 'metadataUrl', text: 'give the metadata or its address, not both' };
+    if (metadata === undefined && entityId === undefined)
+      return { field: 'entityId', text: 'is needed where the metadata is not given as text' };
+    if (metadata === undefined && metadataUrl === undefined && acsUrl === undefined)
+      return { field: 'acsUrl', text: 'is needed where there is no metadata' };
+    return undefined;
+  },
+  there: (_values, { saml }) => [
+    { label: 'Metadata', value: saml.metadataUrl },
+    { label: 'Entity ID (issuer)', value: saml.entityId },
+    { label: 'Single sign-on', value: saml.ssoUrl },
+    { label: 'Single logout', value: saml.sloUrl },
+    { label: 'Certificate', value: saml.certificates[0], long: true },
+  ],
+  needs: [],
+  notes: ['An app that takes our metadata address follows new certificates by itself: prefer that.'],
+};
+
+export const anyOidc: AppTemplate = {
+  name: 'oidc',
+  title: 'Any app that speaks OpenID Connect',
+  about: 'An app that asks for an issuer or a discovery address, a client id and a secret.',
+  speaks: 'oidc',
+  usual: { id: 'app', title: 'App' },
+  fields: [
+    title,
+    url,
+    addressesField({
+      name: 'redirectUris',
+      title: 'Redirect addresses',
+      help: 'Where people come back to, letter by letter, one a line. Also “callback” or “reply URL”.',
+      example: 'https://app.example.org/oauth2/callback',
+      required: true,
+    }),
+    addressesField({
+      name: 'postLogoutRedirectUris',
+      title: 'Addresses after signing out',
+      help: 'Where the app may lead people when they sign out there.',
+    }),
+    addressField({
+      name: 'backchannelLogoutUri',
+      title: 'Back-channel logout',
+      help: 'Where the app is told that someone signed out, if it takes that.',
+    }),
+    choiceField({
+      name: 'kind',
+      title: 'Kind of app',
+      help: 'An app that runs in the browser or on a device can keep no secret.',
+      choices: [
+        { value: 'server', title: 'On a server, with a secret' },
+        { value: 'public', title: 'In the browser or on a device, without' },
+      ],
+    }),
+  ],
+  settings: (values) => ({
+    title: values.title,
+    ...(values.url !== undefined && { url: values.url }),
+    oidc: {
+      redirectUris: listOf(values.redirectUris),
+      postLogoutRedirectUris: listOf(values.postLogoutRedirectUris),
+      ...(values.backchannelLogoutUri !== undefined && { backchannelLogoutUri: values.backchannelLogoutUri }),
+      ...(values.kind === 'public' && { clientAuth: 'none' }),
+    },
+    consent: 'ask',
+  }),
+  there: (values, { oidc }) => [
+    { label: 'Issuer', value: oidc.issuer },
+    { label: 'Discovery address', value: oidc.discoveryUrl },
+    { label: 'Client ID', from: 'client-id' },
+    ...(values.kind === 'public' ? [] : [{ label: 'Client secret', from: 'client-secret' } as const]),
+    { label: 'Scopes', value: 'openid profile email' },
+  ],
+  needs: [],
+  notes: [],
+};
