@@ -39,6 +39,8 @@ before(async () => {
         application('once', 'nameId: { format: transient }, sign: response'),
         application('named', 'nameId: { format: unspecified }'),
         application('asking', '', 'consent: ask'),
+        application('guarded', '', 'consent: trusted, assurance: { secondFactor: required }'),
+        application('recent', '', 'consent: trusted, assurance: { maxAgeMinutes: 5 }'),
         application('closed', '', 'consent: trusted, access: { groups: [developers] }'),
         application(
           'jira',
@@ -240,9 +242,41 @@ test('what is said of the sign-in is true: a password is no second factor', asyn
     assert.deepEqual(statusOf(wiki.delivered(visitor).xml), ['Responder', 'NoAuthnContext']);
   }
   await visitor.open(wiki.request({ requestedAuthnContext: { comparison: 'better', classRefs: strong } }));
+  assert.deepEqual(
+    statusOf(wiki.delivered(visitor).xml),
+    ['Responder', 'NoAuthnContext'],
+    'nothing is better here',
+  );
+  await visitor.open(wiki.request({ requestedAuthnContext: { comparison: 'exact', classRefs: strong } }));
+  assert.match(visitor.page.url, /\/sign-in\/(second|enrol)/, 'a further factor is asked for');
+  const declined = /href="([^"]*\?declined=1)"/.exec(visitor.page.text)?.[1];
+  await visitor.open(declined!);
   assert.deepEqual(statusOf(wiki.delivered(visitor).xml), ['Responder', 'NoAuthnContext']);
   await visitor.open(wiki.request({ requestedAuthnContext: { comparison: 'maximum', classRefs: strong } }));
   assert.ok(wiki.delivered(visitor).xml.includes('Assertion'));
+});
+
+test('AU-20 an app that wants two factors gets nobody with one, and is told of two when there were two', async () => {
+  const visitor = await signedIn(platform, 'ada');
+  const guarded = party('guarded');
+  await visitor.open(guarded.request());
+  assert.match(visitor.page.url, /\/sign-in\/(second|enrol)/);
+  await visitor.open(guarded.request({ isPassive: true }));
+  assert.deepEqual(statusOf(guarded.delivered(visitor).xml), ['Responder', 'NoAuthnContext']);
+  await platform.database.query(
+    `update sessions set aal = 2, amr = '{pwd,otp,mfa}' where ended_at is null and person = (select id from people where username = 'ada')`,
+  );
+  const mfa = 'https://refeds.org/profile/mfa';
+  assert.match((await guarded.enter(visitor)).xml, new RegExp(`AuthnContextClassRef>${mfa}<`));
+  for (const classRefs of [[mfa], ['http://schemas.microsoft.com/claims/multipleauthn', mfa]]) {
+    await visitor.open(guarded.request({ requestedAuthnContext: { comparison: 'exact', classRefs } }));
+    assert.match(guarded.delivered(visitor).xml, new RegExp(`AuthnContextClassRef>${classRefs[0]}<`));
+  }
+  await visitor.open(party('recent').request());
+  assert.ok(party('recent').delivered(visitor).xml.includes('Assertion'));
+  await platform.database.query(`update sessions set auth_time = auth_time - interval '6 minutes'`);
+  await visitor.open(party('recent').request());
+  assert.match(visitor.page.url, /\/sign-in/, 'a sign-in older than the app takes is asked for anew');
 });
 
 test('a kind of name the app does not get is refused in words of the standard', async () => {
@@ -270,6 +304,7 @@ test('SA-08 /go leads into an app that may be opened from here, with the RelaySt
   await visitor.open('/go/jira');
   await visitor.submit({ username: 'ada', password: passwords.ada }, '/sign-in');
   const jira = party('jira');
+  await visitor.open(/href="([^"]*\/saml\/launch\/jira)"/.exec(visitor.page.text)?.[1] ?? '/go/jira');
   const seen = jira.delivered(visitor);
   assert.equal(seen.relayState, 'https://jira.example.org/start?a=b&c=d');
   assert.doesNotMatch(seen.xml, /InResponseTo/);

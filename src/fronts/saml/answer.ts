@@ -40,8 +40,6 @@ export interface Asked {
   subject?: NameId;
   /** The kind of name it wants, where it wants one. */
   nameIdFormat?: string;
-  /** A further factor was asked for already: not twice. */
-  raised?: boolean;
 }
 
 /** A request that waits for its answer, in this browser. */
@@ -50,6 +48,8 @@ export interface Open {
   asked: Asked;
   receivedAt: Date;
   sp: ServiceProvider;
+  /** The person was asked for a further factor just now and gives none. */
+  declined?: boolean;
 }
 
 /** How long an assertion is good for on its way. */

@@ -28,9 +28,6 @@ const single = new Set<string>([
 
 const passwords = new Set<string>([AUTHN_CONTEXT.passwordProtectedTransport, AUTHN_CONTEXT.password]);
 
-/** The values sign-on knows (`SignOnRequest.acrValues`). */
-export const wantStrong = ['urn:gatehouse:acr:2'];
-
 export type Happened = Pick<Session, 'aal' | 'amr'>;
 
 function gradeOf(reference: string): 1 | 2 | undefined {

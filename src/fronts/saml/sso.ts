@@ -15,13 +15,19 @@ import { type AuthnRequest, readAuthnRequest } from '#wire/saml/requests.ts';
 import { BINDING, NAME_ID, STATUS } from '#wire/saml/saml.ts';
 import { type AnswerNeeds, type Asked, decline, type Open, signIn } from './answer.ts';
 import { consentPage, otherAccountPage, refusedPage } from './consent.ts';
-import { contextToState, mayBeRaised, wantStrong } from './context.ts';
 import { textOfRefusal } from './errors.ts';
 import { errorPage, pageNeeds, postPage, Turned } from './pages.ts';
 import { paths } from './place.ts';
 import { believe, incoming } from './receive.ts';
 import { answerPlace, type ServiceProvider, serviceProvider } from './service.ts';
-import { consentClaim, consentScope, nextStep, type Step } from './steps.ts';
+import {
+  consentClaim,
+  consentScope,
+  needsFurtherFactor,
+  nextStep,
+  proofNeededAfter,
+  type Step,
+} from './steps.ts';
 import * as store from './store.ts';
 
 const textVersion = '1';
@@ -59,7 +65,8 @@ export function ssoRoutes(app: App, needs: AnswerNeeds): void {
   app.get(`${paths.sso}/:id`, { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(pageNeeds(needs, request), request);
     const { id } = request.params as { id: string };
-    return guarded(needs, here, reply, () => goOn(needs, here, reply, id));
+    const declined = (request.query as Record<string, unknown>).declined !== undefined;
+    return guarded(needs, here, reply, () => goOn(needs, here, reply, id, declined));
   });
 
   app.post(`${paths.sso}/:id/:answer`, { config: { door: 'form' } }, async (request, reply) => {
@@ -194,8 +201,14 @@ async function openOf(needs: AnswerNeeds, here: Visit, id: string): Promise<Open
   });
 }
 
-async function goOn(needs: AnswerNeeds, here: Visit, reply: FastifyReply, id: string): Promise<FastifyReply> {
-  const open = await openOf(needs, here, id);
+async function goOn(
+  needs: AnswerNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  id: string,
+  declined = false,
+): Promise<FastifyReply> {
+  const open = { ...(await openOf(needs, here, id)), declined };
   return take(needs, here, reply, open, await nextStep(needs, here, open));
 }
 
@@ -210,7 +223,7 @@ async function take(
   const { title } = open.sp.application.settings;
   if ('done' in step) return postPage(here, reply, title, await signIn(needs, here, open));
   if ('decline' in step) return postPage(here, reply, title, await decline(needs, here, open, step.decline));
-  if ('prove' in step) return reply.redirect(await signOnPath(needs, here, open, step.prove), 303);
+  if ('prove' in step) return reply.redirect(await signOnPath(needs, here, open), 303);
   if ('consent' in step) return consentPage(needs, here, reply, open, step);
   if ('otherAccount' in step) return otherAccountPage(here, reply, open, await elsewhere(needs, here, open));
   const why = step.refused.code;
@@ -219,37 +232,21 @@ async function take(
 }
 
 /** Opens a sign-on that comes back to this request. Returns where it starts. */
-async function signOnPath(
-  needs: AnswerNeeds,
-  here: Visit,
-  open: Open,
-  prove: 'sign-in' | 'further-factor',
-): Promise<string> {
-  const { asked, sp, receivedAt } = open;
-  const strong = prove === 'further-factor' || wantsStrong(open);
-  return needs.database.transact(here.context, async (tx) => {
-    if (prove === 'further-factor') await store.changeRequest(tx, open.id, { ...asked, raised: true });
-    return requestSignOn(tx, here.browser, {
+async function signOnPath(needs: AnswerNeeds, here: Visit, open: Open): Promise<string> {
+  const { asked, sp } = open;
+  const happened = here.signedOn?.session ?? { aal: 1, amr: ['pwd'] };
+  const start = `${paths.sso}/${open.id}`;
+  return needs.database.transact(here.context, (tx) =>
+    requestSignOn(tx, here.browser, {
       front: 'saml',
       application: sp.application.id,
-      returnTo: `${paths.sso}/${open.id}`,
-      provedAfter: asked.forceAuthn && here.signedOn ? receivedAt.toISOString() : undefined,
+      returnTo: start,
+      provedAfter: here.signedOn && proofNeededAfter(open)?.toISOString(),
+      neededAal: needsFurtherFactor(open, happened) ? 2 : undefined,
+      declineTo: `${start}?declined=1`,
       loginHint: loginHint(asked, sp),
-      acrValues: strong ? wantStrong : undefined,
-    });
-  });
-}
-
-function wantsStrong({ asked }: Open): boolean {
-  const password = { aal: 1, amr: ['pwd'] };
-  return asked.context !== undefined && contextNeedsMore(asked.context, password);
-}
-
-function contextNeedsMore(
-  context: NonNullable<Asked['context']>,
-  happened: { aal: number; amr: string[] },
-): boolean {
-  return contextToState(context, happened) === undefined && mayBeRaised(context, happened);
+    }),
+  );
 }
 
 /** A name someone could type; what only the app knows a person by is no use on our page. */
@@ -260,7 +257,7 @@ function loginHint({ subject }: Asked, sp: ServiceProvider): string | undefined 
 
 /** The id of a sign-on that "another account" goes through. */
 async function elsewhere(needs: AnswerNeeds, here: Visit, open: Open): Promise<string> {
-  const start = await signOnPath(needs, here, open, 'sign-in');
+  const start = await signOnPath(needs, here, open);
   return new URL(start, 'http://localhost').searchParams.get('request') ?? '';
 }
 

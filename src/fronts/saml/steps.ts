@@ -2,11 +2,12 @@
 import { type Consent, consentOf } from '#core/applications/applications.ts';
 import { Problem } from '#core/problem.ts';
 import type { Profile } from '#core/profile/profile.ts';
+import { neededAal } from '#signon/factor-policy.ts';
 import { admit, type SignedOn } from '#signon/gate.ts';
 import type { Visit } from '#signon/visit.ts';
 import { NAME_ID, STATUS } from '#wire/saml/saml.ts';
 import { type AnswerNeeds, isMeant, type Open } from './answer.ts';
-import { contextToState, mayBeRaised } from './context.ts';
+import { contextToState, type Happened, mayBeRaised } from './context.ts';
 import type { SamlStatus } from './errors.ts';
 import { renderNameId, type SharedDetail, sharedDetails } from './profile.ts';
 
@@ -29,7 +30,8 @@ export async function nextStep(needs: AnswerNeeds, here: Visit, open: Open): Pro
   const wrong = wrongName(open);
   if (wrong) return { decline: wrong };
   const { signedOn } = here;
-  const proved = signedOn && (!asked.forceAuthn || signedOn.session.authTime >= open.receivedAt);
+  const after = proofNeededAfter(open);
+  const proved = signedOn && (!after || signedOn.session.authTime >= after);
   if (!signedOn || !proved) return asked.isPassive ? { decline: noPassive } : { prove: 'sign-in' };
   const unsure = notSureEnough(open, signedOn);
   if (unsure) return unsure;
@@ -58,11 +60,30 @@ function wrongName({ asked, sp }: Open): (SamlStatus & { message: string }) | un
   return { status: STATUS.requester, subStatus: STATUS.invalidNameIdPolicy, message };
 }
 
-function notSureEnough({ asked }: Open, { session }: SignedOn): Step | undefined {
-  if (!asked.context || contextToState(asked.context, session) !== undefined) return undefined;
-  if (!asked.raised && !asked.isPassive && mayBeRaised(asked.context, session))
-    return { prove: 'further-factor' };
-  return { decline: { status: STATUS.responder, subStatus: STATUS.noAuthnContext } };
+/** The moment before which proof does not count: ForceAuthn, or what the settings of the app say. */
+export function proofNeededAfter({ asked, sp, receivedAt }: Open): Date | undefined {
+  if (asked.forceAuthn) return receivedAt;
+  const { maxAgeMinutes } = sp.application.settings.assurance ?? {};
+  return maxAgeMinutes === undefined ? undefined : new Date(receivedAt.getTime() - maxAgeMinutes * 60_000);
+}
+
+/** Whether a further factor is needed beside this: by the settings of the app, or because the app asks for it. */
+export function needsFurtherFactor({ asked, sp }: Open, happened: Happened): boolean {
+  if (neededAal(sp.application) > happened.aal) return true;
+  const { context } = asked;
+  return (
+    context !== undefined && contextToState(context, happened) === undefined && mayBeRaised(context, happened)
+  );
+}
+
+function notSureEnough(open: Open, { session }: SignedOn): Step | undefined {
+  const { asked } = open;
+  const further = needsFurtherFactor(open, session);
+  if (further && !asked.isPassive && !open.declined) return { prove: 'further-factor' };
+  const unmet = asked.context !== undefined && contextToState(asked.context, session) === undefined;
+  return further || unmet
+    ? { decline: { status: STATUS.responder, subStatus: STATUS.noAuthnContext } }
+    : undefined;
 }
 
 async function standingOf(

@@ -51,10 +51,6 @@ export async function takeRequest<Request>(
   return rows[0];
 }
 
-export async function changeRequest(tx: Tx, id: string, request: unknown): Promise<void> {
-  await tx.query('update saml_requests set request = $2 where id = $1', [id, JSON.stringify(request)]);
-}
-
 /** Ends an open request; false when it was answered already. */
 export async function endRequest(tx: Tx, id: string): Promise<boolean> {
   const gone = await tx.query('delete from saml_requests where id = $1 returning id', [id]);
