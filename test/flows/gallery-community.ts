@@ -76,6 +76,8 @@ applications:
   - { id: records, title: Medical records of the teaching hospital, description: "", access: { groups: [clinicians] } }
   - { id: intranet, title: Office intranet, privateHttp: true, access: { groups: [staff, board] }, oidc: { redirectUris: ["http://10.0.0.5/callback"] } }
   - { id: archive, title: Archive, enabled: false }
+  - { id: screen, title: Reading room screen, oidc: { clientAuth: none, grants: ["urn:ietf:params:oauth:grant-type:device_code", refresh_token] } }
+  - { id: scanner, title: Archive scanner, access: { groups: [board] }, oidc: { clientAuth: none, grants: ["urn:ietf:params:oauth:grant-type:device_code"] } }
 groups:
   - { name: clinicians, title: Clinicians, description: People who treat patients }
   - { name: staff, title: Staff }

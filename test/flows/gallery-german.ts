@@ -48,4 +48,32 @@ export const german = {
     knownThere: 'Was die einzelnen Anwendungen wissen',
     withdraw: 'Datenweitergabe beenden',
   },
+  'oidc-device': {
+    codeTitle: 'Gerät mit dem Benutzerkonto verbinden',
+    codeLede:
+      'Geben Sie die Buchstabenfolge ein, die das Gerät oder Programm anzeigt. Sie sind als {name} angemeldet.',
+    code: 'Buchstabenfolge auf dem Gerät',
+    codeHelp: 'Acht Buchstaben, zum Beispiel {example}.',
+    goOn: 'Weiter',
+    codeUnknown:
+      'Kein Gerät wartet mit dieser Buchstabenfolge. Sehen Sie noch einmal auf das Gerät: Sie gilt zehn Minuten und nur einmal.',
+    decideTitle: '{application} Zugang gewähren?',
+    decideLede:
+      'Ein Gerät möchte {application} als {name} benutzen. Gehen Sie nur weiter, wenn Sie das selbst begonnen haben und das Gerät genau diese Buchstabenfolge anzeigt.',
+    shown: 'Buchstabenfolge',
+    asked: 'Angefragt',
+    askedFrom: 'Netzwerkadresse',
+    device: 'Programmbezeichnung',
+    learns: 'Was die Anwendung erfährt',
+    allow: 'Zugang gewähren',
+    deny: 'Keinen Zugang gewähren',
+    refusedTitle: '{application} ist für Sie nicht zugänglich',
+    stop: 'Das Warten des Geräts beenden',
+    otherAccount: 'Anderes Benutzerkonto verwenden',
+    allowedTitle: 'Das Gerät ist verbunden',
+    allowedLede: 'Kehren Sie dorthin zurück: {application} geht dort in wenigen Augenblicken weiter.',
+    deniedTitle: 'Das Gerät erhielt keinen Zugang',
+    deniedLede: 'Es erfährt davon, und {application} hat nichts über Sie erfahren.',
+    account: 'Zum Benutzerkonto',
+  },
 };

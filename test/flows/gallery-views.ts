@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core';
 import { system } from '#kit/db/database.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
 import type { Gallery } from './gallery-community.ts';
+import { deviceViews } from './gallery-devices.ts';
 
 export interface View {
   name: string;
@@ -372,7 +373,7 @@ const operators: View[] = [
   { name: 'admin-nothing-here', who: 'root', open: inConsole('/admin/people/x/y/z/nowhere') },
 ];
 
-export const views: readonly View[] = [...guests, ...people, ...protocol, ...operators];
+export const views: readonly View[] = [...guests, ...people, ...protocol, ...deviceViews, ...operators];
 
 export async function signIn(page: Page, gallery: Gallery, name: string, password: string): Promise<void> {
   await page.goto(`${gallery.origin}/sign-in`);

@@ -286,7 +286,7 @@ test('OA-19 codes that are not known are counted a person; the right one does no
   const eve = await signedIn('eve');
   for (let attempt = 0; attempt < 10; attempt += 1) {
     const seen = await type(eve, `BCDF-GH${'JKLMNPQRST'[attempt]}Z`);
-    assert.equal(seen.status, 400);
+    assert.equal(seen.status, 422);
   }
   const waits = await type(eve, started.user_code);
   assert.equal(waits.status, 429);

@@ -95,7 +95,9 @@ test('long German words fit a phone, and Arabic stands on the right', { skip }, 
   for (const locale of ['de', 'ar']) {
     for (const width of [360, 1280]) {
       const page = await openPage(browser, { width, locale });
-      for (const name of ['sign-in', 'sign-up-errors', 'check-your-mail', 'error-404', 'account', 'apps']) {
+      const device = ['device-code-unknown', 'device-decide', 'device-forbidden'];
+      const names = ['sign-in', 'sign-up-errors', 'check-your-mail', 'error-404', 'account', 'apps'];
+      for (const name of [...names, ...device]) {
         const view = views.find((one) => one.name === name)!;
         if (name === 'account') await signIn(page, gallery, 'ada', passwords.ada);
         await view.open(page, gallery);

@@ -143,7 +143,7 @@ async function typedCode(
     found &&
     (await needs.database.transact(here.context, (tx) => takeDevice(tx, found.device.row.id, takerOf(here))));
   if (!found || !taken)
-    return codePage(needs, here, reply, { typed, status: 400, error: say('codeUnknown') });
+    return codePage(needs, here, reply, { typed, status: 422, error: say('codeUnknown') });
   await giveBackTry(needs, here);
   return reply.redirect(`${paths.device}/${found.device.row.id}`, 303);
 }
