@@ -3,6 +3,7 @@
  * typed code. A person who waits is known by a sealed cookie of this browser; it holds no session.
  */
 import type { FastifyReply } from 'fastify';
+import { eraseCredentials } from '#core/credentials/erasure.store.ts';
 import { activate } from '#core/lifecycle/activate.ts';
 import { parseAddress } from '#core/people/names.ts';
 import {
@@ -14,13 +15,22 @@ import {
   requirePerson,
   verifyAddress,
 } from '#core/people/people.ts';
-import { type CodeOutcome, peekLink, useCode, useLink } from '#core/people/verifications.ts';
+import {
+  type CodeOutcome,
+  linkToken,
+  peekLink,
+  requestVerification,
+  useCode,
+  useLink,
+} from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
+import { endSessions } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { codeField, field, hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, formButton, notice } from '#kit/page/parts.ts';
+import { unlinkAll } from '#signon/upstream/links.ts';
 import { askProof, limitProofs } from './ask-proof.ts';
 import { openRequest, returnOrigins, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
@@ -216,12 +226,14 @@ interface Proved {
   open?: SignOnRequest;
   requestId?: string;
   outcome?: SignInOutcome;
+  /** Opens the page where the owner of the address sets a password of their own. */
+  afresh?: string;
 }
 
 /**
  * Uses the code or link up, marks the address proved, activates a sign-up and opens the session, all in one
  * transaction. Whoever waits in this browser typed the password a moment ago and is signed in; someone who opened the
- * link elsewhere signs in there with the password, so that a stranger's sign-up is of no use to them. A wrong code is
+ * link elsewhere sets a password of their own, so that a stranger's sign-up is of no use to them. A wrong code is
  * returned, so that it stays counted.
  */
 async function proveAddress(
@@ -240,6 +252,8 @@ async function proveAddress(
     if (used.purpose === 'sign-up') await activate(tx, used.person);
     const person = await requirePerson(tx, used.person);
     const waited = used.purpose === 'sign-up' && waiting?.person === person.id;
+    if (used.purpose === 'sign-up' && !waited)
+      return { person, afresh: await beginAfresh(tx, needs, used.person, used.address) };
     if (!waited || person.state !== 'active' || here.signedOn) return { person };
     const { requestId } = waiting;
     const open = await openRequest(tx, needs.secrets, here.browser, requestId);
@@ -258,12 +272,29 @@ async function proveAddress(
   });
 }
 
+/**
+ * Whoever proved the address is not at the browser that signed up: it may have been somebody else who typed it there. What
+ * was set before the proof goes (AC-05): password, further factors, links to other providers, sessions, known browsers.
+ * Returns the token of a link by which the owner of the address sets a password of their own.
+ */
+async function beginAfresh(tx: Tx, { secrets }: PageNeeds, person: string, address: string): Promise<string> {
+  await eraseCredentials(tx, person);
+  await endSessions(tx, person, 'address-proved');
+  await unlinkAll(tx, person);
+  const link = await requestVerification(tx, { purpose: 'recovery', person, address, announce: false });
+  return linkToken(secrets, link);
+}
+
 async function wayOn(
   needs: PageNeeds,
   here: Visit,
   reply: FastifyReply,
   proved: Proved,
 ): Promise<FastifyReply> {
+  if (proved.afresh) {
+    needs.cookies.clear(reply, 'waiting');
+    return reply.redirect(`/recover/new?token=${proved.afresh}`, 303);
+  }
   if (!proved.outcome) return wayInWithPassword(needs, here, reply);
   needs.cookies.clear(reply, 'waiting');
   return goOn(needs, here, reply, proved.outcome, proved);

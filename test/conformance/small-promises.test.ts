@@ -74,7 +74,8 @@ test('SE-02 a browser that once waited for a sign-up is signed in by no later li
   const phone = stranger(platform);
   await phone.open(await mailedLink(platform, 'kim@example.org', '/verify'));
   await phone.submit({}, '/verify');
-  const home = await signedIn(platform, { username: 'kim.vale', password: right });
+  await phone.submit({ password: 'seven lanterns float' }, '/recover/new');
+  const home = await signedIn(platform, { username: 'kim.vale', password: 'seven lanterns float' });
   await home.submit({ email: 'kim.two@example.org' }, '/account/addresses');
   await waiting.open(await mailedLink(platform, 'kim.two@example.org', '/verify'));
   const confirmed = await waiting.submit({}, '/verify');

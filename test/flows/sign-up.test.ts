@@ -56,7 +56,7 @@ test('a form sent twice by one click too many is one sign-up with one mail; for 
   await taken(ada);
 });
 
-test('the mailed link shows a button, confirms once, and asks a stranger for the password', async () => {
+test('AC-05 the mailed link shows a button, confirms once, and whoever opens it elsewhere sets a password of their own: what was set before goes', async () => {
   const platform = await startPlatform();
   const ada = platform.visitor();
   await ada.open('/sign-up');
@@ -66,12 +66,24 @@ test('the mailed link shows a button, confirms once, and asks a stranger for the
   const other = platform.visitor();
   for (let scanner = 0; scanner < 3; scanner += 1) assert.equal((await other.open(link)).status, 200);
   const confirmed = await other.submit({}, '/verify');
-  assert.match(confirmed.url, /\/sign-in\?said=confirmed$/);
-  assert.match(confirmed.text, /address is confirmed/);
+  assert.match(confirmed.url, /\/recover\/new\?token=/);
+  assert.equal(
+    (await platform.visitor().signIn('ada.b', person.password)).status,
+    422,
+    'who signed up may be another',
+  );
+  assert.match(
+    (await ada.open('/verify/code')).url,
+    /\/sign-in\?said=confirmed$/,
+    'and is signed in by nothing',
+  );
+  await other.open(confirmed.url);
+  const own = 'seven lanterns float';
+  assert.match((await other.submit({ password: own }, '/recover/new')).url, /\/sign-in\?said=password$/);
   const again = await other.open(link);
   assert.equal(again.status, 410);
   assert.match(again.text, /used already/);
-  assert.match((await other.signIn('ada.b', person.password)).url, /\/account$/);
+  assert.match((await other.signIn('ada.b', own)).url, /\/account$/);
 });
 
 test('a wrong address can be changed before it is confirmed; the old link dies', async () => {

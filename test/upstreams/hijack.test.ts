@@ -473,3 +473,34 @@ test('AU-20 proof that must be new is asked for there, and an old one is refused
   Object.assign(idp.claims, { auth_time: Math.floor(Date.now() / 1000) });
   assert.match((await mine.go(path)).url, /\/account\/links\/evil$/);
 });
+
+test('AC-05 the first proof of an address, in another browser than signed up, takes away what was set before: password, link, waiting, session', async () => {
+  const who = victim();
+  await declare('', ', newPeople: ask');
+  evil.claims = {
+    sub: `pre-${who.name}`,
+    preferred_username: who.name,
+    given_name: 'P',
+    email: who.address,
+    email_verified: true,
+  };
+  const attacker = browser(platform, [evil.issuer]);
+  const choice = await attacker.go('/upstream/evil/start');
+  await attacker.go(`${new URL(choice.url).pathname}/new`);
+  await attacker.send({ username: who.name, given_name: 'P', family_name: '', email: who.address });
+  assert.ok(await ownerOf(`pre-${who.name}`, 'evil'));
+  const { link } = await mailed(who.address);
+  const owner = platform.visitor();
+  await owner.open(link!);
+  assert.match((await owner.submit({}, '/verify')).url, /\/recover\/new/);
+  assert.equal(await ownerOf(`pre-${who.name}`, 'evil'), undefined);
+  assert.match(
+    (await attacker.go('/upstream/evil/start')).url,
+    /\/arrivals\//,
+    'its link opens nothing any more',
+  );
+  assert.match((await attacker.go('/verify/code')).url, /\/sign-in/);
+  assert.match((await attacker.go('/account')).url, /\/sign-in/);
+  await owner.submit({ password: 'seven lanterns float' }, '/recover/new');
+  assert.match((await owner.signIn(who.name, 'seven lanterns float')).url, /\/account$/);
+});
