@@ -42,7 +42,7 @@ export async function comeIn(
   reply: FastifyReply,
   input: { person: string; proof: ProvedThere; errand: SignInErrand },
 ): Promise<FastifyReply> {
-  const { requestId, persistent } = input.errand;
+  const { requestId, persistent, stay } = input.errand;
   const open = await needs.database.read(here.context, (tx) =>
     openRequest(tx, needs.secrets, here.browser, requestId),
   );
@@ -53,6 +53,7 @@ export async function comeIn(
     device: here.device,
     ip: here.ip,
     persistent,
+    stay,
     ...browserOf(needs, here, open),
   };
   const context = { ...here.context, actor: { kind: 'person' as const, id: input.person } };

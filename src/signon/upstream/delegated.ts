@@ -12,6 +12,7 @@ import type { Tx, TxContext } from '#kit/db/tx.ts';
 import type { Limits } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
 import type { Net } from '#kit/net/net.ts';
+import type { Stay } from '#signon/stay.ts';
 import { arrive } from './arrive.ts';
 import { askDirectory, type DirectoryUpstream } from './directory.ts';
 import { UpstreamFailure } from './failure.ts';
@@ -34,6 +35,7 @@ export interface DelegatedAttempt {
   browser?: string;
   requestId?: string;
   persistent: boolean;
+  stay?: Stay;
   context: TxContext;
 }
 
@@ -136,8 +138,8 @@ async function settleTold(
   const hash = directory.settings.ldap.takeOver ? await hashFor(needs.hasher, attempt.password) : undefined;
   const found = await needs.database.transact(attempt.context, async (tx) => {
     if (!attempt.browser && !(await linkOfSubject(tx, key))) return undefined;
-    const { requestId, persistent } = attempt;
-    const errand = { kind: 'sign-in' as const, requestId, persistent };
+    const { requestId, persistent, stay } = attempt;
+    const errand = { kind: 'sign-in' as const, requestId, persistent, stay };
     const who = await arrive(tx, needs, id, told, { browser: attempt.browser ?? '', locale: 'en', errand });
     if ('person' in who && hash) await takeOver(tx, key, who.person, hash);
     return who;

@@ -6,6 +6,7 @@ import { Problem } from '#core/problem.ts';
 import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import type { Stay } from '#signon/stay.ts';
 import * as store from './journeys.store.ts';
 
 /** What someone set out for. */
@@ -15,6 +16,7 @@ export type Errand =
       /** The sign-on that is open, by its id. */
       requestId?: string;
       persistent: boolean;
+      stay?: Stay;
       /** Proof of before this moment does not count. */
       provedAfter?: string;
     }
