@@ -18,6 +18,7 @@ import {
   renamedGroups,
 } from '#core/groups/groups.ts';
 import { attributeDeclarations, declareAttributes } from '#core/people/attributes.ts';
+import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { planBelonging } from './belonging.ts';
 import { DeclaredError, type Finding, type Path } from './findings.ts';
@@ -92,13 +93,18 @@ export async function runPlan(tx: Tx, declared: Declared, plan: Plan): Promise<v
       await change.run(tx);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      throw new DeclaredError([declared.places.find(change.path, error.message)]);
+      throw new DeclaredError([declared.places.find(change.path, wordsOf(error))]);
     }
   }
 }
 
-function isRefusal(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'Problem';
+function isRefusal(error: unknown): error is Problem {
+  return error instanceof Problem;
+}
+
+/** Whoever applies a file runs the community: what stands in the way is said, where it is known. */
+function wordsOf({ code, message, facts: { detail } }: Problem): string {
+  return code === 'conflict' && detail ? `${detail.charAt(0).toUpperCase()}${detail.slice(1)}.` : message;
 }
 
 /** The groups the file names anywhere that are here already. */
