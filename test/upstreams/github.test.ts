@@ -1,6 +1,7 @@
 /** Signing in with GitHub: by its numeric id, its verified primary address, and its habit of refusing with status 200. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { sealSignOn } from '#signon/dispatch.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { type GithubDouble, githubSecret, startGithub } from './github-double.ts';
 import { browser, idOn, textOf } from './stage.ts';
@@ -148,13 +149,14 @@ test('AU-20 GitHub says nothing of how: one factor, and never proof of this mome
   );
   assert.deepEqual(row, { amr: [], aal: 1 });
   await platform.database.query("update sessions set auth_time = auth_time - interval '1 hour'");
-  await platform.apply(
-    `upstreams:\n  - { id: second, title: Second, privateNetwork: true, github: { clientId: Iv1, url: "${github.url}" }, credentials: { clientSecret: ${githubSecret} } }\n`,
+  const cookie = [...mine.here.cookies].find(([name]) => name.startsWith('gatehouse-browser'))![1];
+  const request = sealSignOn(
+    platform.secrets,
+    { browser: cookie, now: new Date() },
+    { front: 'account', returnTo: '/account/profile', provedAfter: new Date().toISOString() },
   );
-  const again = await mine.go('/account/links/second');
-  assert.match(again.url, /\/sign-in\?request=/);
-  assert.ok(!idOn(again, 'with-github'), 'it is not offered where it cannot help');
-  const request = new URL(again.url).searchParams.get('request')!;
-  const refused = await mine.go(`/upstream/github/start?request=${encodeURIComponent(request)}`);
+  assert.ok(!idOn(await mine.go(request), 'with-github'), 'it is not offered where it cannot help');
+  const id = new URL(request, platform.origin).searchParams.get('request')!;
+  const refused = await mine.go(`/upstream/github/start?request=${encodeURIComponent(id)}`);
   assert.match(textOf(refused), /upstream-not-fresh/);
 });

@@ -451,29 +451,6 @@ test('AU-20 strength is what was told: nothing told is one factor; what is requi
   assert.match((await come({ amr: ['pwd', 'mfa'], acr: 'gold' })).url, /\/account$/);
 });
 
-test('AU-20 proof that must be new is asked for there, and an old one is refused', async () => {
-  const who = victim();
-  await local(who);
-  await declare(', authoritative: [mail.test]');
-  idp.claims = { sub: who.name, email: who.address, email_verified: true };
-  const mine = browser(platform, [idp.issuer]);
-  await mine.go('/upstream/good/start');
-  await platform.database.query("update sessions set auth_time = auth_time - interval '1 hour'");
-  const page = await mine.go('/account/links/evil');
-  assert.match(page.url, /\/sign-in\?request=/);
-  const path = `/upstream/good/start?request=${encodeURIComponent(new URL(page.url).searchParams.get('request')!)}`;
-  for (const told of [{}, { auth_time: Math.floor(Date.now() / 1000) - 3600 }]) {
-    Object.assign(idp.claims, { auth_time: undefined }, told);
-    const refused = await mine.go(path);
-    assert.equal(refused.status, 403);
-    assert.match(textOf(refused), /upstream-not-fresh/);
-    assert.equal(idp.latest.query.get('prompt'), 'login');
-    assert.equal(idp.latest.query.get('max_age'), '0');
-  }
-  Object.assign(idp.claims, { auth_time: Math.floor(Date.now() / 1000) });
-  assert.match((await mine.go(path)).url, /\/account\/links\/evil$/);
-});
-
 test('AC-05 the first proof of an address, in another browser than signed up, takes away what was set before: password, link, waiting, session', async () => {
   const who = victim();
   await declare('', ', newPeople: ask');

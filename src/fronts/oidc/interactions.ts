@@ -139,6 +139,7 @@ function signOnPath(
       loginHint: textOf(params.login_hint),
       uiLocales: textOf(params.ui_locales),
       acrValues: textOf(params.acr_values)?.split(' '),
+      upstream: textOf(params.gatehouse_upstream),
     }),
   );
 }

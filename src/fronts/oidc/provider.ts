@@ -109,6 +109,8 @@ function configurationOf(needs: ProviderNeeds, keys: KeyRing): Configuration {
       dPoPSigningAlgValues: ['ES256', 'Ed25519', 'EdDSA', 'PS256', 'RS256'],
     },
     acrValues: acrs,
+    // Through whom people shall come: an id of `upstreams`; one that is not there changes nothing.
+    extraParams: ['gatehouse_upstream'],
     scopes: ['openid', 'offline_access'],
     claims: {
       openid: ['sub', 'sid', 'auth_time', 'acr', 'amr'],
