@@ -11,6 +11,7 @@ import { registerAccount } from '#consoles/account/account.ts';
 import { registerAdmin } from '#consoles/admin/admin.ts';
 import { completeMailboxes, rememberAliasDomain } from '#core/aliases/mailboxes.ts';
 import { type Community, community } from '#core/community/community.ts';
+import { rewrapTotp } from '#core/credentials/totp.ts';
 import { type LogReader, startReader } from '#core/events/reader.ts';
 import { openSetup } from '#core/operators/setup.ts';
 import { oidcFront } from '#fronts/oidc/oidc.ts';
@@ -156,6 +157,17 @@ async function giveMissingMailboxes({ database, log }: House): Promise<void> {
   }
 }
 
+/** The secrets of authenticator apps, a few hundred in a transaction. */
+async function rewrapAllTotp({ database, secrets }: House): Promise<number> {
+  let sealed = 0;
+  for (let after: string | undefined; ; ) {
+    const page = await database.transact(system(), (tx) => rewrapTotp(tx, secrets, after));
+    sealed += page.changed;
+    if (!page.last) return sealed;
+    after = page.last;
+  }
+}
+
 /** After a change of the master key: everything sealed under an earlier one is sealed again, then the old key can go. */
 async function sealAgain(house: House, fronts: readonly Front[]): Promise<void> {
   const { database, secrets, log } = house;
@@ -164,6 +176,7 @@ async function sealAgain(house: House, fronts: readonly Front[]): Promise<void> 
     if (secrets.recognise(String(stored)) === 'current') return;
     let sealed = 0;
     for (const front of fronts) sealed += (await front.rewrap?.()) ?? 0;
+    sealed += await rewrapAllTotp(house);
     sealed += await database.transact(system(), (tx) => rewrapTargets(tx, secrets));
     sealed += await database.transact(system(), (tx) => rewrapUpstreams(tx, secrets));
     await database.transact(system(), (tx) => setHouseFact(tx, 'master-key', secrets.fingerprint));

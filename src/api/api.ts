@@ -24,6 +24,7 @@ import { applicationRoutes } from './applications.ts';
 import { communityRoutes } from './community.ts';
 import { answerProblem, describeProblems } from './errors.ts';
 import { eventRoutes } from './events.ts';
+import { factorRoutes } from './factors.ts';
 import { groupRoutes } from './groups.ts';
 import { operatorRoutes } from './operators.ts';
 import { overviewRoutes } from './overview.ts';
@@ -104,6 +105,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       };
       peopleRoutes(api);
       personRecordRoutes(api);
+      factorRoutes(api);
       groupRoutes(api);
       applicationRoutes(api);
       targetRoutes(api);

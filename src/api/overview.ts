@@ -1,9 +1,10 @@
 /** How the installation is doing: counts, and what someone should look at. */
 import { z } from 'zod';
 import { listApplications } from '#core/applications/applications.ts';
+import { withFactor } from '#core/credentials/factors.ts';
 import { listOperators } from '#core/operators/operators.ts';
 import { may } from '#core/operators/permissions.ts';
-import { countPeople, joinedByDay, personStates } from '#core/people/people.ts';
+import { countPeople, findPeople, joinedByDay, personStates } from '#core/people/people.ts';
 import { samlWarnings } from '#fronts/saml/warnings.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { queueState } from '#kit/queue/queue.ts';
@@ -15,6 +16,7 @@ import { moment } from './shapes.ts';
 
 const concerns = [
   'owner-single',
+  'operators-one-factor',
   'app-plain-http',
   'work-dead',
   'work-late',
@@ -91,6 +93,8 @@ async function overview(tx: Tx, caller: Caller): Promise<z.infer<typeof shape>> 
   if (may(caller.grants, 'operators.read')) {
     const owners = (await listOperators(tx)).filter((one) => one.role === 'owner');
     if (owners.length === 1) found.push({ code: 'owner-single' });
+    const open = await operatorsWithoutFactor(tx);
+    if (open > 0) found.push({ code: 'operators-one-factor', count: open });
   }
   return {
     people,
@@ -99,6 +103,14 @@ async function overview(tx: Tx, caller: Caller): Promise<z.infer<typeof shape>> 
     work,
     concerns: found,
   };
+}
+
+/** How many people with a role sign in with a password alone. */
+async function operatorsWithoutFactor(tx: Tx): Promise<number> {
+  const people = [...new Set((await listOperators(tx)).map((one) => one.person))];
+  const active = (await findPeople(tx, people)).filter((one) => one.state === 'active').map((one) => one.id);
+  const having = await withFactor(tx, active);
+  return active.filter((id) => !having.has(id)).length;
 }
 
 /** Certificates and metadata that end soon, or have ended. */

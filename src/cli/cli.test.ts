@@ -176,6 +176,8 @@ test('a file is applied, a token made, people and apps and events are listed', a
   );
   assert.equal(people[0].address, 'ada@example.org');
   assert.match((await good(['people', 'show', 'ada@example.org'])).out, /Operator\s+owner/);
+  const reset = await good(['people', 'reset-factors', 'ada', '--yes']);
+  assert.match(reset.err, /^ada signs in with the password alone now, and was signed out\. Gone: 0 passkeys/);
   await good(['people', 'set-state', 'bob', 'suspended', '--reason', 'until Monday']);
   assert.equal(JSON.parse((await good(['people', 'show', 'bob', '--json'])).out).stateReason, 'until Monday');
   const again = await good(['people', 'set-state', 'bob', 'suspended', '--reason', 'until Friday']);
@@ -253,6 +255,7 @@ test('what is typed wrongly ends with 2, what is refused with 1, each in a sente
     refused(['people', 'show', 'nobody'], 1, /There is no such person/),
     refused(['people', 'set-state', 'ada', 'locked', '--reason', 'x'], 1, /last owner/),
     refused(['people', 'set-state', 'ada', 'king', '--reason', 'x'], 2, /States are/),
+    refused(['people', 'reset-factors', 'ada'], 2, /Make sure who is asking/),
     refused(['apply', 'missing.yaml'], 1, /missing.yaml does not exist/),
     refused(['apply', 'empty.yaml'], 1, /In empty\.yaml:\n {2}There is nothing in this file\.\n$/),
     refused(['apply', '-'], 1, /There is nothing in this file/, { input: '' }),

@@ -1,5 +1,6 @@
 /** `gatehouse people`: find people, look at one, move them between states. */
 import { aliasesOf } from '#core/aliases/aliases.ts';
+import { factorsOf } from '#core/credentials/factors.ts';
 import { groupsOf } from '#core/groups/groups.ts';
 import { activate } from '#core/lifecycle/activate.ts';
 import { leave } from '#core/lifecycle/leave.ts';
@@ -18,6 +19,7 @@ import {
 import { Problem } from '#core/problem.ts';
 import { lastSignIns } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { resetFactors } from '#signon/factor-reset.ts';
 import { aliasesCommand } from './aliases.ts';
 import { type AddCommand, commandContext, type Toolbox, UsageError } from './cli.ts';
 import { json, parseCount, plainLine, shortTime, table } from './table.ts';
@@ -54,6 +56,12 @@ export const peopleCommand: AddCommand = (program, tools) => {
     .option('--yes', 'yes, for good')
     .option('--reason <text>', 'kept in the log: it should not name them')
     .action((who: string, options: { yes?: boolean; reason?: string }) => eraseOne(tools, who, options));
+  people
+    .command('reset-factors')
+    .description('take away every passkey, authenticator app and recovery code of a person who lost them')
+    .argument('<who>', 'user name, confirmed address or id')
+    .option('--yes', 'yes, after making sure who is asking')
+    .action((who: string, options: { yes?: boolean }) => resetOne(tools, who, options));
   aliasesCommand(people, tools);
 };
 
@@ -171,6 +179,27 @@ async function setState(tools: Toolbox, who: string, state: string, reason: stri
     person.state === wanted
       ? `${name} is ${wanted} already, since ${shortTime(person.stateSince)}; nothing was changed.`
       : `${name} is ${wanted} now.`,
+  );
+}
+
+/** The last resort, for whoever has the machine: no second operator, no waiting. The person is told by mail. */
+async function resetOne(tools: Toolbox, who: string, { yes }: { yes?: boolean }): Promise<void> {
+  if (!yes)
+    throw new UsageError(
+      'This lets the person in with the password alone. Make sure who is asking, then say --yes.',
+    );
+  const { username, factors } = await tools.withHouse(({ database }) =>
+    database.transact(commandContext(), async (tx) => {
+      const person = await find(tx, who);
+      const before = await factorsOf(tx, person.id);
+      await resetFactors(tx, person.id, 'machine');
+      return { username: person.username, factors: before };
+    }),
+  );
+  const app = factors.totp ? 'an authenticator app' : 'no authenticator app';
+  const had = `${factors.passkeys} passkeys, ${app}, ${factors.recoveryCodes} recovery codes`;
+  tools.note(
+    `${plainLine(username)} signs in with the password alone now, and was signed out. Gone: ${had}.`,
   );
 }
 

@@ -1,5 +1,5 @@
 /** Which identity provider vouched for the person of a session: for signing out there, and for when it signs out here. */
-import type { Secrets } from '#kit/crypto/secrets.ts';
+import { type Secrets, WrongMasterKey } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import * as store from './upstreams.store.ts';
 
@@ -37,8 +37,18 @@ export async function upstreamOf(
   const row = await store.upstreamOf(tx, session);
   if (!row) return undefined;
   const { upstream: id, subject, sessionIndex } = row;
-  const idToken = row.idToken ? secrets.open(purpose, row.idToken, bindOf(session)).toString() : undefined;
+  const idToken = row.idToken ? opened(secrets, row.idToken, session) : undefined;
   return { id, subject, sessionIndex: sessionIndex ?? undefined, idToken };
+}
+
+/** It is only a hint: one sealed under a master key that was put away since is none. */
+function opened(secrets: Secrets, sealed: Buffer, session: string): string | undefined {
+  try {
+    return secrets.open(purpose, sealed, bindOf(session)).toString();
+  } catch (error) {
+    if (error instanceof WrongMasterKey) return undefined;
+    throw error;
+  }
 }
 
 /** The live sessions that an upstream vouched for: all of a subject there, or one by its index. */

@@ -109,6 +109,8 @@ export const words = {
   concerns: {
     'owner-single':
       'There is only one owner. If they cannot sign in, nobody can give roles: name a second one.',
+    'operators-one-factor': (count: string) =>
+      `${count} of the people with a role sign in with a password alone. Ask them for a passkey, or require one.`,
     'app-plain-http': (app: string) =>
       `${app} uses http on a private network: anyone between can read along.`,
     'work-dead': (lane: string, count: string) => `${count} of ${lane} were given up after many tries.`,

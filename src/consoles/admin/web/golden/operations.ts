@@ -27,6 +27,14 @@ export interface Operations {
   "GET /people/:id/sign-ins": { params: { "id": string }; query: { "limit"?: number }; body: undefined; answer: { "items": ({ "at": string; "door": string; "outcome": string; "application"?: string | null; "device": string; "network": string; "requestId": string })[]; "next"?: string } };
   /** What happened to and by this account, latest first */
   "GET /people/:id/events": { params: { "id": string }; query: { "limit"?: number; "cursor"?: string }; body: undefined; answer: { "items": ({ "id": number; "at": string; "type": string; "person"?: string; "application"?: string; "actor": { "kind": string; "id"?: string; "name"?: string }; "cause": string; "reference": string; "text": string; "data": Record<string, unknown> })[]; "next"?: string; "names": Record<string, string> } };
+  /** What proves the person beside the password */
+  "GET /people/:id/factors": { params: { "id": string }; query: {}; body: undefined; answer: { "passkeys": ({ "name": string; "createdAt": string; "lastUsedAt"?: string })[]; "app"?: { "addedAt": string; "lastUsedAt"?: string }; "recoveryCodes": number; "reset"?: { "reason": string; "askedBy": string; "askedAt": string; "approvedBy"?: string; "approvedAt"?: string; "dueAt"?: string } } };
+  /** Ask for all further proofs of a person to be taken away; another operator decides */
+  "POST /people/:id/factor-reset": { params: { "id": string }; query: {}; body: { "reason": string }; answer: { "reason": string; "askedBy": string; "askedAt": string; "approvedBy"?: string; "approvedAt"?: string; "dueAt"?: string } };
+  /** Call it off */
+  "DELETE /people/:id/factor-reset": { params: { "id": string }; query: {}; body: undefined; answer: { "cancelled": boolean } };
+  /** Agree to what another operator asked for; it happens after the waiting time */
+  "POST /people/:id/factor-reset/approve": { params: { "id": string }; query: {}; body: undefined; answer: { "reason": string; "askedBy": string; "askedAt": string; "approvedBy"?: string; "approvedAt"?: string; "dueAt"?: string } };
   /** Groups in order of name */
   "GET /groups": { params: {}; query: { "search"?: string; "limit"?: number; "cursor"?: string }; body: undefined; answer: { "items": ({ "id": string; "name": string; "title": string; "description": string; "origin": string; "members"?: number; "createdAt": string; "updatedAt": string; "version": number })[]; "next"?: string } };
   /** Add a group */
@@ -162,5 +170,5 @@ export interface Operations {
   /** Take a role away; the last owner stays */
   "POST /operators/:person/roles/withdraw": { params: { "person": string }; query: {}; body: { "role": "owner" | "people" | "apps" | "help-desk" | "auditor" | "app-owner"; "application"?: string }; answer: { "taken": boolean } };
   /** Counts, and what needs a look */
-  "GET /overview": { params: {}; query: {}; body: undefined; answer: { "people": Record<string, number>; "joined": ({ "day": string; "count": number })[]; "applications": { "enabled": number; "disabled": number }; "work"?: ({ "lane": string; "ready": number; "leased": number; "dead": number; "oldestSeconds": number })[]; "concerns": ({ "code": "owner-single" | "app-plain-http" | "work-dead" | "work-late" | "target-held" | "target-braked" | "target-waits" | "saml-certificate" | "saml-app-certificate" | "saml-app-metadata"; "application"?: string; "lane"?: string; "count"?: number; "at"?: string })[] } };
+  "GET /overview": { params: {}; query: {}; body: undefined; answer: { "people": Record<string, number>; "joined": ({ "day": string; "count": number })[]; "applications": { "enabled": number; "disabled": number }; "work"?: ({ "lane": string; "ready": number; "leased": number; "dead": number; "oldestSeconds": number })[]; "concerns": ({ "code": "owner-single" | "operators-one-factor" | "app-plain-http" | "work-dead" | "work-late" | "target-held" | "target-braked" | "target-waits" | "saml-certificate" | "saml-app-certificate" | "saml-app-metadata"; "application"?: string; "lane"?: string; "count"?: number; "at"?: string })[] } };
 }

@@ -74,6 +74,7 @@ function told({
   count: many = 0,
   at,
 }: Overview['concerns'][number]): ComponentChildren {
+  if (code === 'operators-one-factor') return <p>{words.concerns[code](count(many))}</p>;
   if (code === 'owner-single')
     return (
       <p>
