@@ -37,9 +37,10 @@ export const attributeDeclaration = z
 /** Names of OIDC standard claims and of protocol claims: an attribute may not pose as one of them. */
 const reservedNames = new Set(
   (
-    'sub iss aud exp iat nbf jti acr amr azp nonce auth_time at_hash c_hash sid scope client_id name given_name ' +
-    'family_name middle_name nickname preferred_username profile picture website email email_verified gender ' +
-    'birthdate zoneinfo locale phone_number phone_number_verified address updated_at groups roles'
+    'sub iss aud exp iat nbf jti acr amr azp nonce auth_time at_hash c_hash s_hash sid scope client_id cnf act ' +
+    'may_act name given_name family_name middle_name nickname preferred_username profile picture website email ' +
+    'email_verified gender birthdate zoneinfo locale phone_number phone_number_verified address updated_at groups ' +
+    'roles'
   ).split(' '),
 );
 

@@ -22,6 +22,7 @@ import { type Applications, applicationOf, mayReadFrom, serveClients } from './c
 import { useCoreSessions } from './core-session.ts';
 import { serveDevices } from './devices.ts';
 import { captureAnswers, exchangeOf } from './exchange.ts';
+import { takeIdTokensAlone } from './hints.ts';
 import type { KeyRing } from './keys.ts';
 import { housePolicy, mayShare } from './policy.ts';
 import { scopeClaims } from './profile.ts';
@@ -77,6 +78,7 @@ export function createProvider(needs: ProviderNeeds, keys: KeyRing): Provider {
   serveClients(provider, needs.applications, needs);
   useCoreSessions(provider, needs.database);
   renderClaimsOf(provider);
+  takeIdTokensAlone(provider);
   countProofsOnce(provider, needs);
   serveDevices(provider, needs, paths.deviceAuthorization);
   logFaults(provider, needs.log);
