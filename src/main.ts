@@ -218,7 +218,7 @@ async function startWeb(
   registerUpstreams(app, needs);
   registerAccount(app, needs, fronts);
   registerAdmin(app, needs);
-  registerApi(app, house);
+  registerApi(app, { ...house, publicUrl: needs.publicUrl, issuer: new URL(config.issuer) });
   for (const front of fronts) await front.register(app);
   await open(app, house, closers, listen);
   return app;

@@ -39,7 +39,9 @@ before(async () => {
     mac: secrets.mac,
     renderError: () => ({ status: 500, json: { fallen: 'through' } }),
   });
-  routes = registerApi(app, { ...home, secrets, net: createNet({ allow: [], log: home.log }), connectors });
+  const issuer = new URL('https://id.example.org');
+  const net = createNet({ allow: [], log: home.log });
+  routes = registerApi(app, { ...home, secrets, net, connectors, issuer, publicUrl: issuer });
   await app.ready();
   await during(async (tx) => {
     for (const id of ['wiki', 'board'])
@@ -132,6 +134,10 @@ const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'PUT /applications/:id': 'applications.write',
   'DELETE /applications/:id': 'applications.manage',
   'POST /applications/:id/secret': 'applications.write',
+  'GET /applications/:id/connection': 'applications.read',
+  'GET /application-templates': 'applications.read',
+  'GET /application-templates/:name': 'applications.read',
+  'POST /application-templates/:name/settings': 'applications.read',
   'GET /applications/:id/aliases/:person': 'aliases.read',
   'PUT /applications/:id/aliases/:person': 'aliases.write',
   'DELETE /applications/:id/aliases/:person': 'aliases.write',
@@ -278,6 +284,7 @@ const writable: [method: string, url: () => string, body: () => object][] = [
   ['PATCH', () => '/groups/x', () => ({ title: 'T' })],
   ['POST', () => '/groups/x/members', () => ({ people: [ada] })],
   ['POST', () => '/applications', () => ({ id: 'extra', settings: { title: 'Extra' } })],
+  ['POST', () => '/application-templates/oidc/settings', () => ({ values: {} })],
   ['PUT', () => '/applications/wiki', () => ({ settings: { title: 'Extra' } })],
   ['POST', () => '/applications/wiki/secret', () => ({})],
   ['PUT', () => `/applications/wiki/aliases/${'x'}`, () => ({ alias: 'x' })],

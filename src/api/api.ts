@@ -20,6 +20,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import { type App, HttpRefusal } from '#kit/http/server.ts';
 import type { ProvisioningNeeds } from '#provisioning/targets.ts';
 import { type ApiRoute, contextOf, guard, holdCaller } from './access.ts';
+import { applicationTemplateRoutes } from './application-templates.ts';
 import { applicationRoutes } from './applications.ts';
 import { communityRoutes } from './community.ts';
 import { answerProblem, describeProblems } from './errors.ts';
@@ -41,8 +42,12 @@ import { upstreamRoutes } from './upstreams.ts';
 
 export type { ApiRoute } from './access.ts';
 
-/** What targets need is all the API needs. */
-export type ApiNeeds = ProvisioningNeeds;
+/** What targets need, and who we are to apps. */
+export interface ApiNeeds extends ProvisioningNeeds {
+  /** Who we are in every token and message; may differ from where we are reached. */
+  issuer: URL;
+  publicUrl: URL;
+}
 
 /** The part of the server these routes stand in; schemas are zod. */
 export type ApiScope = FastifyInstance<
@@ -108,6 +113,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       factorRoutes(api);
       groupRoutes(api);
       applicationRoutes(api);
+      applicationTemplateRoutes(api);
       targetRoutes(api);
       targetPlanRoutes(api);
       targetPeopleRoutes(api);

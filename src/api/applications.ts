@@ -16,6 +16,7 @@ import { requirePerson } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { appsOf } from './access.ts';
 import type { Api } from './api.ts';
+import { settingsFrom, templateValues } from './application-templates.ts';
 import { pageOf } from './paging.ts';
 import { moment, requireVersion, setEtag, version, versioned } from './shapes.ts';
 
@@ -79,16 +80,27 @@ function addAndRemoveApplications({ scope, change }: Api): void {
       config: { door: 'api', permission: 'applications.manage' },
       schema: {
         tags,
-        summary: 'Add an app; ask for its secret with POST …/secret',
-        body: z.strictObject({ id: applicationId, settings: applicationSettings }),
+        summary: 'Add an app, with whole settings or from a template; ask for its secret with POST …/secret',
+        body: z
+          .strictObject({
+            id: applicationId,
+            settings: applicationSettings.optional(),
+            template: z.string().max(40).optional(),
+            values: templateValues.optional().describe('What the template asks, by name.'),
+          })
+          .refine((one) => (one.settings === undefined) !== (one.template === undefined), {
+            path: ['settings'],
+            message: 'Give either settings or a template.',
+          }),
         response: { 201: shape },
       },
     },
     async (request, reply) => {
-      const { id } = request.body;
+      const { id, template, values = {} } = request.body;
+      const settings = request.body.settings ?? settingsFrom(template ?? '', values);
       const application = await change(request, async (tx) => {
         if (await findApplication(tx, id)) throw new Problem('conflict', { fields: { id: 'conflict' } });
-        await saveApplication(tx, id, request.body.settings);
+        await saveApplication(tx, id, settings);
         return requireApplication(tx, id);
       });
       setEtag(reply, application.version);

@@ -103,7 +103,7 @@ export const anySaml: AppTemplate = {
       return { field: 'acsUrl', text: 'is needed where there is no metadata' };
     return undefined;
   },
-  there: (_values, { saml }) => [
+  there: (_settings, { saml }) => [
     { label: 'Metadata', value: saml.metadataUrl },
     { label: 'Entity ID (issuer)', value: saml.entityId },
     { label: 'Single sign-on', value: saml.ssoUrl },
@@ -161,11 +161,13 @@ export const anyOidc: AppTemplate = {
     },
     consent: 'ask',
   }),
-  there: (values, { oidc }) => [
+  there: (settings, { oidc }) => [
     { label: 'Issuer', value: oidc.issuer },
     { label: 'Discovery address', value: oidc.discoveryUrl },
     { label: 'Client ID', from: 'client-id' },
-    ...(values.kind === 'public' ? [] : [{ label: 'Client secret', from: 'client-secret' } as const]),
+    ...(settings?.oidc?.clientAuth === 'none'
+      ? []
+      : [{ label: 'Client secret', from: 'client-secret' } as const]),
     { label: 'Scopes', value: 'openid profile email' },
   ],
   needs: [],

@@ -63,7 +63,7 @@ export const atlassianCloud: AppTemplate = {
     },
     consent: 'trusted',
   }),
-  there: (_values, { saml }) => [
+  there: (_settings, { saml }) => [
     { label: 'Identity provider Entity ID', value: saml.entityId },
     { label: 'Identity provider SSO URL', value: saml.ssoUrl },
     { label: 'Public x509 certificate', value: saml.certificates[0], long: true },
@@ -141,7 +141,7 @@ export const atlassianDataCenter: AppTemplate = {
     signOut: signOutOf(values),
     consent: 'trusted',
   }),
-  there: (_values, { saml }) => [
+  there: (_settings, { saml }) => [
     { label: 'Single sign-on issuer', value: saml.entityId },
     { label: 'Identity provider single sign-on URL', value: saml.ssoUrl },
     { label: 'X.509 Certificate', value: saml.certificates[0], long: true },
@@ -173,7 +173,7 @@ export const atlassianDataCenterOidc: AppTemplate = {
     signOut: signOutOf(values),
     consent: 'trusted',
   }),
-  there: (_values, { oidc }) => [
+  there: (_settings, { oidc }) => [
     { label: 'Issuer URL', value: oidc.issuer },
     { label: 'Client ID', from: 'client-id' },
     { label: 'Client secret', from: 'client-secret' },
@@ -220,18 +220,19 @@ export const discourse: AppTemplate = {
     release: released(['name', 'username', 'email'], values),
     consent: 'trusted',
   }),
-  there: (values, { oidc }) => [
+  there: (settings, { oidc }) => [
     { label: 'openid_connect_discovery_document', value: oidc.discoveryUrl },
     { label: 'openid_connect_client_id', from: 'client-id' },
     { label: 'openid_connect_client_secret', from: 'client-secret' },
     { label: 'openid_connect_authorize_scope', value: 'openid profile email' },
     { label: 'openid_connect_rp_initiated_logout', value: 'true' },
-    ...(values.baseUrl === undefined
-      ? []
-      : [{ label: 'openid_connect_rp_initiated_logout_redirect', value: `${values.baseUrl}/` }]),
-    ...(groupsOf(values.groups).length === 0
-      ? []
-      : [{ label: 'openid_connect_groups_claim', value: 'groups' }]),
+    ...(settings?.oidc?.postLogoutRedirectUris ?? []).map((value) => ({
+      label: 'openid_connect_rp_initiated_logout_redirect',
+      value,
+    })),
+    ...(settings?.release.claims.includes('groups')
+      ? [{ label: 'openid_connect_groups_claim', value: 'groups' }]
+      : []),
     { label: 'openid_connect_enabled', value: 'true' },
   ],
   needs: [

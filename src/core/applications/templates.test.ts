@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeSettings, type Ours, pastes, readValues, templates } from './templates.ts';
+import { makeSettings, type Ours, pastes, templates } from './templates.ts';
 
 const ours: Ours = {
   saml: {
@@ -107,9 +107,7 @@ test('Discourse: redirect, what to paste with the client id of the app, and a se
   const settings = settingsOf('discourse', values);
   assert.deepEqual(settings.oidc?.redirectUris, ['https://forum.example.org/auth/oidc/callback']);
   assert.equal(settings.title, 'Forum');
-  const read = readValues(named('discourse'), values);
-  assert.ok('values' in read);
-  const there = pastes(named('discourse'), { values: read.values, id: 'forum' }, ours);
+  const there = pastes(named('discourse'), { settings, id: 'forum' }, ours);
   const value = (label: string) => there.find((one) => one.label === label);
   assert.equal(
     value('openid_connect_discovery_document')?.value,
@@ -161,7 +159,7 @@ test('any OpenID Connect app: addresses are kept letter by letter, and unsafe on
   assert.equal(settings.oidc?.clientAuth, 'none');
   const [fault] = faultsOf('oidc', { title: 'T', redirectUris: 'http://t.example.org/cb' });
   assert.match(fault ?? '', /^redirectUris .*https/);
-  const there = pastes(named('oidc'), { values: { kind: 'public' }, id: 't' }, ours);
+  const there = pastes(named('oidc'), { settings, id: 't' }, ours);
   assert.equal(
     there.some((one) => one.from === 'client-secret'),
     false,

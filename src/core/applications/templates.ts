@@ -55,7 +55,8 @@ export interface AppTemplate {
   settings(values: Values): object;
   /** What fields cannot say one by one. */
   wrong?(values: Values): TemplateFault | undefined;
-  there(values: Values, ours: Ours): Paste[];
+  /** What to paste on the other side; without settings, what does not hang on them. */
+  there(settings: ApplicationSettings | undefined, ours: Ours): Paste[];
   needs: readonly TemplateNeed[];
   notes: readonly string[];
 }
@@ -131,9 +132,19 @@ function fieldOf(template: AppTemplate, { path }: z.core.$ZodIssue): string {
   return (direct ?? several)?.name ?? names.join('.');
 }
 
-/** What to paste on the other side. Without values, what does not hang on them. */
-export function pastes(template: AppTemplate, given: { values?: Values; id?: string }, ours: Ours): Paste[] {
+/** The template an app was made from, or the one that fits the protocol it speaks. */
+export function templateOf(settings: ApplicationSettings): AppTemplate | undefined {
+  const known = settings.template === undefined ? undefined : findTemplate(settings.template);
+  return known ?? (settings.saml ? anySaml : settings.oidc ? anyOidc : undefined);
+}
+
+/** What to paste on the other side. Without an app, what does not hang on it. */
+export function pastes(
+  template: AppTemplate,
+  app: { id?: string; settings?: ApplicationSettings },
+  ours: Ours,
+): Paste[] {
   return template
-    .there(given.values ?? {}, ours)
-    .map((one) => (one.from === 'client-id' && given.id !== undefined ? { ...one, value: given.id } : one));
+    .there(app.settings, ours)
+    .map((one) => (one.from === 'client-id' && app.id !== undefined ? { ...one, value: app.id } : one));
 }
