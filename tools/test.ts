@@ -18,6 +18,13 @@ import { joinTestServer, type TestServer } from '../test/server.ts';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 /** Two test files at a time: tests wait on a database more than they compute. */
 const atOnce = 2;
+/** The longest begin first, so that nothing runs alone at the end. */
+const longest = [
+  'test/flows/pages.test.ts',
+  'test/flows/pages-use.test.ts',
+  'test/faults/',
+  'test/specimen.test.ts',
+];
 const longestFileMs = 600_000;
 /** The whole size of a check may take longer than the one for every day. */
 const longestCheckMs = 2_700_000;
@@ -83,11 +90,16 @@ function testFiles(only: string[], check: string | undefined): string[] {
     globSync(`${folder}/**/*.test.ts`, { cwd: root }),
   );
   const wanted = all
-    .sort()
+    .sort((one, other) => rankOf(one) - rankOf(other) || (one < other ? -1 : 1))
     .filter((file) => only.length === 0 || only.some((part) => file.includes(part)))
     .map((file) => path.join(root, file));
   // A test that names a check has the name somewhere in its file.
   return check ? wanted.filter((file) => readFileSync(file, 'utf8').includes(check)) : wanted;
+}
+
+function rankOf(file: string): number {
+  const rank = longest.findIndex((start) => file.startsWith(start));
+  return rank < 0 ? longest.length : rank;
 }
 
 /** Runs test files, each in a process of its own, and tells of each file once it is done. */
