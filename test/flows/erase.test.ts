@@ -64,6 +64,8 @@ const filled = [
   'person_attributes',
   'person_origins',
   'queue_jobs',
+  'saml_logouts',
+  'saml_sessions',
   'sessions',
   'sign_ins',
   'signon_requests',
@@ -181,6 +183,16 @@ applications:
   await database.query(
     `insert into oidc_logouts (id, session, sid, application, subject, state, created_at)
      select gen_random_uuid(), id, sid, 'wiki', $2, 'confirmed', now() from sessions where person = $1`,
+    [id, word],
+  );
+  await database.query(
+    `insert into saml_sessions (session, application, session_index, name_id, name_format, created_at)
+     select id, 'wiki', '_1', $2, 'emailAddress', now() from sessions where person = $1`,
+    [id, word],
+  );
+  await database.query(
+    `insert into saml_logouts (id, session, application, session_index, name_id, name_format, state, created_at)
+     select gen_random_uuid(), id, 'wiki', '_1', $2, 'emailAddress', 'ended', now() from sessions where person = $1`,
     [id, word],
   );
   return id;

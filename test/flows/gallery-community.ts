@@ -76,6 +76,8 @@ applications:
   - { id: records, title: Medical records of the teaching hospital, description: "", access: { groups: [clinicians] } }
   - { id: intranet, title: Office intranet, privateHttp: true, access: { groups: [staff, board] }, oidc: { redirectUris: ["http://10.0.0.5/callback"] } }
   - { id: archive, title: Archive, enabled: false }
+  - { id: rota, title: Duty rota, release: { claims: [name, username, email, groups], groups: all }, saml: { entityId: "https://rota.northlight.example/saml", acsUrls: ["https://rota.northlight.example/acs"], idpInitiated: { allowed: true } } }
+  - { id: ledger, title: Ledger, access: { groups: [board] }, saml: { entityId: "https://ledger.northlight.example/saml", acsUrls: ["https://ledger.northlight.example/acs"], idpInitiated: { allowed: true } } }
   - { id: screen, title: Reading room screen, oidc: { clientAuth: none, grants: ["urn:ietf:params:oauth:grant-type:device_code", refresh_token] } }
   - { id: scanner, title: Archive scanner, access: { groups: [board] }, oidc: { clientAuth: none, grants: ["urn:ietf:params:oauth:grant-type:device_code"] } }
 groups:

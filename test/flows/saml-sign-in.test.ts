@@ -39,6 +39,11 @@ before(async () => {
         application('once', 'nameId: { format: transient }, sign: response'),
         application('named', 'nameId: { format: unspecified }'),
         application('asking', '', 'consent: ask'),
+        application(
+          'lobby',
+          'idpInitiated: { allowed: true }',
+          'consent: trusted, access: { groups: [developers] }',
+        ),
         application('guarded', '', 'consent: trusted, assurance: { secondFactor: required }'),
         application('recent', '', 'consent: trusted, assurance: { maxAgeMinutes: 5 }'),
         application('closed', '', 'consent: trusted, access: { groups: [developers] }'),
@@ -204,6 +209,10 @@ test('AU-19 OA-21 who may not enter is told so here, and the app by a status', a
   assert.match(visitor.page.text, /You cannot enter closed/);
   await visitor.submit({}, back(visitor));
   assert.deepEqual(statusOf(closed.delivered(visitor).xml), ['Responder', 'RequestDenied']);
+  await visitor.open('/saml/launch/lobby');
+  assert.match(visitor.page.text, /You cannot enter lobby/);
+  await visitor.submit({}, back(visitor));
+  assert.match(visitor.page.url, /\/apps$/, 'an app that did not ask is told nothing');
   const ada = await signedIn(platform, 'ada');
   assert.ok((await (await closed.enter(ada)).believe()).nameID);
   await visitor.open(closed.request({ isPassive: true }));

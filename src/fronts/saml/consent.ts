@@ -101,6 +101,9 @@ export function refusedPage(
 }
 
 function backForm(say: Say, here: Visit, open: Open): Html {
-  const label = say('backToApp', { application: open.sp.application.settings.title });
+  const asked = open.asked.id !== undefined;
+  const label = asked
+    ? say('backToApp', { application: open.sp.application.settings.title })
+    : say('backToApps');
   return answerForm(here, open, 'back', button({ label, id: 'back', style: 'plain', full: true }));
 }

@@ -5,6 +5,7 @@
  */
 import { nameIdSource, type SamlSettings } from '#core/applications/saml-settings.ts';
 import { Problem } from '#core/problem.ts';
+import { namelessProblem } from '#core/profile/known-as.ts';
 import type { Profile } from '#core/profile/profile.ts';
 import { randomToken } from '#kit/crypto/ids.ts';
 import type { NameId } from '#wire/saml/messages.ts';
@@ -28,8 +29,9 @@ export function renderNameId(
   const source = nameIdSource(saml);
   if (source === 'random') return { value: `_${randomToken(24)}`, format };
   if (source === 'address') {
-    if (profile.accountAddress === undefined) throw new Problem('address-unverified');
-    return { value: profile.accountAddress, format };
+    const nameless = namelessProblem({ settings: { saml } }, profile);
+    if (nameless) throw new Problem(nameless);
+    return { value: profile.accountAddress ?? '', format };
   }
   const value = source === 'subject' ? subject : profile.username;
   // Only these are qualified by the two who share them (saml-core 8.3.7).

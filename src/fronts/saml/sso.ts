@@ -222,13 +222,26 @@ async function take(
 ): Promise<FastifyReply> {
   const { title } = open.sp.application.settings;
   if ('done' in step) return postPage(here, reply, title, await signIn(needs, here, open));
-  if ('decline' in step) return postPage(here, reply, title, await decline(needs, here, open, step.decline));
+  if ('decline' in step) return sayNo(needs, here, reply, open, step.decline);
   if ('prove' in step) return reply.redirect(await signOnPath(needs, here, open), 303);
   if ('consent' in step) return consentPage(needs, here, reply, open, step);
   if ('otherAccount' in step) return otherAccountPage(here, reply, open, await elsewhere(needs, here, open));
   const why = step.refused.code;
-  if (open.asked.isPassive) return postPage(here, reply, title, await decline(needs, here, open, why));
+  if (open.asked.isPassive) return sayNo(needs, here, reply, open, why);
   return refusedPage(here, reply, open, why, await elsewhere(needs, here, open));
+}
+
+/** Tells the app that there is no answer. One that did not ask is told nothing: the person goes back to their apps. */
+async function sayNo(
+  needs: AnswerNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  open: Open,
+  why: Parameters<typeof decline>[3],
+): Promise<FastifyReply> {
+  const answer = await decline(needs, here, open, why);
+  if (open.asked.id === undefined) return reply.redirect('/apps', 303);
+  return postPage(here, reply, open.sp.application.settings.title, answer);
 }
 
 /** Opens a sign-on that comes back to this request. Returns where it starts. */
@@ -283,13 +296,11 @@ async function takeAnswer(
     );
     return postPage(here, reply, title, await signIn(needs, here, open));
   }
-  if (answer === 'back' && 'consent' in step)
-    return postPage(here, reply, title, await decline(needs, here, open, 'consent-refused'));
-  if (answer === 'back' && 'refused' in step)
-    return postPage(here, reply, title, await decline(needs, here, open, step.refused.code));
+  if (answer === 'back' && 'consent' in step) return sayNo(needs, here, reply, open, 'consent-refused');
+  if (answer === 'back' && 'refused' in step) return sayNo(needs, here, reply, open, step.refused.code);
   if (answer === 'back' && 'otherAccount' in step) {
     const why = { status: STATUS.responder, subStatus: STATUS.unknownPrincipal };
-    return postPage(here, reply, title, await decline(needs, here, open, why));
+    return sayNo(needs, here, reply, open, why);
   }
   // The page was old: show what is to be asked now.
   return reply.redirect(`${paths.sso}/${open.id}`, 303);

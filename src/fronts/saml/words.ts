@@ -26,6 +26,7 @@ export const words = defineWords('saml', {
   otherLede: '{application} asked for another account than {name}.',
   switchAccount: 'Use another account',
   backToApp: 'Go back to {application}',
+  backToApps: 'Go back to your apps',
   refusedTitle: 'You cannot enter {application}',
   // on the way
   returning: 'On the way to {application}',
