@@ -33,6 +33,7 @@ import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
 import { linkErasureReader } from '#signon/upstream/erasure.ts';
+import { upstreamSignOut } from '#signon/upstream/sign-out.ts';
 import { registerUpstreams, type UpstreamNeeds } from '#signon/upstream/upstream.ts';
 import { rewrapUpstreams } from '#signon/upstream/upstreams.ts';
 import { visit } from '#signon/visit.ts';
@@ -69,6 +70,7 @@ export async function serve(
     const fronts: Front[] = [];
     const places = { issuer: new URL(config.issuer), publicUrl: new URL(config.publicUrl) };
     fronts.push(await oidcFront({ ...house, ...places, fronts }), samlFront({ ...house, ...places }));
+    fronts.push(upstreamSignOut(house));
     const settlers: (() => Promise<void>)[] = [];
     if (config.run.includes('worker')) await startWork(house, mailer, fronts, closers, settlers);
     const listen = options.listen ?? true;

@@ -16,6 +16,7 @@ import { openRequest } from '#signon/dispatch.ts';
 import { type PageNeeds, type Visit, visit } from '#signon/visit.ts';
 import { arrivalRoutes } from './arrival-pages.ts';
 import { arrive, checkProof } from './arrive.ts';
+import { backchannelRoutes } from './backchannel.ts';
 import { arrivalPath } from './choices.ts';
 import { comeIn, proofOf } from './come-in.ts';
 import { UpstreamFailure } from './failure.ts';
@@ -23,6 +24,7 @@ import type { Told } from './identity.ts';
 import { beginJourney, type Errand, endJourney, type Returned } from './journeys.ts';
 import { link } from './links.ts';
 import { failurePage, leavePage } from './show.ts';
+import { upstreamSignOutRoutes } from './sign-out.ts';
 import { type Opened, readBack, wayThere } from './speak.ts';
 import { credentialsOf, openUpstream, type Upstream } from './upstreams.ts';
 
@@ -38,6 +40,8 @@ const networkStarts = { points: 120, windowSeconds: 600 };
 /** The routes below /upstream. */
 export function registerUpstreams(app: App, needs: UpstreamNeeds): void {
   arrivalRoutes(app, needs);
+  backchannelRoutes(app, needs);
+  upstreamSignOutRoutes(app, needs);
 
   app.get('/upstream/:upstream/start', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
