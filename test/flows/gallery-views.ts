@@ -4,6 +4,9 @@ import { system } from '#kit/db/database.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
 import type { Gallery } from './gallery-community.ts';
 import { deviceViews } from './gallery-devices.ts';
+import { factorViews } from './gallery-factors.ts';
+import { leavingViews } from './gallery-leaving.ts';
+import { samlViews } from './gallery-saml.ts';
 
 export interface View {
   name: string;
@@ -373,7 +376,15 @@ const operators: View[] = [
   { name: 'admin-nothing-here', who: 'root', open: inConsole('/admin/people/x/y/z/nowhere') },
 ];
 
-export const views: readonly View[] = [...guests, ...people, ...protocol, ...deviceViews, ...operators];
+export const views: readonly View[] = [
+  ...guests,
+  ...people,
+  ...protocol,
+  ...deviceViews,
+  ...samlViews,
+  ...operators,
+  ...factorViews,
+];
 
 export async function signIn(page: Page, gallery: Gallery, name: string, password: string): Promise<void> {
   await page.goto(`${gallery.origin}/sign-in`);

@@ -27,7 +27,7 @@ import { proved } from '#signon/again.ts';
 import { codesPage } from '#signon/enrol.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import { needsFactor } from '#signon/factor-policy.ts';
-import { type FactorNeeds, quietLine, show } from '#signon/visit.ts';
+import { type FactorNeeds, show } from '#signon/visit.ts';
 import { addFactorRoutes } from './add-factor.ts';
 import { words } from './factors.words.ts';
 import { type Home, home } from './guest.ts';
@@ -169,7 +169,7 @@ async function overview(
     ${appSection(here, facts.app)}
     ${has || facts.codes ? codeSection(here, facts.codes) : ''}
     ${facts.devices.length > 0 ? deviceSection(here, facts.devices) : ''}
-    ${quietLine('', { url: '/account', title: say('back') })}`;
+    <div>${linkButton({ label: say('back'), url: '/account', style: 'quiet' })}</div>`;
   return show(here, reply, {
     title: say('title'),
     lede: say('lede'),

@@ -44,7 +44,7 @@ export const words = defineWords('account-factors', {
   devicesLede: 'They are not asked for the second step.',
   noDevices: 'No browser is remembered',
   forget: 'Ask there again',
-  forgetNamed: 'Ask again on {name}',
+  forgetNamed: 'Ask there again: {name}',
   until: 'until {when}',
   back: 'Back to your account',
   resetTitle: 'Your second proofs are about to be taken away',
