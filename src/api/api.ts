@@ -25,6 +25,7 @@ import { applicationRoutes } from './applications.ts';
 import { communityRoutes } from './community.ts';
 import { answerProblem, describeProblems } from './errors.ts';
 import { eventRoutes } from './events.ts';
+import { explainRoutes } from './explain.ts';
 import { factorRoutes } from './factors.ts';
 import { groupRoutes } from './groups.ts';
 import { operatorRoutes } from './operators.ts';
@@ -111,6 +112,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       peopleRoutes(api);
       personRecordRoutes(api);
       factorRoutes(api);
+      explainRoutes(api);
       groupRoutes(api);
       applicationRoutes(api);
       applicationTemplateRoutes(api);

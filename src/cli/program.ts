@@ -12,6 +12,7 @@ import { appsCommand } from './apps.ts';
 import { backupCommand } from './backup.ts';
 import type { AddCommand, CommandIo, CommandSettings, Toolbox } from './cli.ts';
 import { eventsCommand } from './events.ts';
+import { explainCommand } from './explain.ts';
 import { type OpenHouse, withHouse } from './house.ts';
 import { importCommand } from './import.ts';
 import { keysCommand } from './keys.ts';
@@ -109,6 +110,7 @@ function build<Settings extends CommandSettings>(io: CommandIo, parts: ProgramPa
     'People, apps, operators:': [
       peopleCommand,
       appsCommand,
+      explainCommand,
       eventsCommand,
       adminCommand,
       tokenCommand,

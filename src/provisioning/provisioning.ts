@@ -16,10 +16,10 @@ import { enqueue, hasten } from '#kit/queue/queue.ts';
 import type { GroupPlan } from './group-plan.ts';
 import { provisionGroup } from './groups.ts';
 import { subjectJob } from './intake.ts';
-import { type Link, linksOfPerson } from './links.store.ts';
+import { type Link, linksOf, linksOfPerson } from './links.store.ts';
 import type { Plan } from './plan.ts';
 import { provision } from './provision.ts';
-import { laneOf, type ProvisioningNeeds, prepareTarget, requireTarget } from './targets.ts';
+import { findTarget, laneOf, type ProvisioningNeeds, prepareTarget, requireTarget } from './targets.ts';
 import { type PlainState, personTimeline, plainState } from './timeline.ts';
 
 export type { Connector } from './connector.ts';
@@ -81,4 +81,12 @@ export async function accountsOf(tx: Tx, person: string): Promise<AccountThere[]
     link: links.get(application),
     plain: last.get(application),
   }));
+}
+
+/** How one person's account at one app stands; undefined where the app is given no accounts from here. */
+export async function accountAt(tx: Tx, application: string, person: string) {
+  const target = await findTarget(tx, application);
+  if (!target) return undefined;
+  const link = (await linksOf(tx, application, [person])).get(person);
+  return { mode: target.mode, link: link?.state, active: link?.remoteActive, problem: link?.problem };
 }

@@ -22,7 +22,7 @@ import {
 import { standingProblem } from '#core/lifecycle/lifecycle.ts';
 import { usernameKey } from '#core/people/names.ts';
 import { findByIdentifier, findPeople, findPerson, holdPerson, type Person } from '#core/people/people.ts';
-import { Problem } from '#core/problem.ts';
+import { Problem, type ProblemCode } from '#core/problem.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import {
   noteSignIn,
@@ -137,12 +137,22 @@ export async function admitMany(
   const answers = new Map<string, Profile | Problem>(people.map((id) => [id, new Problem('person-unknown')]));
   const profiles = await profilesFor(tx, secrets, application, people);
   for (const profile of profiles) {
-    const refused = application.settings.enabled ? standingProblem(profile.state) : 'application-disabled';
-    const forbidden = profile.mayEnter ? undefined : ('application-forbidden' as const);
-    const code = refused ?? forbidden;
+    const code = refusalsAt(application, profile)[0];
     answers.set(profile.person, code ? new Problem(code) : profile);
   }
   return answers;
+}
+
+/** Everything that keeps someone of this profile out of this app; the first is what they are told. */
+export function refusalsAt(
+  application: Application,
+  profile: Pick<Profile, 'state' | 'mayEnter'>,
+): ProblemCode[] {
+  return [
+    application.settings.enabled ? undefined : ('application-disabled' as const),
+    standingProblem(profile.state),
+    profile.mayEnter ? undefined : ('application-forbidden' as const),
+  ].filter((code) => code !== undefined);
 }
 
 export interface PasswordAttempt extends Place {

@@ -107,3 +107,8 @@ export async function giveBackAttempt(tx: Tx, subject?: AttemptSubject, typed?: 
   const keys = [typed && typedKey(typed), subject && subjectKey(subject)] as const;
   await store.returnAttempt(tx, keys[0], keys[1], attemptLimits.failures);
 }
+
+/** Until when passwords of this subject are not looked at; undefined while they are. */
+export async function waitsUntil(tx: Tx, subject: AttemptSubject): Promise<Date | undefined> {
+  return store.blockOf(tx, subjectKey(subject), attemptLimits.failures);
+}

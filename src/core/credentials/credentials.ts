@@ -71,6 +71,7 @@ export {
   reserveAttempt,
   reserveTypedAttempt,
   type TypedName,
+  waitsUntil,
 } from './attempts.ts';
 
 export interface KnownDevice {

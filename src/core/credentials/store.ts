@@ -181,6 +181,16 @@ export async function clearAttempts(tx: Tx, subject: string, typed?: string): Pr
   );
 }
 
+/** Until when another attempt is one too many. */
+export async function blockOf(tx: Tx, subject: string, limit: number): Promise<Date | undefined> {
+  const rows = await tx.query<{ until: Date }>(
+    `select coalesce(blocked_until, window_ends) as until from password_failures
+     where subject = $1 and (blocked_until > $2 or (blocked_until is null and window_ends > $2 and failures >= $3))`,
+    [subject, tx.now(), limit],
+  );
+  return rows[0]?.until;
+}
+
 /** Takes one attempt back from each. A block ends with it when the attempts left do not make one. */
 export async function returnAttempt(
   tx: Tx,

@@ -16,6 +16,8 @@ import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
 
+export { asksConsent, isUnassured } from '#core/applications/consent-asked.ts';
+
 const pollMs = 5000;
 
 export interface Applications {
@@ -93,22 +95,6 @@ function isNativeUri(uri: string): boolean {
 function isRemoteHttps(uri: string): boolean {
   const { protocol, hostname } = new URL(uri);
   return protocol === 'https:' && !isLoopback(hostname);
-}
-
-/**
- * Anyone on the same device can pose as such an app: it holds no secret, and its return address belongs to nobody in
- * particular. It is never let in without asking (RFC 9700 §4.11, RFC 8252 §8.6).
- */
-export function isUnassured(application: Application): boolean {
-  const uris = application.settings.oidc?.redirectUris ?? [];
-  return (
-    isPublic(application) && uris.some((uri) => !/^https:/i.test(uri) || isLoopback(new URL(uri).hostname))
-  );
-}
-
-/** Whether the person is asked before this app learns anything. */
-export function asksConsent(application: Application): boolean {
-  return application.settings.consent === 'ask' || isUnassured(application);
 }
 
 const answerNames = new Set(['code', 'state', 'iss', 'error', 'error_description', 'error_uri', 'response']);

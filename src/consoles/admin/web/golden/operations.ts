@@ -35,6 +35,8 @@ export interface Operations {
   "DELETE /people/:id/factor-reset": { params: { "id": string }; query: {}; body: undefined; answer: { "cancelled": boolean } };
   /** Agree to what another operator asked for; it happens after the waiting time */
   "POST /people/:id/factor-reset/approve": { params: { "id": string }; query: {}; body: undefined; answer: { "reason": string; "askedBy": string; "askedAt": string; "approvedBy"?: string; "approvedAt"?: string; "dueAt"?: string } };
+  /** Can this person open this app, and if not, what to change first? */
+  "GET /explain": { params: {}; query: { "person": string; "application": string }; body: undefined; answer: { "opens": "yes" | "asks" | "doubt" | "no"; "summary": string; "first"?: { "check": "person" | "standing" | "address" | "proof" | "attempts" | "app" | "groups" | "factor" | "upstream" | "name" | "consent" | "account" | "refusals"; "answer": "yes" | "asks" | "doubt" | "no" | "note"; "evidence": string; "step"?: string; "code"?: string }; "person"?: { "id": string; "username": string }; "application"?: { "id": string; "title": string }; "checks": ({ "check": "person" | "standing" | "address" | "proof" | "attempts" | "app" | "groups" | "factor" | "upstream" | "name" | "consent" | "account" | "refusals"; "answer": "yes" | "asks" | "doubt" | "no" | "note"; "evidence": string; "step"?: string; "code"?: string })[] } };
   /** Groups in order of name */
   "GET /groups": { params: {}; query: { "search"?: string; "limit"?: number; "cursor"?: string }; body: undefined; answer: { "items": ({ "id": string; "name": string; "title": string; "description": string; "origin": string; "members"?: number; "createdAt": string; "updatedAt": string; "version": number })[]; "next"?: string } };
   /** Add a group */
