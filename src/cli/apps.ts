@@ -1,9 +1,11 @@
 /** `gatehouse apps`: the apps of the community. */
 import { listApplications } from '#core/applications/applications.ts';
+import { appAddCommands } from './apps-add.ts';
 import { type AddCommand, commandContext } from './cli.ts';
 import { json, table } from './table.ts';
 
-export const appsCommand: AddCommand = (program, { withHouse, print }) => {
+export const appsCommand: AddCommand = (program, tools) => {
+  const { withHouse, print } = tools;
   const apps = program.command('apps').description('apps people sign in to');
   apps
     .command('list')
@@ -18,7 +20,7 @@ export const appsCommand: AddCommand = (program, { withHouse, print }) => {
           found.map(({ id, settings, hasSecret }) => [
             id,
             settings.title,
-            settings.enabled ? 'on' : 'off',
+            `${settings.enabled ? 'on' : 'off'}${settings.oidc?.registered ? ', registered itself' : ''}`,
             settings.access.groups?.join(', ') ?? 'everyone',
             hasSecret ? 'set' : 'none',
             settings.url ?? '',
@@ -27,4 +29,5 @@ export const appsCommand: AddCommand = (program, { withHouse, print }) => {
         ),
       );
     });
+  appAddCommands(apps, tools);
 };

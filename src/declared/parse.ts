@@ -4,6 +4,7 @@ import { groupKey } from '#core/groups/groups.ts';
 import { usernameKey } from '#core/people/names.ts';
 import { DeclaredError, type Finding, fromIssue, type Places, placesOf } from './findings.ts';
 import { type DeclaredHouse, declaredHouse } from './schema.ts';
+import { withTemplates } from './templates.ts';
 
 /** Largest file, in bytes. */
 export const largestFile = 5 * 1024 * 1024;
@@ -31,9 +32,12 @@ export function parseDeclared(source: string): Declared {
   const places = placesOf(document, lines);
   const hostile = hostileKeys(document, lines);
   if (hostile.length > 0) throw new DeclaredError(hostile);
-  const read = declaredHouse.safeParse(toPlain(document), { reportInput: true });
-  if (!read.success) {
-    throw new DeclaredError(read.error.issues.flatMap((issue) => fromIssue(issue, declaredHouse, places)));
+  const { file, findings: faults } = withTemplates(toPlain(document), places);
+  const read = declaredHouse.safeParse(file, { reportInput: true });
+  if (!read.success || faults.length > 0) {
+    const issues = read.success ? [] : read.error.issues;
+    const others = issues.flatMap((issue) => fromIssue(issue, declaredHouse, places));
+    throw new DeclaredError([...faults, ...others]);
   }
   const declared = { ...read.data, places };
   const findings = [...doubles(declared), ...secretsWithoutUse(declared)];

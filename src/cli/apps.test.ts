@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { Readable, Writable } from 'node:stream';
+import { test } from 'node:test';
+import { type Config, loadConfig } from '#config/config.ts';
+import { openHouse } from '#house.ts';
+import { testDatabase } from '#test/kit.ts';
+import { type ProgramParts, runCli } from './program.ts';
+
+const { connection } = await testDatabase();
+const key = Buffer.alloc(32, 7).toString('base64');
+
+const parts: ProgramParts<Config> = {
+  readSettings: async ({ env, given }) => loadConfig({ env, argv: given }),
+  openHouse: (settings, tools) => openHouse(settings, { ...tools, connection }),
+  serve: () => assert.fail('nothing is served here'),
+  demo: () => assert.fail('nothing is shown here'),
+  declared: () => assert.fail('nothing is applied here'),
+  simulators: () => assert.fail('nothing is simulated here'),
+};
+
+async function run(...args: string[]) {
+  const result = { out: '', err: '' };
+  const stream = (name: 'out' | 'err') =>
+    new Writable({
+      write(chunk, _encoding, done) {
+        result[name] += chunk;
+        done();
+      },
+    });
+  const env = {
+    GATEHOUSE_MASTER_KEY: key,
+    GATEHOUSE_PORT: '8321',
+    GATEHOUSE_DATA: import.meta.dirname,
+  };
+  const io = { env, input: Readable.from([]), output: stream('out'), errors: stream('err') };
+  const status = await runCli(['apps', ...args], io, parts);
+  return { status, ...result };
+}
+
+test('templates are listed and say what they ask', async () => {
+  assert.match((await run('templates')).out, /^atlassian-cloud {2}/m);
+  const { out } = await run('templates', 'atlassian-cloud');
+  assert.match(out, /^uniqueId {2}yes/m);
+  const wrong = await run('templates', 'atlassian-clout');
+  assert.deepEqual(
+    [wrong.status, wrong.err],
+    [2, 'There is no template atlassian-clout. Did you mean atlassian-cloud?\n'],
+  );
+});
+
+test('an app is added from a template; a dry run adds nothing, and what is missing is said', async () => {
+  const set = ['--set', 'site=harbour', 'uniqueId=0b1c-4c2e'];
+  const dry = await run('add', 'atlassian-cloud', ...set, '--dry-run');
+  assert.equal(dry.status, 0, dry.err);
+  assert.equal(JSON.parse(dry.out).settings.saml.idpInitiated.relayState, 'https://harbour.atlassian.net');
+  assert.match((await run('list')).out, /There are no apps/);
+  const missing = await run('add', 'atlassian-cloud', '--set', 'site=a b');
+  assert.deepEqual(
+    [missing.status, missing.err],
+    [2, 'site must be the name before .atlassian.net.\nuniqueId is needed.\n'],
+  );
+  const added = await run('add', 'atlassian-cloud', ...set);
+  assert.equal(added.status, 0, added.err);
+  assert.match(added.out, /Identity provider SSO URL {2,}http:\/\/localhost:8321\/saml\/sso/);
+  assert.match(added.out, /-----BEGIN CERTIFICATE-----\n[\s\S]+-----END CERTIFICATE-----/);
+  assert.match((await run('add', 'atlassian-cloud', ...set)).err, /There is an app jira already/);
+  assert.equal((await run('connection', 'jira')).out, added.out);
+});
+
+test('a secret is made with the app and printed this once', async () => {
+  const added = await run('add', 'discourse', '--id', 'talk', '--set', 'baseUrl=https://forum.example.org');
+  const [, secret = ''] = /openid_connect_client_secret +(\S+)/.exec(added.out) ?? [];
+  assert.ok(secret.length >= 32, added.out);
+  const again = await run('connection', 'talk');
+  assert.equal(again.out.includes(secret), false);
+  assert.match(again.out, /openid_connect_client_id +talk/);
+});
