@@ -13,7 +13,6 @@ export const signOutWords = defineWords('sign-out', {
   overTitle: 'This page is over',
   overLede: 'What a sign-out ended can be read here for ten minutes.',
   signInAgain: 'Sign in again',
-  anotherAccount: 'Use another account',
   ended: 'Signed out',
   endedHere: 'ended here',
   endedThere: 'confirmed by the app',

@@ -76,4 +76,75 @@ export const german = {
     deniedLede: 'Es erfährt davon, und {application} hat nichts über Sie erfahren.',
     account: 'Zum Benutzerkonto',
   },
+  'sign-out': {
+    title: 'Abmelden',
+    lede: 'Damit endet Ihre Sitzung bei {community} und bei den Anwendungen, die Sie von hier geöffnet haben.',
+    signOut: 'Abmelden',
+    stay: 'Angemeldet bleiben',
+    outTitle: 'Sie sind abgemeldet',
+    outLede: 'Ihre Sitzung bei {community} ist beendet.',
+    pastTitle: 'Was eine Abmeldung beendet hat',
+    pastLede: 'Von {community} abgemeldet: {when}.',
+    overTitle: 'Diese Seite ist abgelaufen',
+    overLede: 'Was eine Abmeldung beendet hat, ist hier zehn Minuten lang zu lesen.',
+    signInAgain: 'Wieder anmelden',
+    ended: 'Abgemeldet',
+    endedHere: 'hier beendet',
+    endedThere: 'von der Anwendung bestätigt',
+    asked: 'Benachrichtigt, noch keine Antwort',
+    askedOnce: 'Wir haben der Anwendung gesagt, dass sie Sie abmelden soll. Sie hat noch nicht geantwortet.',
+    askedAgain:
+      '{count, plural, one {Wir haben es der Anwendung einmal gesagt} other {Wir haben es der Anwendung #-mal gesagt}}; sie hat es nicht bestätigt. Wir versuchen es weiter.',
+    lookAgain: 'Noch einmal nachsehen',
+    open: 'Von hier aus nicht beendet',
+    noWay: 'Von dieser Anwendung kann man sich von hier aus nicht abmelden.',
+    noAnswer: 'Die Anwendung hat nicht geantwortet; vielleicht sind Sie dort noch angemeldet.',
+    refused: 'Die Anwendung hat geantwortet, dass sie Sie nicht abgemeldet hat.',
+    endThere: 'Von {application} abmelden',
+    openThere: '{application} öffnen und dort abmelden',
+    closeBrowser: 'Wo kein Verweis steht, schließen Sie alle Fenster dieses Browsers.',
+    shared: 'Auch andere Personen benutzen diesen Rechner',
+    sharedHelp:
+      '{minutes, plural, one {Nach einer Minute werden Sie abgemeldet} other {Nach # Minuten werden Sie abgemeldet}}, und hier bleibt nichts über Sie zurück.',
+    sharedBar: 'Auch andere Personen benutzen diesen Rechner: Melden Sie sich ab, bevor Sie gehen.',
+    stayFor: 'Angemeldet bleiben',
+    stayHour: 'für eine Stunde',
+    stayDay: 'für einen Tag',
+    stayWeek: 'für eine Woche',
+    stayMonth: 'für einen Monat',
+  },
+  bots: {
+    checking: 'Es wird geprüft, dass kein Programm dies ausfüllt. Das dauert einen Augenblick.',
+    checked: 'Geprüft: Kein Programm füllt dies aus.',
+    trap: 'Bitte leer lassen',
+    needsScript:
+      'Um Programme fernzuhalten, fragt diese Seite einen Dienst, der JavaScript braucht. Schalten Sie es ein, oder bitten Sie die Betreiber von {community} um ein Benutzerkonto.',
+    whyWrong:
+      'Die Prüfung, die Programme fernhält, hat nicht funktioniert. Bitte senden Sie das Formular noch einmal.',
+    whyOver: 'Diese Seite war zu lange offen. Bitte senden Sie das Formular noch einmal.',
+    whyUsed:
+      'Mit diesem Formular wurde schon ein Benutzerkonto angelegt. Für ein weiteres senden Sie es bitte noch einmal.',
+    whyQuick:
+      'Das war schneller ausgefüllt, als Menschen tippen. Bitte sehen Sie es durch und senden Sie es noch einmal.',
+    whyTrap:
+      'Etwas hat ein Feld ausgefüllt, das Menschen nicht sehen, vielleicht ein Programm, das Formulare für Sie ausfüllt. Bitte senden Sie es ohne dieses noch einmal.',
+    whyRefused: 'Die Prüfung, die Programme fernhält, hat nicht gezählt. Bitte machen Sie sie noch einmal.',
+    whyUnavailable:
+      'Die Prüfung, die Programme fernhält, ist im Augenblick nicht möglich. Bitte versuchen Sie es in einigen Minuten noch einmal.',
+    whyNotSetUp:
+      'Die Prüfung, die Programme fernhält, ist nicht vollständig eingerichtet; hier kann kein Benutzerkonto angelegt werden. Sagen Sie es den Betreibern von {community}.',
+  },
+  'front-door': {
+    onTheWay: 'Auf dem Weg zu {application}',
+    onTheWayLede: 'Wenn nichts geschieht, drücken Sie den Knopf.',
+    goOn: 'Weiter zu {application}',
+    unknown: 'Diese Anwendung gibt es hier nicht',
+    unknownLede:
+      'Der Verweis nennt keine Anwendung von {community}. Vielleicht gibt es sie nicht mehr, oder der Verweis ist nicht vollständig.',
+    refused: 'Sie können {application} nicht betreten',
+    anotherAccount: 'Anderes Benutzerkonto verwenden',
+    yourApps: 'Ihre Anwendungen',
+    used: 'benutzt {when}',
+    unused: 'noch nicht benutzt',
+  },
 };

@@ -128,7 +128,7 @@ function services(look: Look, locale: string): Html | undefined {
 /** For people on a computer that others use too. */
 function loudWayOut(account: AccountSlot, text: string, locale: string): Html {
   const say = pageWords(locale);
-  return html`<div class="loud">${icons.warning}<p>${text}</p><form method="post" action="${account.signOutUrl}">${account.token}<button class="button primary compact" id="sign-out-loud">${say('signOut')}</button></form></div>`;
+  return html`<aside class="loud" aria-label="${say('signOut')}">${icons.warning}<p>${text}</p><form method="post" action="${account.signOutUrl}">${account.token}<button class="button primary compact" id="sign-out-loud">${say('signOut')}</button></form></aside>`;
 }
 
 function wayOut(account: AccountSlot, locale: string): Html {
