@@ -350,6 +350,21 @@ CREATE INDEX oidc_payloads_session ON oidc_payloads USING btree (session) WHERE 
 CREATE INDEX oidc_payloads_uid ON oidc_payloads USING btree (kind, uid) WHERE (uid IS NOT NULL);
 CREATE INDEX oidc_payloads_user_code ON oidc_payloads USING btree (user_code) WHERE (user_code IS NOT NULL);
 
+CREATE TABLE oidc_registration_tokens (
+  id uuid NOT NULL,
+  token_hash bytea NOT NULL,
+  name text NOT NULL,
+  uses_left integer NOT NULL,
+  created_at timestamp with time zone NOT NULL,
+  created_by jsonb NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone,
+  CONSTRAINT oidc_registration_tokens_pkey PRIMARY KEY (id),
+  CONSTRAINT oidc_registration_tokens_token_hash_key UNIQUE (token_hash),
+  CONSTRAINT oidc_registration_tokens_uses_left_check CHECK ((uses_left >= 0))
+);
+CREATE INDEX oidc_registration_tokens_expiry ON oidc_registration_tokens USING btree (expires_at);
+
 CREATE TABLE oidc_replays (
   id bytea NOT NULL,
   expires_at timestamp with time zone NOT NULL,

@@ -1,4 +1,5 @@
--- Devices without a browser (RFC 8628), and proofs that count once (RFC 9449, RFC 7523). Owned by the OpenID Connect front.
+-- Devices without a browser (RFC 8628), proofs that count once (RFC 9449, RFC 7523), and apps that register themselves
+-- (RFC 7591). Owned by the OpenID Connect front.
 
 create table oidc_device_codes (
   id uuid primary key,                   -- names the request on our pages
@@ -19,3 +20,15 @@ create table oidc_replays (              -- ids of proofs that were seen, by has
   expires_at timestamptz not null
 );
 create index oidc_replays_expiry on oidc_replays (expires_at);
+
+create table oidc_registration_tokens (  -- initial access tokens: who holds one may register so many apps
+  id uuid primary key,
+  token_hash bytea not null unique,
+  name text not null,
+  uses_left integer not null check (uses_left >= 0),
+  created_at timestamptz not null,
+  created_by jsonb not null,
+  expires_at timestamptz not null,
+  used_at timestamptz
+);
+create index oidc_registration_tokens_expiry on oidc_registration_tokens (expires_at);

@@ -4,6 +4,7 @@ import { createToken, type ListedToken, listTokens, revokeToken } from '#core/op
 import { Problem } from '#core/problem.ts';
 import { type AddCommand, CommandRefused, commandContext, UsageError } from './cli.ts';
 import { json, parseDuration, plainLine, shortTime, table } from './table.ts';
+import { registrationTokenCommands } from './token-registration.ts';
 
 interface CreateOptions {
   scope: string[];
@@ -12,7 +13,8 @@ interface CreateOptions {
   app?: string;
 }
 
-export const tokenCommand: AddCommand = (program, { withHouse, print, note, clock }) => {
+export const tokenCommand: AddCommand = (program, tools) => {
+  const { withHouse, print, note, clock } = tools;
   const token = program.command('token').description('tokens for programs that act as operators');
   token
     .command('create')
@@ -66,6 +68,7 @@ export const tokenCommand: AddCommand = (program, { withHouse, print, note, cloc
       );
       note('The token is withdrawn.');
     });
+  registrationTokenCommands(token, tools);
 };
 
 /** Says what could be meant before anything is opened. */

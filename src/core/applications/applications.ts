@@ -57,6 +57,10 @@ const oidcSettings = z.strictObject({
     .enum(['optional', 'required'])
     .default('optional')
     .describe('Required: tokens count only with proof of the key they were given to (RFC 9449).'),
+  registered: z
+    .strictObject({ token: z.uuid(), at: z.iso.datetime() })
+    .optional()
+    .describe('The app registered itself, with which token and when. Such an app always asks people.'),
   refreshDays: z.number().int().min(1).max(400).default(30),
   claimsInIdToken: z.boolean().default(false).describe('For apps that never ask userinfo.'),
 });
@@ -183,6 +187,12 @@ export const applicationSettings = z
         code: 'custom',
         path: ['oidc', 'grants'],
         message: 'a public client has no credentials of its own',
+      });
+    if (app.oidc?.registered && app.consent === 'trusted')
+      context.addIssue({
+        code: 'custom',
+        path: ['consent'],
+        message: 'an app that registered itself is not trusted',
       });
     if (app.oidc?.clientAuth === 'none' && app.oidc.pkce === 'optional')
       context.addIssue({

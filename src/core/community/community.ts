@@ -95,6 +95,10 @@ export const communitySettings = z.strictObject({
         ),
     })
     .prefault({}),
+  appRegistration: z
+    .enum(['off', 'token'])
+    .default('off')
+    .describe('Apps may register themselves (RFC 7591) with a token that an operator made for it.'),
   signUp: z
     .strictObject({
       open: z.boolean().default(true),

@@ -12,12 +12,14 @@ import { requestStanding } from './admission.ts';
 import type { Applications } from './clients.ts';
 import { signedOnAt } from './core-session.ts';
 import { contextOf } from './exchange.ts';
+import { registrationIsOn, registrationPath } from './registration-routes.ts';
 import { type PayloadRow, savePayloads } from './store.ts';
 import { together } from './together.ts';
 
 export interface AnswerNeeds {
   database: Database;
   applications: Applications;
+  publicUrl: URL;
 }
 
 /** Seconds for which anyone may keep the key set and the discovery document: a key in danger is gone within a minute (KE-04). */
@@ -38,7 +40,7 @@ export function answerMiddleware(needs: AnswerNeeds) {
       await (code ? writeCode(needs.database, ctx, rows) : save(rows));
     }
     limitReading(ctx, needs.applications.browserOrigins());
-    if (ctx.method === 'GET' && ctx.status === 200) publish(ctx);
+    if (ctx.method === 'GET' && ctx.status === 200) await publish(ctx, needs);
   };
 }
 
@@ -71,13 +73,15 @@ function limitReading(ctx: KoaContextWithOIDC, allowed: ReadonlySet<string>): vo
   for (const name of readingHeaders) ctx.res.removeHeader(name);
 }
 
-function publish(ctx: KoaContextWithOIDC): void {
+async function publish(ctx: KoaContextWithOIDC, needs: AnswerNeeds): Promise<void> {
   const route = ctx.oidc?.route;
   if (route !== 'jwks' && route !== 'discovery') return;
   ctx.set('cache-control', `public, max-age=${publishedSeconds}`);
   if (route !== 'discovery') return;
+  const open = await registrationIsOn(needs.database);
   ctx.body = {
     ...(ctx.body as object),
+    ...(open && { registration_endpoint: new URL(registrationPath, needs.publicUrl).href }),
     response_modes_supported: ['query', 'form_post'],
     subject_types_supported: ['pairwise', 'public'],
     prompt_values_supported: ['none', 'login', 'select_account', 'consent'],

@@ -100,7 +100,7 @@ function isRemoteHttps(uri: string): boolean {
 const answerNames = new Set(['code', 'state', 'iss', 'error', 'error_description', 'error_uri', 'response']);
 
 /** A registered query must not hold what we answer with, nor a name twice (RFC 6749 §3.1). */
-function hasPlainQuery(uri: string): boolean {
+export function hasPlainQuery(uri: string): boolean {
   const names = [...new URL(uri).searchParams.keys()];
   return new Set(names).size === names.length && !names.some((name) => answerNames.has(name));
 }

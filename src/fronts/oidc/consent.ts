@@ -1,5 +1,6 @@
 /** The pages a person may meet on the way to an app: what would be shared, which account, and why not. */
 import type { FastifyReply } from 'fastify';
+import type { Application } from '#core/applications/applications.ts';
 import { type AttributeDeclaration, attributeDeclarations } from '#core/people/attributes.ts';
 import { Problem } from '#core/problem.ts';
 import { type Html, html } from '#kit/page/html.ts';
@@ -37,11 +38,19 @@ export async function consentPage(
     lede: say('consentLede', { application }),
     formAction: asking.formAction,
     body: html`
+      ${registeredNotice(say, standing.application)}
       ${isUnassured(standing.application) ? notice({ tone: 'warning', text: say('unassured'), id: 'unassured' }) : ''}
       <div id="shared">${keyValues({ rows, locale: here.locale })}</div>
       ${answerForm(asking, 'allow', button({ label: say('allow'), id: 'allow', full: true }))}
       ${answerForm(asking, 'back', button({ label: say('deny'), id: 'deny', style: 'quiet', full: true }))}`,
   });
+}
+
+/** Names are easily chosen: whoever meets an app that nobody here has looked at reads where it really leads. */
+function registeredNotice(say: Say, { settings: { oidc } }: Application): Html | string {
+  if (!oidc?.registered) return '';
+  const hosts = [...new Set(oidc.redirectUris.map((uri) => new URL(uri).host))].join(', ');
+  return notice({ tone: 'warning', text: say('registered', { hosts }), id: 'registered' });
 }
 
 type Sharing = Pick<Asking, 'standing' | 'scopes' | 'claims'>;

@@ -1,7 +1,7 @@
 /**
  * OpenID Connect and OAuth 2.0 for apps, on oidc-provider.
- * Owns `oidc_payloads`, `oidc_keys`, `oidc_logouts`, `oidc_device_codes`, `oidc_replays` and everything below /oidc/,
- * /device and the discovery documents.
+ * Owns `oidc_payloads`, `oidc_keys`, `oidc_logouts`, `oidc_device_codes`, `oidc_replays`,
+ * `oidc_registration_tokens` and everything below /oidc/, /device and the discovery documents.
  * Records key.*; consent, sessions and subjects are recorded by the core functions it calls. Refuses in the words of
  * the standards (errors.ts): whatever was given counts only while session, standing, access and agreement stand.
  * Reads downward: provider.ts (configuration), policy.ts (when to ask), interactions.ts (asking), admission.ts (who may
@@ -29,6 +29,8 @@ import { launch, launches } from './launch.ts';
 import { logoutRoutes } from './logout.ts';
 import { renderError, renderFormPost } from './pages.ts';
 import { issuerOf, paths } from './provider.ts';
+import { registrationRoutes } from './registration-routes.ts';
+import { deleteExpiredRegistrationTokens } from './registrations.store.ts';
 import { deleteExpiredReplays } from './replays.store.ts';
 import { rewrapOidc } from './rewrap.ts';
 import { deleteExpired, deleteOldLogouts } from './store.ts';
@@ -72,6 +74,7 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
       postedRequests(app);
       interactionRoutes(app, { ...needs, engine });
       deviceRoutes(app, needs);
+      registrationRoutes(app, needs);
       logoutRoutes(app, { ...needs, engine });
     },
     readers: [logoutReader, withdrawalReader],
@@ -137,7 +140,8 @@ async function startWork(needs: OidcNeeds, engine: Engine) {
     await database.transact(system(), (tx) =>
       rotateKeys(tx, secrets, clock.now(), needs.keyPolicy ?? defaultKeyPolicy),
     );
-    for (const drop of [deleteExpired, deleteExpiredDevices, deleteExpiredReplays])
+    const kept = [deleteExpired, deleteExpiredDevices, deleteExpiredReplays, deleteExpiredRegistrationTokens];
+    for (const drop of kept)
       for (let round = 0; round < 20 && (await drop(database, clock.now())) === 5000; round++);
     await deleteOldLogouts(database, new Date(clock.now().getTime() - keptLogoutsMs));
   }

@@ -8,6 +8,8 @@ export const words = defineWords('oidc', {
     '{application} asks for these details of yours. You decide; you can take it back on your account page.',
   unassured:
     'This app runs on your own device, so we cannot be sure it is the one it says. Go on only if you just started it.',
+  registered:
+    'This app registered itself, and nobody here has checked it. Go on only if you know it: it leads to {hosts}.',
   allow: 'Share and go on',
   deny: 'Do not share',
   shareSubject: 'Who you are',
