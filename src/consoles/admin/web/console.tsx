@@ -6,7 +6,9 @@ import { type ComponentType, render } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { ErrorBoundary, LocationProvider, Route, Router, useLocation } from 'preact-iso';
 import { AppPage } from '#consoles/admin/web/pages/app.tsx';
+import { AppAdd } from '#consoles/admin/web/pages/app-add.tsx';
 import { AppRemoval, AppSecret } from '#consoles/admin/web/pages/app-changes.tsx';
+import { AppConnect } from '#consoles/admin/web/pages/app-connect.tsx';
 import { AppsPage } from '#consoles/admin/web/pages/apps.tsx';
 import { EventsPage } from '#consoles/admin/web/pages/events.tsx';
 import { GroupPage } from '#consoles/admin/web/pages/group.tsx';
@@ -32,6 +34,7 @@ import { TokenMaking, TokenRemoval, TokensPage } from '#consoles/admin/web/pages
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { type Right, useSession, WithSession } from './session.tsx';
 import './style.css';
+import './style-apps.css';
 import './style-targets.css';
 import { words } from './words.ts';
 
@@ -63,7 +66,9 @@ const pages: Pages = [
   ['/admin/groups/:id', GroupPage],
   ['/admin/groups/:id/remove', GroupRemoval],
   ['/admin/apps', AppsPage],
+  ['/admin/apps/add/:template?', AppAdd],
   ['/admin/apps/:id', AppPage],
+  ['/admin/apps/:id/connect', AppConnect],
   ['/admin/apps/:id/secret', AppSecret],
   ['/admin/apps/:id/remove', AppRemoval],
   ['/admin/targets', TargetsPage],

@@ -280,7 +280,7 @@ export const words = {
     everyone: 'everyone active',
     consent: 'Consent',
     none: 'No apps yet',
-    noneText: 'Apps are added by a community file, the command line or the API.',
+    noneText: 'Add one here, in a community file, on the command line or over the API.',
     nothing: 'No app fits this search',
     plainHttp: 'plain http',
     what: 'What it is',

@@ -2,10 +2,13 @@
 import { call } from '#consoles/admin/web/client.ts';
 import { usePages } from '#consoles/admin/web/load.ts';
 import { Badge } from '#consoles/admin/web/parts/badge.tsx';
+import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { FilterField } from '#consoles/admin/web/parts/fields.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { PagedTable } from '#consoles/admin/web/parts/table.tsx';
+import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { addWords } from '#consoles/admin/web/words-apps.ts';
 import { type AppSettings, settingsOf } from './app-settings.ts';
 import { useFilters } from './filters.ts';
 
@@ -17,8 +20,11 @@ export function AppsPage() {
   const wanted = search.toLowerCase();
   const fits = (one: { id: string; settings: Record<string, unknown> }) =>
     one.id.includes(wanted) || settingsOf(one).title.toLowerCase().includes(wanted);
+  const { can } = useSession();
+  const add = { label: addWords.add, href: '/admin/apps/add' };
+  const mayAdd = can('applications.manage');
   return (
-    <Page title={words.apps}>
+    <Page title={words.apps} actions={mayAdd && <LinkButton id="add-app" {...add} kind="primary" compact />}>
       <search class="filters">
         <FilterField label={say.filter} value={search} onFilter={(value) => filter('search', value)} />
       </search>
@@ -26,7 +32,13 @@ export function AppsPage() {
         caption={words.apps}
         pages={{ ...all, items: all.items?.filter(fits) }}
         keyOf={(one) => one.id}
-        empty={search ? <Empty title={say.nothing} /> : <Empty title={say.none} text={say.noneText} />}
+        empty={
+          search ? (
+            <Empty title={say.nothing} />
+          ) : (
+            <Empty title={say.none} text={say.noneText} action={mayAdd ? add : undefined} />
+          )
+        }
         columns={[
           {
             title: say.title,

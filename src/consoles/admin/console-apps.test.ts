@@ -1,0 +1,134 @@
+/** Adding an app from a template and connecting it, in a real browser. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import {
+  axe,
+  chromiumPath,
+  launchBrowser,
+  openPage,
+  type PageOptions,
+  screenshot,
+  sideways,
+  watchConsole,
+} from '#test/browser.ts';
+import { type Platform, startPlatform } from '#test/kit.ts';
+import { ensureConsole } from '../../../tools/console.ts';
+
+const skip = chromiumPath() ? false : 'Chromium is not installed';
+const password = 'river-stone-lamp';
+let platform: Platform;
+let browser: Browser;
+
+before(async () => {
+  if (skip) return;
+  await ensureConsole();
+  platform = await startPlatform({ realTime: true, env: { GATEHOUSE_ALIAS_DOMAIN: 'people.harbour.test' } });
+  await platform.apply(`
+community: { name: Harbour }
+people:
+  - { username: root, names: { givenName: Root, familyName: Byron }, password: ${password}, addresses: [root@example.org], operator: owner }
+  - { username: ada, names: { givenName: Ada, familyName: Lovelace }, addresses: [ada@example.org] }
+  - { username: mono, names: { givenName: Mono }, addresses: [mono@example.org] }
+`);
+  browser = await launchBrowser();
+});
+after(async () => browser?.close());
+
+async function atDesk(
+  path: string,
+  options: PageOptions = {},
+): Promise<{ page: Page; complaints: string[] }> {
+  const page = await openPage(browser, options);
+  await page.goto(`${platform.origin}/sign-in`);
+  await page.fill('#username', 'root');
+  await page.fill('#password', password);
+  await Promise.all([page.waitForURL('**/account'), page.click('#sign-in')]);
+  const complaints = watchConsole(page);
+  await page.goto(platform.origin + path);
+  await page.locator('h1').waitFor();
+  return { page, complaints };
+}
+
+const place = (page: Page) => page.url().slice(platform.origin.length);
+
+test('Atlassian Cloud is added: what to paste first, what is missing is said at its field, then the values stand on a page', {
+  skip,
+}, async () => {
+  const { page, complaints } = await atDesk('/admin/apps');
+  await page.locator('a', { hasText: 'Add an app' }).first().click();
+  await page.locator('a.template', { hasText: 'Jira and Confluence Cloud' }).click();
+  const sso = page.getByLabel('Identity provider SSO URL', { exact: true });
+  assert.equal(await sso.inputValue(), `${platform.origin}/saml/sso`);
+  const certificate = page.getByLabel('Public x509 certificate', { exact: true });
+  assert.match(await certificate.inputValue(), /^-----BEGIN CERTIFICATE-----\n/);
+  await page.fill('#site', 'harbour');
+  await page.click('#add');
+  await page.locator('#uniqueId-error', { hasText: 'Is needed.' }).waitFor();
+  await page.fill('#uniqueId', 'https://auth.atlassian.com/saml/0b1c-4c2e');
+  await page.reload();
+  assert.equal(
+    await page.inputValue('#uniqueId'),
+    'https://auth.atlassian.com/saml/0b1c-4c2e',
+    'kept in this tab',
+  );
+  await page.click('#add');
+  await page.waitForURL('**/admin/apps/jira/connect');
+  await page.getByLabel('Identity provider SSO URL', { exact: true }).waitFor();
+  const [row] = await platform.database.query<{ entity: string }>(
+    `select settings->'saml'->>'entityId' as entity from applications where id = 'jira'`,
+  );
+  assert.equal(row?.entity, 'https://auth.atlassian.com/saml/0b1c-4c2e');
+  assert.deepEqual(
+    complaints.filter((one) => !/400/.test(one)),
+    [],
+  );
+  await page.context().close();
+});
+
+test('a value is copied without any right to the clipboard: it stands in a field, and a press selects it', {
+  skip,
+}, async () => {
+  const { page } = await atDesk('/admin/apps/add/discourse');
+  await page.fill('#baseUrl', 'forum.example.org');
+  await page.click('#add');
+  await page.waitForURL('**/admin/apps/forum/connect');
+  await page.evaluate(() => {
+    Object.defineProperty(navigator, 'clipboard', { value: undefined });
+    document.execCommand = () => false;
+  });
+  const field = page.getByLabel('openid_connect_client_id', { exact: true });
+  assert.equal(await field.inputValue(), 'forum');
+  await page.locator('.paste', { has: field }).locator('button').click();
+  await page.locator('.paste', { has: field }).locator('.help', { hasText: 'Selected' }).waitFor();
+  assert.equal(await page.evaluate(() => document.getSelection()?.toString()), 'forum');
+  await page.click('#make-secret');
+  await page.waitForURL('**/admin/apps/forum/secret');
+  await page.context().close();
+});
+
+test('both pages stand on a phone and a desk, light and dark, without anything axe finds', {
+  skip,
+}, async (t) => {
+  for (const width of [360, 1280])
+    for (const scheme of ['light', 'dark'] as const)
+      await t.test(`${width} ${scheme}`, async () => {
+        const { page } = await atDesk('/admin/apps/add', { width, scheme });
+        for (const path of [
+          '/admin/apps/add',
+          '/admin/apps/add/atlassian-cloud',
+          '/admin/apps/jira/connect',
+        ]) {
+          await page.goto(platform.origin + path);
+          await page.locator('.template, .paste').first().waitFor();
+          assert.equal(await sideways(page), 0, `${path} is wider than the window`);
+          assert.deepEqual(await axe(page), [], path);
+          await screenshot(
+            page,
+            `apps${path.replace('/admin/apps', '').replaceAll('/', '-')}-${width}-${scheme}`,
+          );
+        }
+        assert.equal(place(page), '/admin/apps/jira/connect');
+        await page.context().close();
+      });
+});
