@@ -66,10 +66,12 @@ const filled = [
   'queue_jobs',
   'saml_logouts',
   'saml_sessions',
+  'session_upstreams',
   'sessions',
   'sign_ins',
   'signon_requests',
   'subjects',
+  'upstream_links',
   'usernames',
   'verifications',
 ];
@@ -84,6 +86,7 @@ community: { name: Harbour }
 attributes:
   - { name: motto, title: Motto, type: text }
 groups: [{ name: crew }]
+upstreams: [{ id: far, title: Far, enabled: false, oidc: { preset: google, clientId: x } }]
 applications:
   - id: wiki
     title: Wiki
@@ -193,6 +196,16 @@ applications:
   await database.query(
     `insert into saml_logouts (id, session, application, session_index, name_id, name_format, state, created_at)
      select gen_random_uuid(), id, 'wiki', '_1', $2, 'emailAddress', 'ended', now() from sessions where person = $1`,
+    [id, word],
+  );
+  await database.query(
+    `insert into upstream_links (id, upstream, tenant, subject, person, label, created_at)
+     values (gen_random_uuid(), 'far', '', $2, $1, $2, now())`,
+    [id, word],
+  );
+  await database.query(
+    `insert into session_upstreams (session, upstream, subject, session_index)
+     select id, 'far', $2, $2 from sessions where person = $1`,
     [id, word],
   );
   return id;

@@ -29,6 +29,13 @@ export async function upstreamOf(
   return rows[0];
 }
 
+export async function deleteUpstreamsOf(tx: Tx, person: string): Promise<void> {
+  await tx.query(
+    'delete from session_upstreams where session in (select id from sessions where person = $1)',
+    [person],
+  );
+}
+
 export async function sessionsFromUpstream(
   tx: Tx,
   by: { upstream: string; subject?: string; sessionIndex?: string },

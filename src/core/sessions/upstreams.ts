@@ -54,6 +54,9 @@ function opened(secrets: Secrets, sealed: Buffer, session: string): string | und
 /** The live sessions that an upstream vouched for: all of a subject there, or one by its index. */
 export const sessionsFromUpstream = store.sessionsFromUpstream;
 
+/** For erasing: nothing says any more who someone was elsewhere. */
+export const forgetUpstreamsOf = store.deleteUpstreamsOf;
+
 function bindOf(session: string): string {
   return `session_upstreams/${session}/id_token`;
 }

@@ -71,7 +71,7 @@ export function upstreamButtons(
       id: `with-${id}`,
     }),
   );
-  return html`<p class="quiet-line" id="or-with">${tell('orWith')}</p><div class="aside-actions" id="upstreams">${buttons}</div>`;
+  return html`<p class="quiet-line" id="or-with">${tell('orWith')}</p><div class="stack-s" id="upstreams">${buttons}</div>`;
 }
 
 export const arrivalPath = (id: string) => `/upstream/arrivals/${id}`;
@@ -84,7 +84,7 @@ export function directoryLine(upstreams: readonly Upstream[], locale: string): H
   const named = (list: readonly Upstream[]) =>
     new Intl.ListFormat(locale).format(list.map(({ settings }) => settings.title));
   const kept = shown.filter(({ settings }) => settings.ldap?.takeOver);
-  return html`<p class="muted" id="directories">${tell('byDirectory', { upstreams: named(shown) })} ${
+  return html`<p class="muted small" id="directories">${tell('byDirectory', { upstreams: named(shown) })} ${
     kept.length > 0 ? tell('takesOver', { upstreams: named(kept) }) : ''
   }</p>`;
 }
