@@ -7,6 +7,7 @@ import { type Html, html } from '#kit/page/html.ts';
 import { button, form, type KeyValue, keyValues } from '#kit/page/parts.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import { switchAccountForm } from '#signon/sign-out.ts';
+import { traceRefused } from '#signon/trace.ts';
 import { show, type Visit } from '#signon/visit.ts';
 import type { AnswerNeeds, Open } from './answer.ts';
 import { paths } from './place.ts';
@@ -91,6 +92,7 @@ export function refusedPage(
   code: ProblemCode,
   signOn: string,
 ): FastifyReply {
+  traceRefused(here.request, code);
   const say = words(here.locale);
   return show(here, reply, {
     title: say('refusedTitle', { application: open.sp.application.settings.title }),

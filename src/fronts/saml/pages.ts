@@ -57,6 +57,15 @@ export function selfPosting(here: Visit, answer: PostForm, label: string): Html 
     <script nonce="${here.request.nonce}">document.getElementById('answer').submit()</script>`;
 }
 
+/**
+ * Where the form of such a page may lead. Browsers hold what answers it to the same list, and apps send people on from
+ * the address that takes an answer: to whichever site of theirs, so any is allowed that is as safe as the first.
+ */
+export function wayOfForm({ action }: PostForm): string[] {
+  const { origin, protocol } = new URL(action);
+  return protocol === 'https:' ? [origin, 'https:'] : [origin, 'https:', 'http:'];
+}
+
 /** The answer on its way to the app (saml-bindings 3.5). */
 export function postPage(
   here: Visit,
@@ -68,7 +77,7 @@ export function postPage(
   return show({ ...here, signedOn: undefined }, reply, {
     title: say('returning', { application }),
     lede: say('returningLede'),
-    formAction: [new URL(answer.action).origin],
+    formAction: wayOfForm(answer),
     body: selfPosting(here, answer, say('goOn')),
   });
 }

@@ -3,7 +3,7 @@
  * is released to it, under the names its settings give; an address only where it is confirmed, because no attribute can
  * say that it is not. Refuses an app that knows people by an address someone does not have.
  */
-import { nameIdSource, type SamlSettings } from '#core/applications/saml-settings.ts';
+import { nameIdSource, type SamlSettings, samlValues } from '#core/applications/saml-settings.ts';
 import { Problem } from '#core/problem.ts';
 import { namelessProblem } from '#core/profile/known-as.ts';
 import type { Profile } from '#core/profile/profile.ts';
@@ -39,6 +39,8 @@ export function renderNameId(
     ? { value, format, nameQualifier: idp, spNameQualifier: saml.entityId }
     : { value, format };
 }
+
+const plainValues: ReadonlySet<string> = new Set(samlValues);
 
 type Value = string | string[] | undefined;
 
@@ -86,6 +88,13 @@ export function renderAttributes(
     const format = nameFormat ?? (/^(urn:|https?:)/i.test(name) ? 'uri' : 'basic');
     return [{ name, nameFormat: ATTRIBUTE_NAME[format], friendlyName, values: list as string[] }];
   });
+}
+
+/** Which value of the profile stands in an attribute of this name. */
+export function attributeSource(saml: SamlSettings, name: string): string {
+  const given = saml.attributes?.[name];
+  if (given !== undefined) return typeof given === 'string' ? given : given.from;
+  return plainValues.has(name) ? name : `attribute:${name}`;
 }
 
 /** One thing a person is asked to share: which detail of theirs, and what it says now. */

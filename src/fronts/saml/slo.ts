@@ -25,7 +25,7 @@ import { MESSAGE_LIMIT, STATUS } from '#wire/saml/saml.ts';
 import { isSigned, signElement, verifyRedirect, verifySigned } from '#wire/saml/signature.ts';
 import { parseXml } from '#wire/saml/xml.ts';
 import type { AnswerNeeds } from './answer.ts';
-import { pageNeeds, postPage, selfPosting, Turned } from './pages.ts';
+import { pageNeeds, postPage, selfPosting, Turned, wayOfForm } from './pages.ts';
 import { maxAgeSeconds, newMessageId, paths, skewSeconds } from './place.ts';
 import { believe, type Incoming, incoming } from './receive.ts';
 import type { ServiceProvider } from './service.ts';
@@ -216,10 +216,10 @@ async function leavingPage(
   const say = words(here.locale);
   const application = sp.application.settings.title;
   // A header, not a redirect: browsers apply the form-action of the page before to redirects after its form.
-  if (way instanceof URL) reply.header('refresh', `0; url=${way.href}`);
+  if (typeof way === 'string') reply.header('refresh', `0; url=${way}`);
   const go =
-    way instanceof URL
-      ? linkButton({ label: say('goOn'), url: way.href, full: true, id: 'go-on' })
+    typeof way === 'string'
+      ? linkButton({ label: say('goOn'), url: way, full: true, id: 'go-on' })
       : selfPosting(here, way, say('goOn'));
   const skip = linkButton({
     label: say('skip', { application }),
@@ -230,7 +230,7 @@ async function leavingPage(
   return show({ ...here, signedOn: undefined }, reply, {
     title: say('leaving', { application }),
     lede: html`${say('leavingLede', { application })} ${say('leavingLeft', { count: left })}`,
-    formAction: way instanceof URL ? [] : [new URL(way.action).origin],
+    formAction: typeof way === 'string' ? [] : wayOfForm(way),
     body: html`${go}${skip}`,
   });
 }
@@ -268,20 +268,20 @@ async function tellWhoAsked(
   });
   const message: Message = { name: 'SAMLResponse', xml };
   const way = await onItsWay(needs, sp.slo, sp.slo.responseUrl, message, answer.relayState);
-  if (way instanceof URL) return reply.redirect(way.href, 303);
+  if (typeof way === 'string') return reply.redirect(way, 303);
   return postPage(here, reply, sp.application.settings.title, way);
 }
 
-/** A signed message by the binding the app takes. */
+/** A signed message by the binding the app takes: a form, or an address, in the very letters that were signed. */
 async function onItsWay(
   needs: AnswerNeeds,
   { binding }: { binding: 'redirect' | 'post' },
   url: string,
   message: Message,
   relayState: string | undefined,
-): Promise<URL | PostForm> {
+): Promise<string | PostForm> {
   const { active } = await needs.engine.keys();
-  if (binding === 'redirect') return new URL(encodeRedirect(url, message, relayState, active));
+  if (binding === 'redirect') return encodeRedirect(new URL(url).href, message, relayState, active);
   const id = /\bID="([^"]+)"/.exec(message.xml)?.[1] ?? '';
   return postForm(url, { ...message, xml: signElement(message.xml, { id, ...active }) }, relayState);
 }

@@ -9,6 +9,7 @@ import { newId } from '#kit/crypto/ids.ts';
 import type { TxContext } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
+import { trace, traceRefused } from '#signon/trace.ts';
 import { type Visit, visit } from '#signon/visit.ts';
 import { SamlRefusal } from '#wire/saml/refusal.ts';
 import { type AuthnRequest, readAuthnRequest } from '#wire/saml/requests.ts';
@@ -118,6 +119,7 @@ export function turnAway(
   title?: 'errorSignOutTitle',
 ): FastifyReply {
   const { code, status, message: detail } = turned;
+  traceRefused(here.request, `saml-${code}`, { detail });
   needs.log.info({ code: `saml-${code}`, status, detail, reference: here.request.requestId }, 'refused');
   return errorPage(here, reply, turned, title);
 }
@@ -209,7 +211,21 @@ async function goOn(
   declined = false,
 ): Promise<FastifyReply> {
   const open = { ...(await openOf(needs, here, id)), declined };
-  return take(needs, here, reply, open, await nextStep(needs, here, open));
+  const step = await nextStep(needs, here, open);
+  traceStep(here, open, step);
+  return take(needs, here, reply, open, step);
+}
+
+function traceStep({ request, signedOn }: Visit, { asked, sp }: Open, step: Step): void {
+  const person = signedOn?.person.id;
+  const facts = {
+    application: sp.application.id,
+    person,
+    forceAuthn: asked.forceAuthn,
+    isPassive: asked.isPassive,
+  };
+  const refusal = 'refused' in step ? step.refused.code : undefined;
+  trace(request, `for the app: ${Object.keys(step)[0]}`, { ...facts, answerTo: asked.acsUrl, refusal });
 }
 
 /** Takes one step: an answer to the app, or a page that asks. */
@@ -240,6 +256,7 @@ async function sayNo(
   why: Parameters<typeof decline>[3],
 ): Promise<FastifyReply> {
   const answer = await decline(needs, here, open, why);
+  traceRefused(here.request, typeof why === 'string' ? why : (why.subStatus ?? why.status));
   if (open.asked.id === undefined) return reply.redirect('/apps', 303);
   return postPage(here, reply, open.sp.application.settings.title, answer);
 }

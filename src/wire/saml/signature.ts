@@ -343,7 +343,9 @@ export function signRedirect(
 
 /** The query without a signature. */
 export function plainQuery({ name, value, relayState }: RedirectParams): string {
-  const relay = relayState === undefined ? '' : `&RelayState=${encodeURIComponent(relayState)}`;
+  // Browsers write a quote in a query as %27 on their own, and what is signed are the letters that arrive.
+  const escaped = encodeURIComponent(relayState ?? '').replaceAll("'", '%27');
+  const relay = relayState === undefined ? '' : `&RelayState=${escaped}`;
   return `${name}=${encodeURIComponent(value)}${relay}`;
 }
 
