@@ -344,6 +344,10 @@ test('a sign-in that is not strong or fresh enough for the app is asked for more
   const ada = await signedIn('ada');
   const asked = await type(ada, started.user_code);
   assert.match(asked.url, /\/sign-in\/enrol/);
+  // The same where the request insists on it.
+  const claims = { id_token: { acr: { essential: true, value: 'urn:gatehouse:acr:2' } } };
+  const insists = await begin(await device(), { claims: JSON.stringify(claims) });
+  assert.match((await type(ada, insists.user_code)).url, /\/sign-in\/enrol/);
   // A session of another kind, as fresh as the app asks.
   platform.clock.advance(1000);
   const telly = await device();

@@ -15,12 +15,11 @@ import { type Html, html } from '#kit/page/html.ts';
 import { button, form, keyValues, linkButton, time } from '#kit/page/parts.ts';
 import { requestSignOn, sealSignOn } from '#signon/dispatch.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
-import { neededAal } from '#signon/factor-policy.ts';
 import type { GateNeeds, SignedOn } from '#signon/gate.ts';
 import { switchAccountForm } from '#signon/sign-out.ts';
 import { show, type Visit, visit } from '#signon/visit.ts';
 import { type Standing, standingOf } from './admission.ts';
-import { askedBy, askedSubject, satisfiesAcr } from './asked.ts';
+import { askedBy, askedSubject, neededFor, satisfiesAcr } from './asked.ts';
 import { sharedRows } from './consent.ts';
 import { acrOf } from './core-session.ts';
 import { deviceWords } from './device-words.ts';
@@ -179,29 +178,22 @@ async function furtherProof(
   typed: string,
 ): Promise<string | undefined> {
   const { session } = here.signedOn;
-  const { application } = standing;
+  const { application, strongest = 1 } = standing;
   // Whoever signed in after the device asked has signed in for it, however short `max_age` is.
   const sinceAsked = session.authTime >= device.row.createdAt;
-  const moments = [
-    sinceAsked ? undefined : proofNeededAfter(device.params, here.now),
-    maxAgeOf(application.settings.assurance?.maxAgeMinutes, here.now),
-  ];
-  const after = moments.find((moment) => moment !== undefined && session.authTime < moment);
-  const aal = neededAal(application);
-  if (!after && session.aal >= aal) return undefined;
+  const proof = sinceAsked ? undefined : proofNeededAfter(device.params, here.now, application);
+  const after = proof && session.authTime < proof ? proof : undefined;
+  const { needed } = neededFor(device.params, application, strongest);
+  if (!after && session.aal >= needed) return undefined;
   return needs.database.transact(here.context, (tx) =>
     requestSignOn(tx, here.browser, {
       front: 'oidc',
       application: application.id,
       returnTo: wayBack(typed),
       provedAfter: after?.toISOString(),
-      ...(aal === 2 && { neededAal: 2 as const }),
+      ...(needed === 2 && { neededAal: needed }),
     }),
   );
-}
-
-function maxAgeOf(minutes: number | undefined, now: Date): Date | undefined {
-  return minutes === undefined ? undefined : new Date(now.getTime() - minutes * 60_000);
 }
 
 /** The device whose code was typed in this browser and session; request-expired for everyone else. */
