@@ -48,7 +48,7 @@ export interface ImportOptions {
   onProgress?: (progress: ImportProgress) => void;
   /** People a transaction, default 500. */
   batchSize?: number;
-  /** Ends the run after the batch under way. The next run goes on from there. */
+  /** Ends the run after the batches under way. The next run goes on from there. */
   signal?: AbortSignal;
 }
 
@@ -67,6 +67,8 @@ interface Run extends ImportNeeds {
 }
 
 const groupBatch = 2_000;
+/** Batches of people on their way at the same time. */
+const abreast = 2;
 
 /**
  * Imports a source. Everything is read before anything is written, so that a source that breaks off changes nothing
@@ -193,28 +195,41 @@ function rowKeysOf(candidates: readonly Candidate[]): Map<Candidate, string> {
   );
 }
 
-/** False when the run was asked to stop before its end. */
+/**
+ * Two batches are on their way at once, so that neither the program nor the database waits for the other; what became of
+ * them is taken in their order. False when the run was asked to stop before its end.
+ */
 async function importPeople(
   run: Run,
   { batchSize = 500, onProgress, signal }: ImportOptions,
   isLockLost: () => boolean,
 ): Promise<boolean> {
   const { candidates } = run;
-  for (let at = 0; at < candidates.length; at += batchSize) {
-    if (signal?.aborted) return false;
-    if (isLockLost()) throw new Error('The connection that kept other imports out was lost. Run it again.');
-    for (const assessment of await importBatch(run, candidates.slice(at, at + batchSize))) {
+  const underWay: Promise<Assessment[]>[] = [];
+  let done = 0;
+  const takeFirst = async () => {
+    const settled = (await underWay[0]) ?? [];
+    underWay.shift();
+    for (const assessment of settled) {
       run.tally.add(assessment);
       const { verdict, candidate, person } = assessment;
       if (verdict === 'ready' || verdict === 'locked') run.joined.set(candidate.key, person);
     }
-    onProgress?.({
-      phase: 'importing',
-      done: Math.min(at + batchSize, candidates.length),
-      total: candidates.length,
-    });
+    done += settled.length;
+    onProgress?.({ phase: 'importing', done, total: candidates.length });
+  };
+  try {
+    for (let at = 0; at < candidates.length && !signal?.aborted; at += batchSize) {
+      if (isLockLost()) throw new Error('The connection that kept other imports out was lost. Run it again.');
+      underWay.push(importBatch(run, candidates.slice(at, at + batchSize)));
+      if (underWay.length === abreast) await takeFirst();
+    }
+    while (underWay.length > 0) await takeFirst();
+  } finally {
+    // When one fails the others are let end: nothing goes on behind the back of whoever hears of it.
+    await Promise.allSettled(underWay);
   }
-  return true;
+  return done === candidates.length;
 }
 
 /** One transaction. When another door took an address in that moment, its people are tried again one by one. */
