@@ -83,6 +83,7 @@ export function factorRoutes({ scope, read, change }: Api): void {
         tags,
         summary: 'Agree to what another operator asked for; it happens after the waiting time',
         params,
+        body: z.strictObject({}),
         response: { 200: reset },
       },
     },

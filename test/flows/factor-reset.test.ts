@@ -53,14 +53,14 @@ test('AU-16 one operator alone takes nothing away; two do, after the person was 
   const { platform, app, ada } = await stage();
   const path = `/people/${ada}/factor-reset`;
   const [bob, eve] = [await operator(platform, 'bob'), await operator(platform, 'eve')];
-  assert.equal((await call(bob, 'POST', `${path}/approve`)).status, 404);
+  assert.equal((await call(bob, 'POST', `${path}/approve`, {})).status, 404);
   const asked = await call(bob, 'POST', path, { reason: 'lost the phone, known by voice' });
   assert.equal(asked.status, 200);
   assert.equal((await call(eve, 'POST', path, { reason: 'the same' })).status, 409);
-  const alone = await call(bob, 'POST', `${path}/approve`);
+  const alone = await call(bob, 'POST', `${path}/approve`, {});
   assert.deepEqual([alone.status, alone.body.code], [403, 'second-operator-needed']);
   assert.deepEqual(await mailed(platform, /second proofs/), []);
-  const agreed = await call(eve, 'POST', `${path}/approve`);
+  const agreed = await call(eve, 'POST', `${path}/approve`, {});
   assert.equal(Date.parse(agreed.body.dueAt) - platform.clock.now().getTime(), 86_400_000);
   assert.equal((await mailed(platform, /will be taken away/)).length, 1);
   platform.clock.advance(86_400_000 - 1000);
@@ -82,7 +82,7 @@ test('AU-16 the person stops it on the account page, and an operator can call it
   const path = `/people/${ada}/factor-reset`;
   const [bob, eve] = [await operator(platform, 'bob'), await operator(platform, 'eve')];
   await call(bob, 'POST', path, { reason: 'someone called' });
-  await call(eve, 'POST', `${path}/approve`);
+  await call(eve, 'POST', `${path}/approve`, {});
   const visitor = platform.visitor();
   await visitor.signIn('ada', passwords.ada);
   await visitor.submit({ code: app.code() }, '/sign-in/second');
@@ -118,9 +118,9 @@ test('AU-16 no token stands for an operator, nobody agrees to their own, and a r
   assert.equal(seen.status, 403);
   const [bob, eve] = [await operator(platform, 'bob'), await operator(platform, 'eve')];
   assert.equal((await call(eve, 'POST', path, { reason: 'bob lost his' })).status, 200);
-  assert.equal((await call(bob, 'POST', `${path}/approve`)).status, 403);
+  assert.equal((await call(bob, 'POST', `${path}/approve`, {})).status, 403);
   platform.clock.advance(601_000);
-  assert.equal((await call(bob, 'POST', `${path}/approve`)).status, 401);
+  assert.equal((await call(bob, 'POST', `${path}/approve`, {})).status, 401);
 });
 
 test('AU-20 an operator with a factor is elevated by a proof of that strength, and the overview counts those without', async () => {
