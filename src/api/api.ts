@@ -33,6 +33,7 @@ import { overviewRoutes } from './overview.ts';
 import { type Cursors, createCursors } from './paging.ts';
 import { peopleRoutes } from './people.ts';
 import { personRecordRoutes } from './person-records.ts';
+import { signInTestRoutes } from './sign-in-tests.ts';
 import { targetPeopleRoutes } from './target-people.ts';
 import { targetPlanRoutes } from './target-plan.ts';
 import { targetQueueRoutes } from './target-queue.ts';
@@ -116,6 +117,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       groupRoutes(api);
       applicationRoutes(api);
       applicationTemplateRoutes(api);
+      signInTestRoutes(api);
       targetRoutes(api);
       targetPlanRoutes(api);
       targetPeopleRoutes(api);

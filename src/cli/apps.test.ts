@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { type Config, loadConfig } from '#config/config.ts';
+import { join } from '#core/lifecycle/join.ts';
 import { openHouse } from '#house.ts';
+import { system } from '#kit/db/database.ts';
 import { testDatabase } from '#test/kit.ts';
 import { type ProgramParts, runCli } from './program.ts';
 
-const { connection } = await testDatabase();
+const home = await testDatabase();
+const { connection } = home;
 const key = Buffer.alloc(32, 7).toString('base64');
 
 const parts: ProgramParts<Config> = {
@@ -74,4 +77,25 @@ test('a secret is made with the app and printed this once', async () => {
   const again = await run('connection', 'talk');
   assert.equal(again.out.includes(secret), false);
   assert.match(again.out, /openid_connect_client_id +talk/);
+});
+
+test('apps test says what would be told, why, and what is missing', async () => {
+  const { database } = home;
+  await database.transact(system('admin'), (tx) =>
+    join(tx, {
+      username: 'mono',
+      givenName: 'Mono',
+      state: 'active',
+      origin: 'test',
+      addresses: [{ address: 'mono@example.org', primary: true, verified: true }],
+    }),
+  );
+  const tested = await run('test', 'jira', 'mono');
+  assert.equal(tested.status, 0, tested.err);
+  assert.match(tested.err, /Missing: Atlassian refuses a sign-in without a last name\./);
+  assert.match(tested.err, /cannot be told who it is/, 'there is no alias domain, so no mailbox');
+  const talk = await run('test', 'talk', 'mono@example.org', '--message');
+  assert.match(talk.out, /^preferred_username {2,}mono {2,}No name was given here/m);
+  assert.match(talk.out, /"aud": "talk"/);
+  assert.equal((await run('test', 'talk', 'nobody')).status, 1);
 });

@@ -1,6 +1,7 @@
 /** `gatehouse apps`: the apps of the community. */
 import { listApplications } from '#core/applications/applications.ts';
 import { appAddCommands } from './apps-add.ts';
+import { appTestCommand } from './apps-test.ts';
 import { type AddCommand, commandContext } from './cli.ts';
 import { json, table } from './table.ts';
 
@@ -30,4 +31,5 @@ export const appsCommand: AddCommand = (program, tools) => {
       );
     });
   appAddCommands(apps, tools);
+  appTestCommand(apps, tools);
 };
