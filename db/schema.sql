@@ -701,6 +701,33 @@ CREATE TABLE setup (
   CONSTRAINT setup_only_check CHECK ("only")
 );
 
+CREATE TABLE sign_in_traces (
+  reference text NOT NULL,
+  person uuid,
+  application text,
+  code text NOT NULL,
+  door text NOT NULL,
+  device text NOT NULL,
+  network text NOT NULL,
+  steps jsonb NOT NULL,
+  at timestamp with time zone NOT NULL,
+  CONSTRAINT sign_in_traces_pkey PRIMARY KEY (reference)
+);
+CREATE INDEX sign_in_traces_application ON sign_in_traces USING btree (application, at DESC) WHERE (application IS NOT NULL);
+CREATE INDEX sign_in_traces_at ON sign_in_traces USING btree (at);
+CREATE INDEX sign_in_traces_person ON sign_in_traces USING btree (person, at DESC) WHERE (person IS NOT NULL);
+
+CREATE TABLE sign_in_watches (
+  id uuid NOT NULL,
+  person uuid,
+  application text,
+  created_at timestamp with time zone NOT NULL,
+  ends_at timestamp with time zone NOT NULL,
+  CONSTRAINT sign_in_watches_pkey PRIMARY KEY (id),
+  CONSTRAINT sign_in_watches_check CHECK (((person IS NULL) <> (application IS NULL)))
+);
+CREATE INDEX sign_in_watches_end ON sign_in_watches USING btree (ends_at);
+
 CREATE TABLE sign_ins (
   id uuid NOT NULL,
   person uuid NOT NULL,

@@ -31,6 +31,7 @@ import { rewrapTargets } from '#provisioning/targets.ts';
 import { startProvisioning } from '#provisioning/work.ts';
 import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
+import { refusalErasureReader } from '#signon/refusals.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
 import { linkErasureReader } from '#signon/upstream/erasure.ts';
 import { upstreamSignOut } from '#signon/upstream/sign-out.ts';
@@ -95,7 +96,12 @@ function openMailer(config: Config, log: Log): Mailer {
 
 /** The readers of the log beside the notices, which start their own. */
 function readersOf(fronts: readonly Front[]): LogReader[] {
-  return [...fronts.flatMap((front) => front.readers ?? []), importErasureReader, linkErasureReader];
+  return [
+    ...fronts.flatMap((front) => front.readers ?? []),
+    importErasureReader,
+    linkErasureReader,
+    refusalErasureReader,
+  ];
 }
 
 /** Readers of the log, workers of the queue and the regular clean-up. */

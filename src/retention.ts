@@ -5,6 +5,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import { deleteOldImportRows, importRowDays } from '#migration/forget.ts';
 import { sweepRemovals } from '#provisioning/brake.ts';
 import { sweepTimeline } from '#provisioning/timeline.ts';
+import { deleteOldRefusals, refusalDays } from '#signon/refusals.ts';
 import type { House } from './house.ts';
 
 /** As many as one statement deletes at most. */
@@ -20,6 +21,7 @@ const timelineKeeps = 20;
 export async function sweepHistory(house: Pick<House, 'database' | 'clock' | 'config'>): Promise<void> {
   await sweep(house, house.config.signInHistoryDays, deleteOldSignIns);
   await sweep(house, importRowDays, deleteOldImportRows);
+  await sweep(house, refusalDays, deleteOldRefusals);
   await inBatches(house, (tx) => sweepTimeline(tx, { days: timelineDays, keep: timelineKeeps, most: batch }));
   await inBatches(house, (tx) => sweepRemovals(tx, batch));
 }

@@ -33,6 +33,7 @@ import { overviewRoutes } from './overview.ts';
 import { type Cursors, createCursors } from './paging.ts';
 import { peopleRoutes } from './people.ts';
 import { personRecordRoutes } from './person-records.ts';
+import { refusalRoutes } from './refusals.ts';
 import { signInTestRoutes } from './sign-in-tests.ts';
 import { targetPeopleRoutes } from './target-people.ts';
 import { targetPlanRoutes } from './target-plan.ts';
@@ -114,6 +115,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       personRecordRoutes(api);
       factorRoutes(api);
       explainRoutes(api);
+      refusalRoutes(api);
       groupRoutes(api);
       applicationRoutes(api);
       applicationTemplateRoutes(api);

@@ -9,6 +9,8 @@ import { personPage } from '#kit/page/layout.ts';
 import { linkButton } from '#kit/page/parts.ts';
 import { chooseLocale } from '#kit/page/words.ts';
 import { pageStatus, problemWords } from './errors.ts';
+import { referenceLines } from './reference.ts';
+import { traceRefused } from './trace.ts';
 import { accountSlotOf, lookOf } from './visit.ts';
 import { words } from './words.ts';
 
@@ -28,6 +30,7 @@ export function codeOf(error: unknown): { code: ProblemCode; status: number } {
 /** Writes the line an operator can search for: the code and the reference the person was shown. */
 export function logRefusal(log: Log, error: unknown, request: FastifyRequest): void {
   const { code, status } = codeOf(error);
+  traceRefused(request, code, { detail: error instanceof Problem ? error.facts.detail : undefined });
   const line = { code, status, reference: request.requestId, route: request.routeOptions?.url ?? '-' };
   if (status >= 500 && code === 'unexpected') log.error({ ...line, err: error }, 'a fault of ours');
   else {
@@ -43,12 +46,6 @@ function titleOf(code: ProblemCode, status: number) {
   if (status === 404) return 'problemMissing';
   if (status === 410) return 'problemOver';
   return status === 403 && code !== 'form-stale' ? 'problemRefused' : 'problemTitle';
-}
-
-/** A mail or web address of the community is a link; other ways to reach it are text. */
-function contactLink(contact: string): Html | string {
-  if (/^[^\s@:]+@[^\s@:]+$/.test(contact)) return html`<a href="mailto:${contact}">${contact}</a>`;
-  return /^https?:\/\//i.test(contact) ? html`<a href="${contact}">${contact}</a>` : contact;
 }
 
 /**
@@ -74,10 +71,7 @@ export function errorPage(
     locale,
     account: accountSlotOf(request),
     body: html`${linkButton({ label: say('goHome'), url: home, style: 'quiet', full: true })}
-      <div class="aside-actions">
-        ${community.contact ? html`<p>${say.html('writeTo', { contact: contactLink(community.contact) })}</p>` : ''}
-        <p id="reference">${say('reference', { reference: request.requestId || '-' })}</p>
-      </div>`,
+      ${referenceLines(say, community, request.requestId)}`,
   });
   const retryAfter = error instanceof Problem ? error.facts.retryAfter : undefined;
   return { status, html: document, headers: retryAfter ? { 'retry-after': String(retryAfter) } : {} };

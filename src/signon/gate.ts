@@ -52,6 +52,8 @@ import {
   settle,
   unlessRefused,
 } from './proof.ts';
+import { trace } from './trace.ts';
+import { shortened } from './trace-scrub.ts';
 
 export type { Place, SignedInNow, SignInOutcome } from './proof.ts';
 
@@ -319,8 +321,10 @@ async function noteFailure(needs: GateNeeds, attempt: PasswordAttempt, candidate
     await noteSignIn(tx, { ...placeOf(attempt), person, outcome });
     await noteFailedAttempt(tx, candidate.subject, candidate);
   });
+  const typed = person ? undefined : shortened(attempt.identifier);
   const because = candidate.heard ? 'wrong-password' : 'person-throttled';
   const { requestId: reference } = attempt.context;
+  trace(reference, 'password refused', { because, person, typed, application: attempt.application });
   needs.log.info({ code: 'sign-in-failed', because, person, reference }, 'a sign-in was refused');
 }
 

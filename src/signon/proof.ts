@@ -18,6 +18,7 @@ import type { Tx, TxContext } from '#kit/db/tx.ts';
 import { type Ask, askedOf } from './factor-policy.ts';
 import * as store from './pending.store.ts';
 import { lifetimesOf, type Stay } from './stay.ts';
+import { trace } from './trace.ts';
 
 /** Where a sign-in happens, for the person's own list and the known-device cookie. */
 export interface Place {
@@ -115,10 +116,14 @@ export async function settle(
     await noteSignIn(tx, { ...placeOf(proof.place), person: person.id, outcome: refused });
     return { refused };
   };
+  const { amr, aal, place, upstream } = proof;
+  const of = { person: person.id, application: place.application, upstream: upstream?.id };
+  trace(tx, 'proved who it is', { ...of, amr, aal, standing: person.state });
   const closed = standingProblem(person.state);
   if (closed) return refuse(closed);
   const settings = await community(tx);
   const ask = await askedOf(tx, person.id, proof, settings.factors);
+  trace(tx, 'factors looked at', { ask: ask ?? 'nothing more' });
   if (!ask) return open(tx, needs, person, proof, settings.sessions);
   if (!proof.place.browser) return refuse('second-factor-needed');
   return { person, ask, pending: await keepPending(tx, needs, proof, { ask, browser: proof.place.browser }) };
@@ -215,6 +220,7 @@ export async function completePending(
     if (!row || !person || (await isStale(tx, row))) return { refused: 'request-expired' };
     const proved = await prove(tx, toPending(row));
     if ('refused' in proved) {
+      trace(tx, 'further proof refused', { reason: proved.refused, person: person.id });
       const at = { ...row.place, device: seen.device, network: shortenNetwork(seen.ip) };
       await noteSignIn(tx, { ...at, person: person.id, outcome: proved.refused });
       return proved;

@@ -16,6 +16,7 @@ import { mayRemember } from './factor-policy.ts';
 import { proveCode, proveOwnPasskey } from './factor-proof.ts';
 import { factorWords } from './factor-words.ts';
 import type { Further } from './proof.ts';
+import { traceRefused } from './trace.ts';
 import { type FactorNeeds, inLocale, quietLine, show, type Visit, visit } from './visit.ts';
 
 const url = '/sign-in/second';
@@ -98,6 +99,7 @@ async function page(
 ): Promise<FastifyReply> {
   const { asked, problem } = given;
   const here = inLocale(visitor, asked.open?.uiLocales);
+  if (problem) traceRefused(here.request, problem.code, { person: asked.person.id });
   const say = factorWords(here.locale);
   const by = given.by === 'recovery' || !asked.enrolled.totp ? 'recovery' : 'app';
   const typed = asked.enrolled.totp || given.by === 'recovery';

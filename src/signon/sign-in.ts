@@ -29,6 +29,7 @@ import { passwordSignIn } from './gate.ts';
 import { passkeyRoutes } from './passkey-sign-in.ts';
 import { signOutWords } from './sign-out.words.ts';
 import { readStay } from './stay.ts';
+import { traceRefused } from './trace.ts';
 import { beginWaiting } from './verify.ts';
 import { type FactorNeeds, inLocale, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 import { browserOf, goOn } from './way-in.ts';
@@ -102,6 +103,7 @@ export function signInRoutes(app: App, needs: FactorNeeds): void {
     } catch (error) {
       if (error instanceof Arriving) return reply.redirect(arrivalPath(error.arrival), 303);
       if (!(error instanceof Problem)) throw error;
+      traceRefused(request, error.code);
       if (error.code === 'account-unverified')
         return resumeVerification(needs, here, reply, identifier, requestId);
       return signInPage(needs, inLocale(here, open?.uiLocales), reply, {
@@ -143,6 +145,7 @@ async function signInPage(
   reply: FastifyReply,
   page: SignInPage,
 ): Promise<FastifyReply> {
+  if (page.problem) traceRefused(here.request, page.problem.code);
   const { say, locale } = here;
   const application = page.request?.application
     ? await needs.database.read(here.context, (tx) => findApplication(tx, page.request?.application ?? ''))

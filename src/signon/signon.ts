@@ -21,11 +21,13 @@ import { signInRoutes } from './sign-in.ts';
 import { signOutRoutes } from './sign-out.ts';
 import { signUpRoutes } from './sign-up.ts';
 import { deleteOldPuzzles, deleteOldRequests, deleteOldSignOuts } from './store.ts';
+import { keepTraces } from './trace-keep.ts';
 import { verifyRoutes } from './verify.ts';
 import { type FactorNeeds, type PageNeeds, visit } from './visit.ts';
 
 /** Registers every sign-on page. */
 export function registerSignOn(app: App, needs: FactorNeeds & HumanNeeds, fronts: readonly Front[]): void {
+  keepTraces(app, needs);
   app.get('/', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
     return reply.redirect(here.signedOn ? '/account' : '/sign-in', 303);

@@ -12,7 +12,9 @@ import { type AccountSlot, personPage } from '#kit/page/layout.ts';
 import { availableLocales, chooseLocale } from '#kit/page/words.ts';
 import { describeDevice } from './device.ts';
 import { type GateNeeds, noteUse, type SignedOn, signedOn } from './gate.ts';
+import { referenceLines } from './reference.ts';
 import { signOutWords } from './sign-out.words.ts';
+import { isTraced } from './trace.ts';
 import { words } from './words.ts';
 
 /** What all pages for people are handed. */
@@ -53,6 +55,12 @@ const visits = new WeakMap<FastifyRequest, Visit>();
 export function accountSlotOf(request: FastifyRequest): AccountSlot | undefined {
   const here = visits.get(request);
   return here && accountSlot(here);
+}
+
+/** Who this request came from, as far as it was read. */
+export function whoWasHere(request: FastifyRequest): { person?: string } | undefined {
+  const here = visits.get(request);
+  return here && { person: here.signedOn?.person.id };
 }
 
 /** Reads who is here in one transaction. */
@@ -163,7 +171,7 @@ export function show(
     lede: page.lede,
     nonce: here.request.nonce,
     locale: here.locale,
-    body: page.body,
+    body: withReference(here, page),
     width: page.width,
     scripts: page.scripts,
     account: accountSlot(here),
@@ -173,6 +181,14 @@ export function show(
     formAction: page.formAction,
     sources: page.sources,
   });
+}
+
+/** Whoever is refused on the way in is told what to quote, unless the page says so itself. */
+function withReference(here: Visit, page: { body: Html; status?: number }): Html {
+  const { requestId } = here.request;
+  if ((page.status ?? 200) < 400 || !isTraced(requestId)) return page.body;
+  if (page.body.toString().includes('id="reference"')) return page.body;
+  return html`${page.body}${referenceLines(here.say, here.community, requestId)}`;
 }
 
 /** A quiet line with a link at the end of a card. */

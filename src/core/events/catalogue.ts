@@ -112,6 +112,10 @@ export const catalogue = {
   'sign-in.throttled': fact('Sign-in to an account was slowed down after many failures.', {
     failures: z.number(),
   }),
+  'sign-in.watched': fact('An operator has sign-ins of a person or at an app kept for some minutes.', {
+    minutes: z.number(),
+  }),
+  'refusal.read': fact('An operator looked at the path of a sign-in.', { reference: z.string() }),
   'session.opened': fact(
     'A person signed in.',
     { session: id, amr: z.array(z.string()), device: z.string() },

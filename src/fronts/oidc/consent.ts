@@ -8,6 +8,7 @@ import { button, form, type KeyValue, keyValues, notice } from '#kit/page/parts.
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import type { GateNeeds } from '#signon/gate.ts';
 import { switchAccountForm } from '#signon/sign-out.ts';
+import { traceRefused } from '#signon/trace.ts';
 import { show } from '#signon/visit.ts';
 import { isUnassured } from './clients.ts';
 import type { Asking } from './interactions.ts';
@@ -129,6 +130,7 @@ export function refusedPage(asking: Asking, reply: FastifyReply, signOn: string)
   const { here, standing } = asking;
   const say = words(here.locale);
   const code = standing.refusal?.code ?? 'application-forbidden';
+  traceRefused(here.request, code);
   return show(here, reply, {
     title: say('refusedTitle', { application: standing.application.settings.title }),
     status: pageStatus[code],

@@ -12,6 +12,7 @@ import { Problem } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
 import type { GateNeeds, SignedOn } from '#signon/gate.ts';
+import { trace } from '#signon/trace.ts';
 import { type Visit, visit } from '#signon/visit.ts';
 import { covers, type Standing, standingOf } from './admission.ts';
 import { askedBy, askedSubject, formActionOf, neededFor, satisfiesAcr } from './asked.ts';
@@ -50,6 +51,7 @@ export function interactionRoutes(app: App, needs: InteractionNeeds): void {
     const asking = await ask(needs, request, reply);
     if (!asking) return reply;
     const step = nextStep(asking);
+    traceStep(asking, step);
     if (step === 'done') return finish(asking, reply, {});
     if (step === 'unmet') return giveUp(asking, reply, 'unmet_authentication_requirements', '');
     const signOn = await elsewhere(needs, asking);
@@ -177,6 +179,13 @@ function answersIn(interaction: Interaction, here: Visit): Answers | undefined {
     | Answers
     | undefined;
   return found?.session === here.signedOn?.session.id ? found : undefined;
+}
+
+function traceStep({ here, standing, signedOn, scopes }: Asking, step: Step): void {
+  const { settings, id: application } = standing.application;
+  const groups = settings.access.groups?.length ? settings.access.groups : undefined;
+  const facts = { application, person: signedOn.person.id, scopes, groups, refusal: standing.refusal?.code };
+  trace(here.request, `for the app: ${step}`, facts);
 }
 
 /** What is still to be asked, in this order. */

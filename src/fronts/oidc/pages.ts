@@ -6,6 +6,7 @@ import { hiddenField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, linkButton } from '#kit/page/parts.ts';
 import type { GateNeeds } from '#signon/gate.ts';
+import { traceRefused } from '#signon/trace.ts';
 import { type PageNeeds, show, visit } from '#signon/visit.ts';
 import { formActionOf } from './asked.ts';
 import { exchangeOf } from './exchange.ts';
@@ -31,6 +32,7 @@ export function renderError(needs: Omit<GateNeeds, 'floorMs'>) {
   return (ctx: KoaContextWithOIDC, out: { error: string }, cause: Error): void => {
     const exchange = exchangeOf(ctx);
     const text = textOf(out.error, cause);
+    traceRefused(exchange.request, out.error, { detail: cause.message });
     const status = text === 'errorSession' ? 410 : Math.max(400, ctx.status);
     exchange.page = async () => {
       const { request, reply } = exchange;

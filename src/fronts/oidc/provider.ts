@@ -13,6 +13,7 @@ import {
 import type { Limits } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
 import { describeDevice } from '#signon/device.ts';
+import { trace } from '#signon/trace.ts';
 import { type AdapterNeeds, createAdapter } from './adapter.ts';
 import { findAccount, requestStanding, type StillCounts, subjectFor, whatStillCounts } from './admission.ts';
 import { answerMiddleware } from './answers.ts';
@@ -270,6 +271,8 @@ function logFaults(provider: Provider, log: Log): void {
       detail: error.error_detail ?? error.error_description,
     };
     log.info(facts, 'an app was refused');
+    const { code, reference, application, detail } = facts;
+    trace(reference, 'the app was refused', { error: code, application, detail });
   };
   const kinds = [
     'authorization',

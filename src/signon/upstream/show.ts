@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { html } from '#kit/page/html.ts';
 import { linkButton, notice } from '#kit/page/parts.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
+import { traceRefused } from '#signon/trace.ts';
 import { type PageNeeds, show, type Visit } from '#signon/visit.ts';
 import type { UpstreamFailure } from './failure.ts';
 import { words } from './words.ts';
@@ -22,6 +23,7 @@ export function failurePage(
 ): FastifyReply {
   const { code, title, upstream } = failure;
   const reference = here.request.requestId;
+  traceRefused(here.request, code, { upstream, detail: failure.facts.detail });
   needs.log.info(
     { code, upstream, reference, detail: failure.facts.detail },
     'signing in through an upstream failed',

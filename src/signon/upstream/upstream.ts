@@ -13,6 +13,7 @@ import type { App } from '#kit/http/server.ts';
 import { networkKey } from '#kit/limits/limits.ts';
 import type { Net } from '#kit/net/net.ts';
 import { openRequest } from '#signon/dispatch.ts';
+import { trace } from '#signon/trace.ts';
 import { type PageNeeds, type Visit, visit } from '#signon/visit.ts';
 import { arrivalRoutes } from './arrival-pages.ts';
 import { arrive, checkProof } from './arrive.ts';
@@ -74,6 +75,7 @@ export function registerUpstreams(app: App, needs: UpstreamNeeds): void {
     return orFailure(needs, here, reply, requestId, async () => {
       const answer = new URL(request.url, needs.publicUrl);
       const told = await readBack(needs, opened, journey, answer);
+      trace(request, 'the upstream answered', { upstream: id, claims: Object.keys(told.claims) });
       return cameBack(needs, here, reply, opened.upstream, journey, told);
     });
   });
