@@ -27,7 +27,7 @@ before(async () => {
   await platform.apply(`
 community: { name: Harbour }
 people:
-  - { username: root, names: { givenName: Root, familyName: Byron }, password: ${password}, addresses: [root@example.org], operator: owner }
+  - { username: wren, names: { givenName: Wren, familyName: Byron }, password: ${password}, addresses: [wren@example.org], operator: owner }
   - { username: ada, names: { givenName: Ada, familyName: Lovelace }, addresses: [ada@example.org] }
   - { username: mono, names: { givenName: Mono }, addresses: [mono@example.org] }
 `);
@@ -41,7 +41,7 @@ async function atDesk(
 ): Promise<{ page: Page; complaints: string[] }> {
   const page = await openPage(browser, options);
   await page.goto(`${platform.origin}/sign-in`);
-  await page.fill('#username', 'root');
+  await page.fill('#username', 'wren');
   await page.fill('#password', password);
   await Promise.all([page.waitForURL('**/account'), page.click('#sign-in')]);
   const complaints = watchConsole(page);
@@ -107,7 +107,31 @@ test('a value is copied without any right to the clipboard: it stands in a field
   await page.context().close();
 });
 
-test('both pages stand on a phone and a desk, light and dark, without anything axe finds', {
+test('the sign-in of somebody is tried: what the app would be told and why, and what is missing for this app', {
+  skip,
+}, async () => {
+  const { page, complaints } = await atDesk('/admin/apps/jira');
+  await page.click('#test');
+
+  await page.locator('.told strong', { hasText: 'wren@people.harbour.test' }).waitFor();
+  await page.locator('.notice.success', { hasText: 'Everything this app needs is there.' }).waitFor();
+  await page.fill('#person', 'mono');
+  await page.click('#try');
+  await page.locator('.notice', { hasText: 'no last name' }).waitFor();
+  assert.equal(place(page), '/admin/apps/jira/test?person=mono');
+  assert.match(
+    (await page.locator('.told').textContent()) ?? '',
+    /mono@people\.harbour\.test.*alias\.address/,
+  );
+  await page.locator('summary').click();
+  const xml = (await page.locator('pre.raw').textContent()) ?? '';
+  assert.match(xml, /^<samlp:Response/);
+  assert.match(xml, /^ {6}<saml:NameID .*mono@people\.harbour\.test</m);
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
+test('the pages stand on a phone and a desk, light and dark, without anything axe finds', {
   skip,
 }, async (t) => {
   for (const width of [360, 1280])
@@ -118,17 +142,17 @@ test('both pages stand on a phone and a desk, light and dark, without anything a
           '/admin/apps/add',
           '/admin/apps/add/atlassian-cloud',
           '/admin/apps/jira/connect',
+          '/admin/apps/jira/test?person=mono',
         ]) {
           await page.goto(platform.origin + path);
-          await page.locator('.template, .paste').first().waitFor();
+          await page.locator('.template, .paste, .told').first().waitFor();
           assert.equal(await sideways(page), 0, `${path} is wider than the window`);
           assert.deepEqual(await axe(page), [], path);
           await screenshot(
             page,
-            `apps${path.replace('/admin/apps', '').replaceAll('/', '-')}-${width}-${scheme}`,
+            `apps${path.replace('/admin/apps', '').replaceAll(/\W/g, '-')}-${width}-${scheme}`,
           );
         }
-        assert.equal(place(page), '/admin/apps/jira/connect');
         await page.context().close();
       });
 });

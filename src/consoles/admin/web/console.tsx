@@ -9,6 +9,7 @@ import { AppPage } from '#consoles/admin/web/pages/app.tsx';
 import { AppAdd } from '#consoles/admin/web/pages/app-add.tsx';
 import { AppRemoval, AppSecret } from '#consoles/admin/web/pages/app-changes.tsx';
 import { AppConnect } from '#consoles/admin/web/pages/app-connect.tsx';
+import { AppTest } from '#consoles/admin/web/pages/app-test.tsx';
 import { AppsPage } from '#consoles/admin/web/pages/apps.tsx';
 import { EventsPage } from '#consoles/admin/web/pages/events.tsx';
 import { GroupPage } from '#consoles/admin/web/pages/group.tsx';
@@ -69,6 +70,7 @@ const pages: Pages = [
   ['/admin/apps/add/:template?', AppAdd],
   ['/admin/apps/:id', AppPage],
   ['/admin/apps/:id/connect', AppConnect],
+  ['/admin/apps/:id/test', AppTest],
   ['/admin/apps/:id/secret', AppSecret],
   ['/admin/apps/:id/remove', AppRemoval],
   ['/admin/targets', TargetsPage],

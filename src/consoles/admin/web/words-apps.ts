@@ -27,3 +27,25 @@ export const addWords = {
   copyOf: (what: string) => `Copy: ${what}`,
   toApp: 'To the app',
 } as const;
+
+export const testWords = {
+  test: 'Test the sign-in',
+  title: (app: string) => `Test the sign-in: ${app}`,
+  lede: 'What the app would be told, and why. Nobody is signed in and nothing is sent.',
+  who: 'Whose sign-in',
+  whoHelp: 'User name, address or id. Left out, yours.',
+  act: 'Try it',
+  whose: (name: string, username: string) => `The sign-in of ${name} (${username}).`,
+  refused: 'They would not be let in',
+  lacking: 'The app would refuse this',
+  asksConsent: 'They would be asked first whether the app may know this, once.',
+  fine: 'Everything this app needs is there.',
+  silent: 'This app signs nobody in from here.',
+  nameless: 'The app cannot be told who it is',
+  by: { saml: 'By SAML', oidc: 'By OpenID Connect' },
+  message: 'The whole message',
+  messageText: {
+    saml: 'As it would be, with its signature left out: nobody would believe this one.',
+    oidc: 'For an app that asks for every scope; it hears no more than the scopes it asks for.',
+  },
+};

@@ -10,7 +10,7 @@ import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { Events, withNames } from '#consoles/admin/web/parts/timeline.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
-import { addWords } from '#consoles/admin/web/words-apps.ts';
+import { addWords, testWords } from '#consoles/admin/web/words-apps.ts';
 import { type AppSettings, settingsOf } from './app-settings.ts';
 
 const say = words.appsPage;
@@ -48,6 +48,9 @@ export function AppPage({ id }: { id: string }) {
         <>
           {(settings.oidc ?? settings.saml) && (
             <LinkButton id="connect" label={addWords.connect} href={`/admin/apps/${id}/connect`} compact />
+          )}
+          {(settings.oidc ?? settings.saml) && can('applications.write', id) && (
+            <LinkButton id="test" label={testWords.test} href={`/admin/apps/${id}/test`} compact />
           )}
           {settings.oidc && can('applications.write', id) && (
             <LinkButton id="new-secret" label={say.newSecret} href={`/admin/apps/${id}/secret`} compact />
