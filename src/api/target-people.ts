@@ -1,6 +1,7 @@
 /** Whose account is whose at a target: accounts of nobody, people the app would not recognise, and saying whose one is. */
 import { z } from 'zod';
 import { Problem } from '#core/problem.ts';
+import { samlNameOf } from '#fronts/saml/named.ts';
 import { joinCheck, joinKeys, relink } from '#provisioning/join-check.ts';
 import { decideStranger, strangers } from '#provisioning/strangers.ts';
 import { requireTarget } from '#provisioning/targets.ts';
@@ -115,7 +116,8 @@ function joinRoutes({ scope, read, change, needs }: Api): void {
         response: { 200: joinShape },
       },
     },
-    async (request) => read(request, (tx) => joinCheck(tx, needs, request.params.id)),
+    async (request) =>
+      read(request, (tx) => joinCheck(tx, { ...needs, namedAs: samlNameOf }, request.params.id)),
   );
   scope.post(
     '/targets/:id/relink',

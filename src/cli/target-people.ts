@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { findGroup, findGroups } from '#core/groups/groups.ts';
 import { findByIdentifier, findPeople, findPerson, type Person } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
+import { samlNameOf } from '#fronts/saml/named.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { joinCheck, relink } from '#provisioning/join-check.ts';
 import { replay, replayAll } from '#provisioning/queue-view.ts';
@@ -146,7 +147,7 @@ async function checkJoin(
   const result = await withHouse((house) =>
     house.database.read(commandContext(), async (tx) => {
       await targetNamed(tx, app);
-      return joinCheck(tx, house, app);
+      return joinCheck(tx, { ...house, namedAs: samlNameOf }, app);
     }),
   );
   if (options.json) return print(json(result));

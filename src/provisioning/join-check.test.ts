@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { chooseAccount } from '#core/aliases/account-choices.ts';
 import { rememberAliasDomain } from '#core/aliases/mailboxes.ts';
-import { applicationSettings, saveApplication } from '#core/applications/applications.ts';
+import { applicationSettings, requireApplication, saveApplication } from '#core/applications/applications.ts';
 import { leave } from '#core/lifecycle/leave.ts';
+import { samlNameOf } from '#fronts/saml/named.ts';
 import { modelTarget } from '#test/model-target.ts';
 import { type ProvisioningStage, provisioningStage } from '#test/provisioning.ts';
 import type { Connector, Fact } from './connector.ts';
@@ -27,7 +29,8 @@ async function stage(t: TestContext): Promise<ProvisioningStage> {
   return s;
 }
 
-const check = (s: ProvisioningStage) => s.during((tx) => joinCheck(tx, s.needs, s.app));
+const check = (s: ProvisioningStage) =>
+  s.during((tx) => joinCheck(tx, { ...s.needs, namedAs: samlNameOf }, s.app));
 const change = (s: ProvisioningStage, settings: Record<string, unknown>) =>
   s.during((tx) => saveApplication(tx, s.app, applicationSettings.parse({ title: 'Wiki', ...settings })));
 
@@ -61,6 +64,38 @@ test('an account on the alias mailbox and a sign-in that tells the own address d
     finding?.why ?? '',
     /sign-in says ada@example\.org\. The account stands on the alias mailbox\.$/,
   );
+});
+
+test('the NameID of SAML is held beside the account: mailbox and own account, none at all, and one that never stays', async (t) => {
+  const s = await stage(t);
+  await s.during((tx) => rememberAliasDomain(tx, 'members.example.org'));
+  const ada = await s.person('ada');
+  const choose = (choice: 'own' | 'mailbox') =>
+    s.during(async (tx) => chooseAccount(tx, await requireApplication(tx, s.app), { person: ada, choice }));
+  const saml = (nameId: object) => ({
+    alias: { address: 'mailbox' },
+    saml: { entityId: 'urn:wiki', acsUrls: ['https://wiki.example.org/acs'], nameId },
+  });
+  await change(s, saml({ format: 'emailAddress' }));
+  await s.save({ mapping: { email: 'mailbox' } });
+  const met = await check(s);
+  assert.deepEqual([met.meet, met.findings], [1, []]);
+  // She keeps an account of her own there: the NameID follows her, a mapping that always says the mailbox does not.
+  await choose('own');
+  const [own] = (await check(s)).findings;
+  assert.deepEqual([own?.record, own?.login], ['ada@members.example.org', 'ada@example.org']);
+  assert.match(
+    own?.why ?? '',
+    /SAML sends the NameID ada@example\.org\. The account stands on the alias mailbox\.$/,
+  );
+  await s.save({ mapping: { email: 'address' } });
+  assert.deepEqual((await check(s)).findings, []);
+  await choose('mailbox');
+  await change(s, saml({ format: 'transient' }));
+  assert.match((await check(s)).findings[0]?.why ?? '', /new one at every sign-in/);
+  await change(s, { ...saml({ format: 'unspecified', source: 'username' }) });
+  await s.save({ facts: { joinBy: 'userName' }, mapping: {} });
+  assert.deepEqual((await check(s)).findings, []);
 });
 
 test('each way not to meet has its sentence', async (t) => {
