@@ -6,7 +6,7 @@ import type { App } from '#kit/http/server.ts';
 import { field, passwordField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { button, form, formButton, lines, linkButton, notice, section, time } from '#kit/page/parts.ts';
-import { sealSignOn } from '#signon/dispatch.ts';
+import { proved } from '#signon/again.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import { directoryDown } from '#signon/upstream/choices.ts';
 import { linkDirectory } from '#signon/upstream/delegated.ts';
@@ -17,18 +17,14 @@ import { show } from '#signon/visit.ts';
 import { type Home, home } from './guest.ts';
 import { words } from './links.words.ts';
 
-/** How long ago the sign-in may be that adds a way in. */
-const freshMs = 600_000;
-
 /** The routes below /account/links. */
 export function linkRoutes(app: App, needs: UpstreamNeeds): void {
   app.get('/account/links/:upstream', { config: { door: 'page' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
-    if (!here) return reply;
+    if (!here || !(await proved(needs, here, reply))) return reply;
     const { id, settings } = await needs.database.read(here.context, (tx) =>
       openUpstream(tx, named(request)),
     );
-    if (!isFresh(here)) return reply.redirect(proveFirst(needs, here, id), 303);
     if (settings.ldap) return directoryPage(here, reply, { id, title: settings.title });
     const tell = words(here.locale);
     const { title } = settings;
@@ -48,9 +44,8 @@ export function linkRoutes(app: App, needs: UpstreamNeeds): void {
 
   app.post('/account/links/:upstream', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
-    if (!here) return reply;
+    if (!here || !(await proved(needs, here, reply))) return reply;
     const id = named(request);
-    if (!isFresh(here)) return reply.redirect(proveFirst(needs, here, id), 303);
     const upstream = await needs.database.read(here.context, (tx) => openUpstream(tx, id));
     if (!upstream.settings.ldap) return setOutToLink(needs, here, reply, id);
     const name = request.form.text('username');
@@ -72,7 +67,7 @@ export function linkRoutes(app: App, needs: UpstreamNeeds): void {
 
   app.post('/account/links/:link/remove', { config: { door: 'form' } }, async (request, reply) => {
     const here = await home(needs, request, reply);
-    if (!here) return reply;
+    if (!here || !(await proved(needs, here, reply))) return reply;
     const id = String((request.params as Record<string, unknown>).link ?? '');
     await needs.database.transact(here.context, (tx) => unlink(tx, here.signedOn.person.id, id));
     return reply.redirect('/account?said=unlinked', 303);
@@ -108,18 +103,6 @@ function directoryPage(
 
 function named(request: { params: unknown }): string {
   return String((request.params as Record<string, unknown>).upstream ?? '');
-}
-
-function isFresh({ now, signedOn }: Home): boolean {
-  return now.getTime() - signedOn.session.authTime.getTime() <= freshMs;
-}
-
-function proveFirst(needs: UpstreamNeeds, here: Home, id: string): string {
-  return sealSignOn(needs.secrets, here, {
-    front: 'account',
-    returnTo: `/account/links/${id}`,
-    provedAfter: new Date(here.now.getTime() - freshMs).toISOString(),
-  });
 }
 
 export interface MyLinks {
