@@ -410,3 +410,29 @@ test('lists, lengths of time and the moving line', () => {
   silent.end();
   assert.equal(written.length, 3);
 });
+
+test('explain says who can open what, and why a sign-in failed, by the reference', async () => {
+  const open = await good(['explain', 'ada', 'wiki']);
+  assert.match(open.out, /^ada can open W�iki, and is asked something on the way\.\n/);
+  assert.match(open.out, /^consent +asks +They have not agreed yet/m);
+  const nobody = await good(['explain', 'stranger', 'wiki', '--json']);
+  assert.deepEqual([JSON.parse(nobody.out).opens, JSON.parse(nobody.out).first.check], ['no', 'person']);
+  await refused(['explain', 'ada'], 2, /Say who and which app/);
+  await refused(['explain', '--reference', 'unknown'], 1, /There is no page here|not/);
+  const steps = [
+    {
+      reference: 'abcdefghijkl',
+      at: '2026-01-15T12:00:00.000Z',
+      step: 'password refused',
+      facts: { aal: 1 },
+    },
+  ];
+  await database.query(
+    `insert into sign_in_traces (reference, code, door, device, network, steps, at)
+     values ('abcdefghijkl', 'sign-in-failed', '/sign-in', 'Firefox', '198.51.100.x', $1, now())`,
+    [JSON.stringify(steps)],
+  );
+  const path = await good(['explain', '--reference', 'abcdefghijkl']);
+  assert.match(path.out, /^sign-in-failed, .*: nobody known at no app\n/);
+  assert.match(path.out, /^12:00:00\.000 +here +password refused +aal=1$/m);
+});

@@ -21,6 +21,8 @@ import { OverviewPage } from '#consoles/admin/web/pages/overview.tsx';
 import { PeoplePage } from '#consoles/admin/web/pages/people.tsx';
 import { PersonPage } from '#consoles/admin/web/pages/person.tsx';
 import { PersonErasure, SessionsEnd, StandingChange } from '#consoles/admin/web/pages/person-changes.tsx';
+import { RefusalPage } from '#consoles/admin/web/pages/refusal.tsx';
+import { RefusalsPage } from '#consoles/admin/web/pages/refusals.tsx';
 import { TargetPage } from '#consoles/admin/web/pages/target.tsx';
 import { TargetAdd } from '#consoles/admin/web/pages/target-add.tsx';
 import { BrakeDecision } from '#consoles/admin/web/pages/target-brake.tsx';
@@ -38,6 +40,7 @@ import './style.css';
 import './style-apps.css';
 import './style-targets.css';
 import { words } from './words.ts';
+import { refusalWords } from './words-refusals.ts';
 
 /** The navigation: an entry stands there for whoever may see its section. The server knows the same list. */
 const sections: readonly { href: string; label: string; right: Right }[] = [
@@ -46,6 +49,7 @@ const sections: readonly { href: string; label: string; right: Right }[] = [
   { href: '/admin/groups', label: words.groups, right: 'groups.read' },
   { href: '/admin/apps', label: words.apps, right: 'applications.read' },
   { href: '/admin/targets', label: words.targets, right: 'targets.read' },
+  { href: '/admin/refusals', label: refusalWords.title, right: 'people.read' },
   { href: '/admin/events', label: words.events, right: 'events.read' },
   { href: '/admin/operators', label: words.operators, right: 'operators.read' },
   { href: '/admin/tokens', label: words.tokens, right: 'tokens.read' },
@@ -86,6 +90,8 @@ const pages: Pages = [
   ['/admin/targets/:id/stranger/:remote', StrangerPage],
   ['/admin/targets/:id/decide/:answer', BrakeDecision],
   ['/admin/targets/:id/:view?/:subject?', TargetPage],
+  ['/admin/refusals', RefusalsPage],
+  ['/admin/refusals/:reference', RefusalPage],
   ['/admin/events', EventsPage],
   ['/admin/operators', OperatorsPage],
   ['/admin/operators/give', OperatorGrant],

@@ -9,7 +9,9 @@ import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { accountWords, eraseWords } from '#consoles/admin/web/words-accounts.ts';
+import { entryWords } from '#consoles/admin/web/words-refusals.ts';
 import { PersonAccounts } from './person-accounts.tsx';
+import { PersonEntry } from './person-entry.tsx';
 import { PersonSignIns, PersonTimeline } from './person-past.tsx';
 import { PersonProfile } from './person-profile.tsx';
 
@@ -50,6 +52,7 @@ export function PersonPage({ id, view }: { id: string; view?: string }) {
     { href: base, label: say.profile },
     { href: `${base}/sign-ins`, label: say.signIns },
     ...(canSomewhere('targets.read') ? [{ href: `${base}/accounts`, label: accountWords.tab }] : []),
+    { href: `${base}/entry`, label: entryWords.tab },
     ...(can('events.read') ? [{ href: `${base}/timeline`, label: say.timeline }] : []),
   ];
   return (
@@ -86,15 +89,15 @@ export function PersonPage({ id, view }: { id: string; view?: string }) {
         </Notice>
       )}
       <Tabs label={say.views} items={tabs} current={view ? `${base}/${view}` : base} />
-      {view === 'sign-ins' ? (
-        <PersonSignIns person={person} />
-      ) : view === 'accounts' ? (
-        <PersonAccounts id={id} />
-      ) : view === 'timeline' ? (
-        <PersonTimeline id={id} />
-      ) : (
-        <PersonProfile person={person} />
-      )}
+      <View person={person} view={view} />
     </Page>
   );
+}
+
+function View({ person, view }: { person: Person; view?: string }) {
+  if (view === 'sign-ins') return <PersonSignIns person={person} />;
+  if (view === 'accounts') return <PersonAccounts id={person.id} />;
+  if (view === 'entry') return <PersonEntry id={person.id} />;
+  if (view === 'timeline') return <PersonTimeline id={person.id} />;
+  return <PersonProfile person={person} />;
 }
