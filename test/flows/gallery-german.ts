@@ -29,6 +29,8 @@ export const german = {
     wrongAddress: 'Falsche Mailadresse? Mailadresse ändern',
     problemMissing: 'Diese Seite gibt es hier leider nicht',
     goHome: 'Zur Anmeldeseite zurückkehren',
+    reference: 'Vorgangskennung: {reference}',
+    writeTo: 'Fragen? Schreiben Sie mit der Vorgangskennung an {contact}.',
   },
   account: {
     title: 'Ihr Benutzerkonto',
