@@ -21,6 +21,7 @@ attributes: [{ name: chat, type: text, title: Chat, releasedTo: [forum] }]
 groups: [{ name: staff }]
 people:
   - { username: ada, names: { givenName: Ada, familyName: Łovelace }, password: ${password.ada}, addresses: [ada@example.org], groups: [staff], attributes: { chat: "@ada" } }
+  - { username: wren, names: { givenName: Wren, familyName: Byron }, password: copper-kettle-hill, addresses: [wren@example.org], operator: apps }
   - { username: eve, names: { givenName: Eve }, password: ${password.eve}, addresses: [eve@example.org] }
 applications:
   - { id: jira, template: atlassian-cloud, values: { site: harbour, uniqueId: 0b1c-4c2e } }
@@ -133,4 +134,61 @@ test('claims of OpenID Connect with where each comes from; who may not enter is 
   const closed = await tried('closed', 'eve');
   assert.equal(closed.refused?.code, 'application-forbidden');
   assert.equal(closed.tellings[0]?.told[0]?.from, 'random');
+});
+
+test('a test login comes back to our own page: believed once, by this browser, and by no app', async () => {
+  const visitor = platform.visitor();
+  await visitor.signIn('wren', 'copper-kettle-hill');
+  const joined = () => platform.database.query('select count(*) from session_applications');
+  const before = [await joined(), await platform.database.query('select count(*) from subjects')];
+  await visitor.open('/saml/test/jira');
+  const { action, fields } = visitor.formOf('/saml/test');
+  assert.equal(new URL(action, platform.origin).pathname, '/saml/test');
+  const xml = Buffer.from(fields.SAMLResponse ?? '', 'base64').toString();
+  assert.match(xml, new RegExp(`<saml:Audience>${platform.origin}/saml/test</saml:Audience>`));
+  assert.doesNotMatch(xml, /auth\.atlassian\.com/);
+  await assert.rejects(party.saml.validatePostResponseAsync({ SAMLResponse: fields.SAMLResponse ?? '' }));
+  // Neither the request nor the answer is worth anything at the pages of a real sign-in.
+  await visitor.open(`/saml/sso/${fields.RelayState}`);
+  assert.notEqual(visitor.page.status, 200);
+  await visitor.open('/saml/test/jira');
+  await visitor.submit({}, '/saml/test');
+  assert.match(visitor.page.text, /wren@people\.harbour\.test/);
+  assert.match(visitor.page.text, /Byron/);
+  assert.deepEqual(
+    [await joined(), await platform.database.query('select count(*) from subjects')],
+    before,
+    'nobody joined the app, and no subject was fixed',
+  );
+});
+
+test('an answer of a test that was used, changed, or is of another browser is turned away; and nobody but operators test', async () => {
+  const visitor = platform.visitor();
+  await visitor.signIn('wren', 'copper-kettle-hill');
+  await visitor.open('/saml/test/jira');
+  const { fields } = visitor.formOf('/saml/test');
+  const changed = Buffer.from(
+    Buffer.from(fields.SAMLResponse ?? '', 'base64')
+      .toString()
+      .replace('wren@', 'ada@'),
+  ).toString('base64');
+  await visitor.submit({ SAMLResponse: changed }, '/saml/test');
+  assert.equal(visitor.page.status, 400);
+  assert.doesNotMatch(visitor.page.text, /ada@people/);
+  await visitor.open('/saml/test/jira');
+  const second = visitor.formOf('/saml/test').fields;
+  const other = platform.visitor();
+  await other.signIn('ada', password.ada);
+  await other.open('/saml/test/jira');
+  assert.equal(other.page.status, 403);
+  const third = platform.visitor();
+  await third.signIn('wren', 'copper-kettle-hill');
+  await third.open('/saml/test/jira');
+  await third.submit(
+    { SAMLResponse: second.SAMLResponse ?? '', RelayState: second.RelayState ?? '' },
+    '/saml/test',
+  );
+  assert.equal(third.page.status, 410);
+  await visitor.submit({}, '/saml/test');
+  assert.equal(visitor.page.status, 200);
 });

@@ -131,6 +131,29 @@ test('the sign-in of somebody is tried: what the app would be told and why, and 
   await page.context().close();
 });
 
+test('a test login goes the whole way in the browser and comes back to a page of ours', {
+  skip,
+}, async () => {
+  const { page, complaints } = await atDesk('/admin/apps/jira/test');
+  await page.click('#real');
+  await page.locator('#arrived', { hasText: 'wren@people.harbour.test' }).waitFor();
+  assert.equal(place(page), '/saml/test');
+  await page.locator('summary').click();
+  for (const width of [360, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    assert.equal(await sideways(page), 0);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      assert.deepEqual(await axe(page), []);
+      await screenshot(page, `saml-test-${width}-${colorScheme}`);
+    }
+  }
+  await page.locator('a', { hasText: 'Back to the app' }).click();
+  await page.waitForURL('**/admin/apps/jira/test');
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
 test('the pages stand on a phone and a desk, light and dark, without anything axe finds', {
   skip,
 }, async (t) => {

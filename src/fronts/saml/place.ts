@@ -6,6 +6,7 @@ export const paths = {
   metadata: '/saml/metadata',
   sso: '/saml/sso',
   launch: '/saml/launch',
+  test: '/saml/test',
   slo: '/saml/slo',
   next: '/saml/slo/next',
 } as const;

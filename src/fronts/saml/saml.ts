@@ -4,7 +4,8 @@
  * and everything below /saml/. Records key.*; consent, sessions and subjects are recorded by the core functions it calls.
  * Refuses what is not from a known app, for us, now, and once; answers go to addresses of the app's settings or metadata.
  * Reads downward: receive.ts (believing a message), sso.ts (the way in), steps.ts (what is asked), answer.ts and
- * profile.ts (what is said), slo.ts and sign-out.ts (the way out), service.ts and partners.ts (who the apps are).
+ * profile.ts (what is said), slo.ts and sign-out.ts (the way out), service.ts and partners.ts (who the apps are); beside
+ * them preview.ts and test-login.ts, where operators see what an app would hear.
  */
 import type { Application } from '#core/applications/applications.ts';
 import { listApplications } from '#core/applications/applications.ts';
@@ -27,6 +28,7 @@ import { endAtApps, outcomesOf, startWalk } from './sign-out.ts';
 import { sloRoutes } from './slo.ts';
 import { ssoRoutes } from './sso.ts';
 import { deleteNames, deleteOld, sessionsWithNames } from './store.ts';
+import { testLoginRoutes } from './test-login.ts';
 import { samlWarnings } from './warnings.ts';
 
 export interface SamlNeeds {
@@ -61,6 +63,7 @@ export function samlFront(given: SamlNeeds): Front {
       metadataRoutes(app, needs);
       ssoRoutes(app, needs);
       sloRoutes(app, needs);
+      testLoginRoutes(app, needs);
     },
     readers: [forgettingReader],
     launches,

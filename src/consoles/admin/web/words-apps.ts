@@ -35,6 +35,7 @@ export const testWords = {
   who: 'Whose sign-in',
   whoHelp: 'User name, address or id. Left out, yours.',
   act: 'Try it',
+  real: 'Sign in for a test',
   whose: (name: string, username: string) => `The sign-in of ${name} (${username}).`,
   refused: 'They would not be let in',
   lacking: 'The app would refuse this',

@@ -27,7 +27,14 @@ export function AppTest({ id }: { id: string }) {
       title={say.title(title)}
       up={{ href: `/admin/apps/${id}`, label: title }}
       lede={say.lede}
-      actions={<LinkButton label={addWords.connect} href={`/admin/apps/${id}/connect`} compact />}
+      actions={
+        <>
+          {app.data && settingsOf(app.data).saml && (
+            <LinkButton id="real" label={say.real} href={`/saml/test/${id}`} compact />
+          )}
+          <LinkButton label={addWords.connect} href={`/admin/apps/${id}/connect`} compact />
+        </>
+      }
     >
       <Who key={person} person={person} onPick={(value) => filter('person', value)} onAgain={reload} />
       {error && <Refused error={error} retry={reload} />}
