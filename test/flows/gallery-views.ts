@@ -326,6 +326,8 @@ const operators: View[] = [
   { name: 'admin-person', who: 'root', open: ofAda('') },
   { name: 'admin-person-sign-ins', who: 'root', open: ofAda('/sign-ins') },
   { name: 'admin-person-timeline', who: 'root', open: ofAda('/timeline') },
+  { name: 'admin-person-entry', who: 'root', open: ofAda('/entry?app=wiki') },
+  { name: 'admin-refusals', who: 'root', open: inConsole('/admin/refusals') },
   { name: 'admin-person-lock', who: 'root', open: ofAda('/standing/locked') },
   { name: 'admin-groups', who: 'root', open: inConsole('/admin/groups') },
   { name: 'admin-group-add', who: 'root', open: inConsole('/admin/groups/add') },

@@ -14,6 +14,7 @@ import { idOf, withApp } from '#test/factors.ts';
 import { type Platform, startPlatform } from '../kit.ts';
 import type { Seen, Visitor } from '../visitor.ts';
 import { communityFile, Party, passwords, secret } from './oidc-party.ts';
+import { publishedCertificates, SamlParty } from './saml-party.ts';
 
 let platform: Platform;
 const tokens = {} as Record<Role, string>;
@@ -142,6 +143,63 @@ test('standing, an unknown app, a refused token request, a link that is over: ea
   const link = await platform.visitor().open('/recover/new?token=canary-token-AAAAAAAAAAAAAAAAAAAAAAAAA1');
   assert.ok(link.status >= 400);
   assert.ok((await pathOf(quoted(link))).code);
+});
+
+test('SAML: a message that is not believed, an app that is told no, a person who may not enter: each leaves a path', async () => {
+  // The party's messages bear the time of this machine.
+  const real = await startPlatform({ realTime: true });
+  await real.apply(`
+groups: [{ name: staff }]
+people: [{ username: eve, password: ${passwords.eve}, addresses: [eve@example.org] }]
+applications:
+  - { id: rounds, title: Rounds, consent: trusted, access: { groups: [staff] }, saml: { entityId: https://rounds.example.org/saml, acsUrls: [https://rounds.example.org/acs] } }
+`);
+  type Row = { code: string; application: string | null; steps: Path['steps'] };
+  const row = (reference: string | null) =>
+    eventually(async () => {
+      const query = 'select code, application, steps from sign_in_traces where reference = $1';
+      return (await real.database.query<Row>(query, [reference]))[0];
+    });
+  const party = new SamlParty(real.origin, 'rounds', await publishedCertificates(real.origin));
+  const visitor = real.visitor();
+  const told = await visitor.open(party.request({ isPassive: true }));
+  const declined = await row(told.headers.get('x-request-id'));
+  assert.match(declined.code, /NoPassive$/);
+  assert.equal(declined.application, 'rounds');
+  assert.ok(declined.steps.some(({ step }) => step === 'for the app: decline'));
+  await visitor.open(party.request());
+  const refused = await visitor.submit({ username: 'eve', password: passwords.eve }, '/sign-in');
+  const path = await row(quoted(refused));
+  assert.equal(path.code, 'application-forbidden');
+  const steps = path.steps.map(({ step }) => step);
+  assert.deepEqual(
+    steps.filter((step) => /^(?:GET|POST|for)/.test(step)),
+    [
+      'GET /saml/sso',
+      'for the app: prove',
+      'GET /sign-in',
+      'POST /sign-in',
+      'GET /saml/sso/:id',
+      'for the app: refused',
+    ],
+  );
+  const stray = await real.visitor().open(new SamlParty(real.origin, 'nobody-knows', []).request());
+  assert.equal((await row(quoted(stray))).code, 'saml-unknown-service-provider');
+  const broken = await real.visitor().open('/saml/sso?SAMLRequest=canary-not-xml-AAAAAAAAAAAAAAA1');
+  assert.match((await row(quoted(broken))).code, /^saml-/);
+  const all = await real.database.query<{ text: string }>('select steps::text as text from sign_in_traces');
+  assert.doesNotMatch(all.map(({ text }) => text).join(), /canary|fZ[A-Za-z0-9+/]{30}|eve@/);
+});
+
+test('an upstream that does not answer leaves a path that names it', async () => {
+  await platform.apply(`
+upstreams:
+  - { id: corp, title: Corp, privateNetwork: true, oidc: { issuer: "http://127.0.0.1:9", clientId: gatehouse }, credentials: { clientSecret: canary-upstream-secret } }
+`);
+  const seen = await platform.visitor().open('/upstream/corp/start');
+  const path = await pathOf(quoted(seen));
+  assert.equal(path.code, 'upstream-unreachable');
+  assert.equal(path.steps.find(({ step }) => step === 'refused')?.facts.upstream, 'corp');
 });
 
 test('AU and SE-08: no password, code, token, cookie or address of a stranger stands in any path', async () => {
