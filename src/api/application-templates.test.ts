@@ -6,7 +6,7 @@ import { system } from '#kit/db/database.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 
 let platform: Platform;
-const tokens = { apps: '', auditor: '' };
+const tokens = { apps: '', auditor: '', owner: '' };
 
 before(async () => {
   platform = await startPlatform();
@@ -104,4 +104,21 @@ test('an app without a template shows what fits its protocol; its secret is neve
       ['Scopes', 'openid profile email'],
     ],
   );
+});
+
+test('a test of somebody shows no more than an operator may see: an owner of one app sees nobody’s sign-in but what is theirs', async () => {
+  await platform.apply(`
+people: [{ username: ada, names: { givenName: Ada, familyName: Stone }, addresses: [ada@example.org] }]
+`);
+  await platform.database.transact(system('admin'), async (tx) => {
+    const made = await createToken(tx, { name: 'own', scopes: ['app-owner'], application: 'wiki' });
+    tokens.owner = made.token;
+  });
+  const tried = await call('POST', '/applications/wiki/test', { person: 'ada' });
+  assert.equal(tried.status, 403, 'apps may not see people');
+  assert.equal((await call('POST', '/applications/wiki/test', { person: 'ada' }, 'owner')).status, 403);
+  assert.equal((await call('POST', '/applications/jira/test', { person: 'ada' }, 'owner')).status, 404);
+  const nobody = await call('POST', '/applications/wiki/test', {});
+  assert.ok(nobody.json.fields.person);
+  assert.equal((await call('POST', '/applications/wiki/test', { person: 'ada' }, 'auditor')).status, 403);
 });

@@ -34,7 +34,7 @@ export interface Telling {
 }
 
 /** A front that can say what it would tell; undefined for apps it does not speak to. */
-export type Teller = (application: Application, profile: Profile, now: Date) => Promise<Telling | undefined>;
+export type Teller = (tx: Tx, application: Application, profile: Profile) => Promise<Telling | undefined>;
 
 export interface Lacking {
   value: TemplateNeed['value'];
@@ -64,7 +64,7 @@ export async function previewSignIn(
   if (!profile) throw new Problem('person-unknown');
   const given = (await aliasesAt(tx, application.id, [person])).has(person);
   const why = (from: string) => whyTold(application.settings, profile, from, given);
-  const found = await Promise.all(needs.tellers.map((tell) => tell(application, profile, tx.now())));
+  const found = await Promise.all(needs.tellers.map((tell) => tell(tx, application, profile)));
   const tellings = found.filter((one) => one !== undefined);
   return {
     person,

@@ -26,6 +26,7 @@ people:
 applications:
   - { id: jira, template: atlassian-cloud, values: { site: harbour, uniqueId: 0b1c-4c2e } }
   - { id: forum, template: discourse, values: { baseUrl: "https://forum.example.org", groups: staff }, aliases: {} }
+  - { id: published, title: Published, consent: trusted, saml: { entityId: "urn:published", metadata: { xml: '<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="urn:published"><md:SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://published.example.org/acs" index="0"/></md:SPSSODescriptor></md:EntityDescriptor>' } } }
   - { id: closed, title: Closed, access: { groups: [staff] }, saml: { entityId: "urn:closed", acsUrls: ["https://closed.example.org/acs"], nameId: { format: transient } } }
 `.replace(', aliases: {}', ''),
   );
@@ -113,6 +114,11 @@ test('the test button tells what is really sent, letter by letter, and holds not
   assert.deepEqual([lacking, refused], [[], undefined]);
   const forged = Buffer.from(saml.message).toString('base64');
   await assert.rejects(party.saml.validatePostResponseAsync({ SAMLResponse: forged }));
+});
+
+test('an app that is known by its metadata is shown where its answer would go', async () => {
+  const { tellings } = await tried('published', 'ada');
+  assert.match(tellings[0]?.message ?? '', /Destination="https:\/\/published\.example\.org\/acs"/);
 });
 
 test('what an app of this template cannot do without is said before it refuses someone', async () => {

@@ -18,7 +18,7 @@ const sources: Record<string, string> = {
 };
 
 export function oidcTeller({ issuer }: { issuer: URL }): Teller {
-  return async (application, profile) => {
+  return async (_tx, application, profile) => {
     if (!application.settings.oidc) return undefined;
     const { [attributesKey]: attributes, ...claims } = renderClaims(profile);
     const told: ToldValue[] = [

@@ -8,15 +8,18 @@ import { AUTHN_CONTEXT } from '#wire/saml/saml.ts';
 import { keysNow, type OursNeeds } from './ours.ts';
 import { newMessageId, ourselves } from './place.ts';
 import { attributeSource, renderAttributes, renderNameId } from './profile.ts';
+import { answerPlace, serviceProvider } from './service.ts';
 
 const deliveryMs = 300_000;
 
 /** Tells what SAML would; reads the signing key, as the message names its certificate. */
 export function samlTeller(needs: OursNeeds): Teller {
   const we = ourselves(needs);
-  return async (application, profile, now): Promise<Telling | undefined> => {
-    const { saml } = application.settings;
-    if (!saml) return undefined;
+  return async (tx, application, profile): Promise<Telling | undefined> => {
+    const sp = await serviceProvider(tx, application);
+    if (!sp) return undefined;
+    const { saml } = sp;
+    const now = tx.now();
     let nameId: NameId;
     try {
       nameId = renderNameId(profile, saml, we.entityId);
@@ -31,8 +34,9 @@ export function samlTeller(needs: OursNeeds): Teller {
       assertionId: newMessageId(),
       issuer: we.entityId,
       issueInstant: now,
-      audience: saml.entityId,
-      acsUrl: saml.acsUrls[0] ?? '',
+      audience: sp.entityId,
+      // An app whose metadata did not come yet has no address; its answer is shown without one.
+      acsUrl: answerPlace(sp, {}) ?? '',
       nameId,
       attributes,
       notBefore: new Date(now.getTime() - 60_000),

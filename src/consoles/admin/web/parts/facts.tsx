@@ -1,6 +1,6 @@
 /** A list of names and values, with copying where one needs the value elsewhere. */
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { words } from '#consoles/admin/web/words.ts';
 
 export interface Fact {
@@ -36,16 +36,29 @@ export function Facts({ facts }: { facts: readonly Fact[] }) {
   );
 }
 
-/** A button that copies and says so. */
+/** Copies, or where a browser gives no right to that, selects what is shown so that a key can. Says whether it copied. */
+async function copyText(text: string, shown: Element | null | undefined): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    if (shown) getSelection()?.selectAllChildren(shown);
+    return document.execCommand('copy');
+  }
+}
+
+/** A button that copies and says so; it stands behind what it copies. */
 export function Copy({ text, what }: { text: string; what: string }) {
   const [done, setDone] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
+    if (!(await copyText(text, button.current?.previousElementSibling))) return;
     setDone(true);
     setTimeout(() => setDone(false), 2000);
   };
   return (
     <button
+      ref={button}
       class="button plain compact"
       type="button"
       aria-label={words.copyOf(what)}
