@@ -4,6 +4,7 @@ import { before, test } from 'node:test';
 import { createToken } from '#core/operators/tokens.ts';
 import { system } from '#kit/db/database.ts';
 import { type Platform, startPlatform } from '../kit.ts';
+import { decode, Party } from './oidc-party.ts';
 import { attributesOf, publishedCertificates, SamlParty, signedIn } from './saml-party.ts';
 
 const password = { ada: 'river-stone-lamp', eve: 'quiet-orchard-nine' };
@@ -25,7 +26,7 @@ people:
   - { username: eve, names: { givenName: Eve }, password: ${password.eve}, addresses: [eve@example.org] }
 applications:
   - { id: jira, template: atlassian-cloud, values: { site: harbour, uniqueId: 0b1c-4c2e } }
-  - { id: forum, template: discourse, values: { baseUrl: "https://forum.example.org", groups: staff }, aliases: {} }
+  - { id: forum, secret: a-secret-of-at-least-thirty-two-characters, template: discourse, values: { baseUrl: "https://forum.example.org", groups: staff }, aliases: {} }
   - { id: published, title: Published, consent: trusted, saml: { entityId: "urn:published", metadata: { xml: '<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="urn:published"><md:SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://published.example.org/acs" index="0"/></md:SPSSODescriptor></md:EntityDescriptor>' } } }
   - { id: closed, title: Closed, access: { groups: [staff] }, saml: { entityId: "urn:closed", acsUrls: ["https://closed.example.org/acs"], nameId: { format: transient } } }
 `.replace(', aliases: {}', ''),
@@ -140,6 +141,24 @@ test('claims of OpenID Connect with where each comes from; who may not enter is 
   const closed = await tried('closed', 'eve');
   assert.equal(closed.refused?.code, 'application-forbidden');
   assert.equal(closed.tellings[0]?.told[0]?.from, 'random');
+});
+
+test('the Discourse template signs people in with the values it says to paste, and userinfo says what the test button said', async () => {
+  const party = new Party(platform, {
+    id: 'forum',
+    redirectUri: 'https://forum.example.org/auth/oidc/callback',
+    scope: 'openid profile email',
+  });
+  const tokens = await party.tokens(await signedIn(platform, 'ada'));
+  const { body: info } = await party.userinfo(tokens.access_token);
+  const [oidc] = (await tried('forum', 'ada')).tellings;
+  const told = Object.fromEntries((oidc?.told ?? []).map((one) => [one.name, one.values.join()]));
+  const really = Object.fromEntries(Object.entries(info).map(([name, value]) => [name, String(value)]));
+  assert.deepEqual(told, really);
+  const { iss, aud, ...message } = JSON.parse(oidc?.message ?? '{}') as Record<string, unknown>;
+  assert.deepEqual(message, info);
+  const { claims: token } = decode(tokens.id_token ?? '');
+  assert.deepEqual([iss, aud], [token.iss, token.aud]);
 });
 
 test('a test login comes back to our own page: believed once, by this browser, and by no app', async () => {
