@@ -185,7 +185,11 @@ test('FE-02 every answer has its headers, and every page a policy it keeps: sign
   }
   const { pool } = platform.database;
   const connect = pool.connect;
-  pool.connect = (() => Promise.reject(new Error('the database is away: secret-detail'))) as never;
+  pool.connect = ((called?: (error: Error) => void) => {
+    const away = new Error('the database is away: secret-detail');
+    // The pool itself asks with a callback.
+    return called ? called(away) : Promise.reject(away);
+  }) as never;
   const broken = await guest.request('/sign-in');
   pool.connect = connect;
   assert.equal(broken.status, 500);
