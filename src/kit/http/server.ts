@@ -155,13 +155,15 @@ export function createServer(options: ServerOptions): App {
   decorate(app);
   app.addHook('onRoute', (route) => noteRoute(app, route));
   const checkHttps = secure ? httpsCheck(options.log) : undefined;
-  app.addHook('onRequest', async (request, reply) =>
-    receive(app, request, reply, { ours, checkHttps, secure }),
-  );
+  // Hooks that wait for nothing call back: what is thrown in one is answered like any refusal.
+  const ground = { ours, checkHttps, secure };
+  app.addHook('onRequest', (request, reply, done) => after(() => receive(app, request, reply, ground), done));
   boundCrowd(app, options.crowd);
-  app.addHook('preHandler', async (request) => checkDoor(app, request, ours, secure));
+  app.addHook('preHandler', (request, _reply, done) =>
+    after(() => checkDoor(app, request, ours, secure), done),
+  );
   const always = Object.entries(plainHeaders(secure));
-  app.addHook('onSend', async (request, reply, payload) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     for (const [name, value] of always) {
       if (!reply.hasHeader(name)) reply.header(name, value);
     }
@@ -170,7 +172,7 @@ export function createServer(options: ServerOptions): App {
     // A connection that stayed open would hold up the end; the client asks the next node instead.
     if (app.draining) reply.header('connection', 'close');
     if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.requestId ?? '-');
-    return payload;
+    done(null, payload);
   });
   logRequests(app, options.log);
   readBodies(app);
@@ -228,13 +230,24 @@ interface Ground {
   secure: boolean;
 }
 
+/** Runs a step of a request and goes on, or ends it with what the step threw. */
+function after(step: () => void, done: (error?: Error) => void): void {
+  try {
+    step();
+  } catch (error) {
+    done(error as Error);
+    return;
+  }
+  done();
+}
+
 /** What every request goes through before its route is looked at closely. */
-async function receive(
+function receive(
   app: App,
   request: FastifyRequest,
   reply: FastifyReply,
   { ours, checkHttps, secure }: Ground,
-): Promise<void> {
+): void {
   request.requestId = newReference();
   request.network = clientAddress(request.ip, request.raw);
   const refusePlain = checkHttps?.(request);
@@ -301,13 +314,15 @@ function readBodies(app: App): void {
       }
     },
   );
-  app.addHook('preValidation', async (request) => {
-    if (request.body !== undefined && request.body !== null) checkShape(request.body);
-  });
+  app.addHook('preValidation', (request, _reply, done) =>
+    after(() => {
+      if (request.body !== undefined && request.body !== null) checkShape(request.body);
+    }, done),
+  );
 }
 
 function logRequests(app: App, log: Log): void {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     log.info(
       {
         method: request.method,
@@ -318,6 +333,7 @@ function logRequests(app: App, log: Log): void {
       },
       'request',
     );
+    done();
   });
 }
 
