@@ -81,6 +81,8 @@ test('a reference somebody reads out leads to the whole path, and from there to 
   await page.locator('a', { hasText: 'Can they open it now?' }).click();
   await page.locator('.notice', { hasText: 'ada cannot open Ward rounds.' }).waitFor();
   assert.match(String(await page.locator('.notice').textContent()), /Add them to staff\./);
+  await page.click('#watch');
+  await page.locator('text=Sign-ins that go well are kept too. That ends').waitFor();
   await page.goto(`${platform.origin}/admin/refusals/nothing-of-the-kind`);
   await page.locator('text=There is no refused sign-in with this reference').waitFor();
   assert.deepEqual(

@@ -38,6 +38,9 @@ export const entryWords = {
   answer: 'Answer',
   refusals: 'Refused sign-ins',
   allRefusals: 'All of them',
+  watchText: 'Sign-ins that go well leave nothing.',
+  watch: (minutes: number) => `Keep them too for ${minutes} minutes`,
+  watched: 'Sign-ins that go well are kept too. That ends',
   answers: { yes: 'Yes', asks: 'Asked', doubt: 'Maybe', no: 'No', note: 'Note' },
   checks: {
     person: 'Is there such a person?',

@@ -1,14 +1,16 @@
 /** `/admin/people/:id/entry`: can this person open an app, check by check, and the first thing to change. */
+import { useAct } from '#consoles/admin/web/act.ts';
 import { type Answer, call } from '#consoles/admin/web/client.ts';
 import { useLoad } from '#consoles/admin/web/load.ts';
 import { Badge } from '#consoles/admin/web/parts/badge.tsx';
-import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
+import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { FilterSelect } from '#consoles/admin/web/parts/fields.tsx';
 import type { Tone } from '#consoles/admin/web/parts/icons.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Table } from '#consoles/admin/web/parts/table.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
+import { useSession } from '#consoles/admin/web/session.tsx';
 import { refusalWords, entryWords as say } from '#consoles/admin/web/words-refusals.ts';
 import { settingsOf } from './app-settings.ts';
 import { useFilters } from './filters.ts';
@@ -107,6 +109,7 @@ function Refusals({ id }: { id: string }) {
         )
       }
     >
+      <Watching id={id} />
       {error && <Refused error={error} />}
       {slow && <Skeleton rows={3} />}
       {data && items.length === 0 && <Empty title={refusalWords.none} />}
@@ -123,5 +126,39 @@ function Refusals({ id }: { id: string }) {
         </ul>
       )}
     </Section>
+  );
+}
+
+const minutes = 15;
+
+/** For faults that begin after a sign-in that went well: its path is kept too, for some minutes. */
+function Watching({ id }: { id: string }) {
+  const { can } = useSession();
+  const { data, reload } = useLoad('sign-in watches', () => call('GET /sign-in-watches'));
+  const watch = useAct(async () => {
+    await call('POST /sign-in-watches', { body: { person: id, minutes } });
+    reload();
+  });
+  const watched = data?.items.findLast((one) => one.person === id);
+  if (watched)
+    return (
+      <p class="small" role="status">
+        {say.watched} <Time at={watched.endsAt} />
+      </p>
+    );
+  if (!can('people.help')) return null;
+  return (
+    <p class="small">
+      {say.watchText}{' '}
+      <Button
+        label={say.watch(minutes)}
+        id="watch"
+        kind="quiet"
+        compact
+        busy={watch.busy}
+        onClick={watch.act}
+      />
+      {watch.refusal && <Refused error={watch.refusal} />}
+    </p>
   );
 }
