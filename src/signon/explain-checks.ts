@@ -100,7 +100,7 @@ function checksOf(facts: EntryFacts, asked: { application: string }): Check[] {
     ofConsent(entry),
     ofAccount(entry.account),
     ...gateHasMore(entry),
-    ofRefusals(person, application.id),
+    ofRefusals(person, entry, application.id),
   ];
 }
 
@@ -365,17 +365,23 @@ function gateHasMore({ refused, refusals }: Entry): Check[] {
   return [{ check: 'app', answer: 'no', code: refused, evidence: `The gate says ${refused}.` }];
 }
 
-function ofRefusals({ lastSignIns }: Person, application: string): Check {
-  const concerns = lastSignIns.filter((one) => !one.application || one.application === application);
-  const lastGood = concerns.findIndex(({ outcome }) => outcome === 'ok');
-  const since = lastGood === -1 ? concerns : concerns.slice(0, lastGood);
+/** What was refused since they were last let into the app: at the sign-in, or behind it. */
+function ofRefusals({ lastSignIns }: Person, { lastIn, refusedLately }: Entry, application: string): Check {
+  const atSignIn = lastSignIns
+    .filter((one) => one.outcome !== 'ok' && (!one.application || one.application === application))
+    .map(({ at, outcome, requestId }) => ({ at, code: outcome, reference: requestId }));
+  const paths = refusedLately.filter(({ code }) => code !== 'watched');
+  const known = new Set(paths.map(({ reference }) => reference));
+  const since = [...paths, ...atSignIn.filter(({ reference }) => !known.has(reference))]
+    .filter(({ at }) => lastIn === undefined || at > lastIn)
+    .toSorted((a, b) => b.at.getTime() - a.at.getTime());
   const [last] = since;
   if (!last)
     return { check: 'refusals', answer: 'yes', evidence: 'Nothing was refused since they last came in.' };
   return {
     check: 'refusals',
     answer: 'note',
-    evidence: `${plural(since.length, 'refusal')} since they last came in; the last on ${minute(last.at)}: ${last.outcome} (reference ${last.requestId}).`,
+    evidence: `${plural(since.length, 'refusal')} since they last came in; the last on ${minute(last.at)}: ${last.code} (reference ${last.reference}).`,
   };
 }
 

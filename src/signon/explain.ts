@@ -23,7 +23,7 @@ import {
 import { Problem, type ProblemCode } from '#core/problem.ts';
 import { namelessProblem } from '#core/profile/known-as.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
-import { listSignIns, type SignIn } from '#core/sessions/sessions.ts';
+import { lastSignIns, listSignIns, type SignIn } from '#core/sessions/sessions.ts';
 import { isId } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -32,6 +32,7 @@ import { linksOf } from '#signon/upstream/links.ts';
 import { type Explanation, explain } from './explain-checks.ts';
 import { type Ask, askedOf } from './factor-policy.ts';
 import { admitMany, refusalsAt } from './gate.ts';
+import { listRefusals, type Refusal } from './refusals.ts';
 
 /** What provisioning knows of an account at an app that is given accounts from here. */
 export interface AccountAt {
@@ -86,6 +87,9 @@ interface Entry {
   asksAlways: boolean;
   consent?: Consent;
   account?: AccountAt;
+  /** When they were last let into the app, and what was refused on the way there, latest first. */
+  lastIn?: Date;
+  refusedLately: Refusal[];
 }
 
 /**
@@ -157,5 +161,7 @@ async function readAt(tx: Tx, needs: ExplainNeeds, application: Application, per
     asksAlways: isUnassured(application),
     consent: await consentOf(tx, id, application.id),
     account: await needs.accountAt(tx, application.id, id),
+    lastIn: (await lastSignIns(tx, [id])).get(id)?.get(application.id),
+    refusedLately: await listRefusals(tx, { person: id, application: application.id, limit: 20 }),
   };
 }

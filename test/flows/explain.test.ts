@@ -9,8 +9,9 @@ import { problems } from '#core/problem.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { accountAt } from '#provisioning/provisioning.ts';
-import { explainEntry } from '#signon/explain.ts';
+import { type AccountAt, explainEntry } from '#signon/explain.ts';
 import type { Explanation } from '#signon/explain-checks.ts';
+import { eventually } from '#test/eventually.ts';
 import { idOf, withApp } from '#test/factors.ts';
 import { type Platform, startPlatform } from '../kit.ts';
 import type { Seen } from '../visitor.ts';
@@ -188,4 +189,38 @@ test('the first thing to change, once it is changed, is what kept them out', asy
   assert.deepEqual([after.first?.check, after.first?.code], ['groups', 'application-forbidden']);
   assert.match(after.first?.step ?? '', /Add them to staff/);
   assert.equal(after.summary, 'suspended cannot open App staff.');
+});
+
+test('what the app itself may trip over is a doubt, and what was refused lately is told with its reference', async () => {
+  const at = (account: AccountAt | undefined) =>
+    platform.database.read(system(), (tx) =>
+      explainEntry(
+        tx,
+        { secrets: platform.secrets, accountAt: async () => account },
+        { person: 'active', application: 'open' },
+      ),
+    );
+  const linked = { mode: 'on', link: 'linked', active: true };
+  assert.equal((await at(linked)).opens, 'yes');
+  for (const account of [
+    { mode: 'on' },
+    { ...linked, active: false },
+    { ...linked, link: 'disputed' },
+    { ...linked, link: 'deleted' },
+    { ...linked, problem: 'the address is taken there' },
+  ]) {
+    const { opens, first } = await at(account);
+    assert.deepEqual([opens, first?.check], ['doubt', 'account'], JSON.stringify(account));
+    assert.ok(first?.step);
+  }
+  const visitor = platform.visitor();
+  await visitor.open(new Party(platform, { id: 'staff' }).authorizationUrl());
+  const refused = await visitor.submit({ username: 'active', password }, '/sign-in');
+  const reference = /id="reference">[^<]*: ([\w-]+)</.exec(refused.text)![1]!;
+  const told = await eventually(async () => {
+    const found = (await explained('active', 'staff')).checks.find(({ check }) => check === 'refusals');
+    return found?.evidence.includes(reference) && found;
+  });
+  assert.equal(told.answer, 'note');
+  assert.match(told.evidence, /application-forbidden/);
 });
