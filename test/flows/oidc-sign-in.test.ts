@@ -238,7 +238,11 @@ test('an ID token hint for someone else offers to change the account; an acr we 
   const claims = JSON.stringify({ id_token: { acr: { essential: true, value: 'aal3' } } });
   assert.equal(errorOf(await party.authorize(visitor, { claims })), 'unmet_authentication_requirements');
   const tokens = await party.tokens(visitor, { acr_values: 'urn:gatehouse:acr:2' });
-  assert.equal(decode(tokens.id_token!).claims.acr, 'urn:gatehouse:acr:1', 'a wish is answered with what is true');
+  assert.equal(
+    decode(tokens.id_token!).claims.acr,
+    'urn:gatehouse:acr:1',
+    'a wish is answered with what is true',
+  );
 });
 
 test('OA-21 who may not enter is told so, can change account, and the app hears only that', async () => {
