@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs the Debian packages that tests run against: a browser, Apache with mod_auth_openidc, OpenLDAP, PostgreSQL 15.
+# Installs the Debian packages that tests run against: a browser, Apache with mod_auth_openidc, mod_auth_mellon and mod_shib,
+# SimpleSAMLphp, OpenLDAP, PostgreSQL 15, and xmlsec1 and oathtool as second opinions.
 # Asks nothing, starts no service, and may be run again at any time.
 set -euo pipefail
 
