@@ -1,9 +1,23 @@
-/** Every page there is, in a real browser: 360 and 1280 px, light and dark; pages-use.test.ts uses them. */
+/** Every page there is, in a real browser: 320 to 1280 px, light and dark, enlarged; pages-use.test.ts uses them. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { axe, screenshot, sideways, watchConsole, watchRequests } from '#test/browser.ts';
 import { gallery, lookAtAll, skip } from './gallery-looks.ts';
+
+/** On the smallest screen there is, and with page and letters twice their size (WCAG 2.2, 1.4.4 and 1.4.10). */
+async function narrow(page: Page): Promise<void> {
+  const before = page.viewportSize()!;
+  await page.setViewportSize({ width: 320, height: 450 });
+  assert.equal(await sideways(page), 0, 'scrolls sideways at 320 px');
+  await page.setViewportSize({ width: 640, height: 450 });
+  assert.equal(await sideways(page), 0, 'scrolls sideways at 640 px');
+  await page.evaluate(() => {
+    document.documentElement.style.fontSize = '200%';
+  });
+  assert.equal(await sideways(page), 0, 'scrolls sideways with letters of twice the size');
+  await page.setViewportSize(before);
+}
 
 for (const width of [360, 1280]) {
   test(`every page is axe clean, quiet and fits, light and dark: ${width} px`, { skip }, async (t) => {
@@ -25,6 +39,7 @@ for (const width of [360, 1280]) {
       // The page is the same but for its colours.
       assert.deepEqual(await axe(page, ['color-contrast']), [], 'in the dark');
       await page.emulateMedia({ colorScheme: 'light' });
+      if (width === 1280) await narrow(page);
       const loud = said.complaints.splice(0).filter((line) => !/status of (?:4|5)\d\d/.test(line));
       assert.deepEqual(loud, []);
       const foreign = said.requests.splice(0).filter((url) => !url.startsWith(`${gallery.origin}/`));
