@@ -1,5 +1,8 @@
 -- Upstream providers: who signs people in for us, whom each of them knows here, and what is under way.
 
+-- Who was erased before there were providers was linked to none.
+insert into event_cursors (reader, xid) values ('upstream-erasure', pg_snapshot_xmax(pg_current_snapshot()));
+
 create table upstreams (
   id text primary key,
   settings jsonb not null,

@@ -1,5 +1,8 @@
 -- Why did it fail? The path of each login that was refused, for operators, for fourteen days. Owned by signon.
 
+-- Of who was erased before, no path was kept.
+insert into event_cursors (reader, xid) values ('refusal-erasure', pg_snapshot_xmax(pg_current_snapshot()));
+
 create table sign_in_traces (
   reference text primary key,            -- what the person was shown, and quotes
   person uuid,                           -- whose login it was, as far as that was known
