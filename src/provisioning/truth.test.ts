@@ -138,8 +138,12 @@ test('who was refused there stays refused in the plan, until it is tried again',
   await planTarget(s.needs, await s.target(), { send: true });
   assert.equal((await verdictOf(s, 'ada'))?.verdict, 'refused', 'also after a sweep');
   s.model.accounts.delete('hidden');
-  await s.during((tx) => approve(tx, s.app, { all: true }));
-  await running.settle();
+  // What the sweep sent may have been refused once more by now; whoever sees to it tries again.
+  await s.during((tx) => pushNow(tx, s.app, `person:${ada}`));
+  for (let tries = 0; tries < 400 && (await verdictOf(s, 'ada'))?.verdict === 'refused'; tries += 1) {
+    await running.settle();
+    await sleep(25);
+  }
   assert.equal((await verdictOf(s, 'ada'))?.verdict, 'unchanged');
 });
 

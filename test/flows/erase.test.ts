@@ -237,11 +237,21 @@ test('an erased person’s word stands nowhere in the whole database, and their 
 const elsewhere = new Set([
   'account_choices',
   'alias_mailboxes',
+  'factor_resets',
   'last_sign_ins',
   'memberships',
   'oidc_payloads',
+  'passkey_handles',
+  'passkeys',
+  'pending_sign_ins',
+  'recovery_codes',
+  'remembered_devices',
+  'sign_in_traces',
+  'sign_in_watches',
+  'target_deleted',
   'target_links',
   'target_members',
+  'totp_authenticators',
 ]);
 
 test('a new table about people is not forgotten here: it is filled above, or somebody thought of it', async () => {
