@@ -131,6 +131,8 @@ test('who was refused there stays refused in the plan, until it is tried again',
   await s.during((tx) => pushNow(tx, s.app, `person:${ada}`));
   await running.settle();
   for (let tries = 0; tries < 400 && !(await s.link(ada))?.problem; tries += 1) await sleep(25);
+  // The problem is kept first, then what is left to do: what comes next must not overtake that.
+  await running.settle();
   assert.match((await s.link(ada))?.problem ?? '', /Another account there/);
   const refused = await verdictOf(s, 'ada');
   assert.deepEqual([refused?.verdict, refused?.outlook], ['refused', 'waits']);
@@ -138,12 +140,8 @@ test('who was refused there stays refused in the plan, until it is tried again',
   await planTarget(s.needs, await s.target(), { send: true });
   assert.equal((await verdictOf(s, 'ada'))?.verdict, 'refused', 'also after a sweep');
   s.model.accounts.delete('hidden');
-  // What the sweep sent may have been refused once more by now; whoever sees to it tries again.
-  await s.during((tx) => pushNow(tx, s.app, `person:${ada}`));
-  for (let tries = 0; tries < 400 && (await verdictOf(s, 'ada'))?.verdict === 'refused'; tries += 1) {
-    await running.settle();
-    await sleep(25);
-  }
+  await s.during((tx) => approve(tx, s.app, { all: true }));
+  await running.settle();
   assert.equal((await verdictOf(s, 'ada'))?.verdict, 'unchanged');
 });
 
