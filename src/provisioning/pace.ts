@@ -20,6 +20,8 @@ export interface Pace {
 const patienceMs = 15_000;
 /** The target counts when requests arrive, and they do not arrive evenly: a little less than allowed is never refused. */
 const margin = 0.985;
+/** Of the turns a target gives at once, those kept back: calls held up by a busy machine arrive together with the next. */
+const heldBack = 0.2;
 const breaker = { threshold: 5, firstSeconds: 5, mostSeconds: 300 };
 /** What a target may ask for at most. */
 export const longestHoldSeconds = 3600;
@@ -36,7 +38,7 @@ export async function awaitTurn(
   const turn = await store.takeTurn(database, {
     application,
     perMinute: pace.perMinute * margin,
-    burst: Math.max(1, pace.burst - 1),
+    burst: Math.max(1, Math.floor(pace.burst * (1 - heldBack))),
     patienceMs,
     probeSeconds: options.timeoutSeconds + 5,
   });
