@@ -32,6 +32,7 @@ import { startProvisioning } from '#provisioning/work.ts';
 import { errorPage, logRefusal } from '#signon/error-page.ts';
 import type { Front } from '#signon/front.ts';
 import { refusalErasureReader } from '#signon/refusals.ts';
+import { type Engine, startEngine } from '#signon/saml-keys/engine.ts';
 import { cleanUpSignOn, registerSignOn } from '#signon/signon.ts';
 import { linkErasureReader } from '#signon/upstream/erasure.ts';
 import { upstreamSignOut } from '#signon/upstream/sign-out.ts';
@@ -70,12 +71,15 @@ export async function serve(
     if (!options.mailer) closers.push(() => mailer.close());
     const fronts: Front[] = [];
     const places = { issuer: new URL(config.issuer), publicUrl: new URL(config.publicUrl) };
-    fronts.push(await oidcFront({ ...house, ...places, fronts }), samlFront({ ...house, ...places }));
+    const engine = startEngine({ ...house, host: places.issuer.hostname });
+    fronts.push(await oidcFront({ ...house, ...places, fronts }), samlFront({ ...house, ...places, engine }));
     fronts.push(upstreamSignOut(house));
     const settlers: (() => Promise<void>)[] = [];
     if (config.run.includes('worker')) await startWork(house, mailer, fronts, closers, settlers);
     const listen = options.listen ?? true;
-    const app = config.run.includes('web') ? await startWeb(house, fronts, closers, listen) : undefined;
+    const app = config.run.includes('web')
+      ? await startWeb({ ...house, engine }, fronts, closers, listen)
+      : undefined;
     if (!app) await startWatch(house, closers, listen);
     const settle = async () => {
       for (const settler of settlers) await settler();
@@ -199,7 +203,7 @@ async function sealAgain(house: House, fronts: readonly Front[]): Promise<void> 
 
 /** Pages, protocols over HTTP and the API on one server. */
 async function startWeb(
-  house: House,
+  house: House & { engine: Engine },
   fronts: readonly Front[],
   closers: (() => Promise<unknown>)[],
   listen: boolean,

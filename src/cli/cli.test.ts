@@ -13,7 +13,7 @@ import { tokenByValue } from '#core/operators/tokens.ts';
 import { findByUsername } from '#core/people/people.ts';
 import { openSession } from '#core/sessions/sessions.ts';
 import { rotateKeys } from '#fronts/oidc/keys.ts';
-import * as saml from '#fronts/saml/keys.ts';
+import * as saml from '#signon/saml-keys/saml-keys.ts';
 import { openHouse } from '#house.ts';
 import { systemClock } from '#kit/clock/clock.ts';
 import { createHasher } from '#kit/crypto/passwords.ts';

@@ -1,6 +1,6 @@
 /** `gatehouse keys`: what signs tokens and SAML messages, and the way out when a key is in danger. */
 import { publishedKeys, withdrawKey } from '#fronts/oidc/keys.ts';
-import * as saml from '#fronts/saml/keys.ts';
+import * as saml from '#signon/saml-keys/saml-keys.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type AddCommand, CommandRefused, commandContext, UsageError } from './cli.ts';
 import { json, shortTime, table } from './table.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { defaultKeyPolicy, rotateKeys } from '#fronts/saml/keys.ts';
 import { system } from '#kit/db/database.ts';
+import { defaultKeyPolicy, rotateKeys } from '#signon/saml-keys/saml-keys.ts';
 import { chromiumPath, launchBrowser, openPage } from '#test/browser.ts';
 import { eventually } from '#test/eventually.ts';
 import { communityFile, passwords } from '#test/flows/saml-party.ts';

@@ -2,9 +2,9 @@
 import { community } from '#core/community/community.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { App } from '#kit/http/server.ts';
+import type { Engine } from '#signon/saml-keys/engine.ts';
 import { makeIdpMetadata } from '#wire/saml/metadata.ts';
 import { BINDING } from '#wire/saml/saml.ts';
-import type { Engine } from './engine.ts';
 import { nameIdFormats, newMessageId, type Ourselves, paths } from './place.ts';
 
 export interface MetadataNeeds {

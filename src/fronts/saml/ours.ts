@@ -2,7 +2,7 @@
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
-import { type KeyRing, readKeys, rotateKeys } from './keys.ts';
+import { type KeyRing, readKeys, rotateKeys } from '#signon/saml-keys/saml-keys.ts';
 import { ourselves } from './place.ts';
 
 export interface OursNeeds {

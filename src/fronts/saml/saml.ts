@@ -1,7 +1,8 @@
 /**
  * SAML 2.0 identity provider (saml-profiles 4.1 and 4.4) for apps that speak nothing newer, and for those that do.
- * Owns `saml_keys`, `saml_messages`, `saml_requests`, `saml_sessions`, `saml_sign_outs`, `saml_logouts`, `saml_metadata`
- * and everything below /saml/. Records key.*; consent, sessions and subjects are recorded by the core functions it calls.
+ * Owns `saml_messages`, `saml_requests`, `saml_sessions`, `saml_sign_outs`, `saml_logouts`, `saml_metadata` and
+ * everything below /saml/. Records nothing of its own; consent, sessions and subjects are recorded by the core functions
+ * it calls, key.* by signon/saml-keys.
  * Refuses what is not from a known app, for us, now, and once; answers go to addresses of the app's settings or metadata.
  * Reads downward: receive.ts (believing a message), sso.ts (the way in), steps.ts (what is asked), answer.ts and
  * profile.ts (what is said), slo.ts and sign-out.ts (the way out), service.ts and partners.ts (who the apps are); beside
@@ -18,9 +19,9 @@ import type { Limits } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
 import type { Net } from '#kit/net/net.ts';
 import type { Front } from '#signon/front.ts';
-import { startEngine } from './engine.ts';
+import type { Engine } from '#signon/saml-keys/engine.ts';
+import { type KeyPolicy, publishedKeys, rewrapKeys, rotateKeys } from '#signon/saml-keys/saml-keys.ts';
 import { forgettingReader } from './forget.ts';
-import { type KeyPolicy, rewrapKeys, rotateKeys } from './keys.ts';
 import { metadataRoutes } from './metadata.ts';
 import { startPartners } from './partners.ts';
 import { type Ourselves, ourselves, paths } from './place.ts';
@@ -43,6 +44,8 @@ export interface SamlNeeds {
   issuer: URL;
   /** Where browsers and apps reach us. */
   publicUrl: URL;
+  /** The keys of the house (signon/saml-keys), which this front keeps fresh. */
+  engine: Engine;
   keyPolicy?: KeyPolicy;
 }
 
@@ -53,8 +56,8 @@ const keptMs = 30 * day;
 /** The front. Makes a key when the first app needs one. */
 export function samlFront(given: SamlNeeds): Front {
   const we = ourselves(given);
-  const engine = startEngine({ ...given, host: we.host, policy: given.keyPolicy });
-  const needs = { ...given, engine, we };
+  const { engine } = given;
+  const needs = { ...given, we };
   return {
     name: 'saml',
     async register(app) {
@@ -92,8 +95,10 @@ function startWork(needs: SamlNeeds, we: Ourselves) {
   let warned = 0;
   async function tidy(): Promise<void> {
     await database.transact(system(), async (tx) => {
+      // Keys that are there are kept fresh, whoever needed them first: an app, or a provider people come through.
       const speaks = (await listApplications(tx)).some((one) => one.settings.saml);
-      if (speaks) await rotateKeys(tx, { ...needs, host: we.host, policy: needs.keyPolicy }, clock.now());
+      if (speaks || (await publishedKeys(tx)).length > 0)
+        await rotateKeys(tx, { ...needs, host: we.host, policy: needs.keyPolicy }, clock.now());
     });
     await deleteOld(database, clock.now(), new Date(clock.now().getTime() - keptMs));
     await forgetEnded(database, new Date(clock.now().getTime() - keptMs));

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { listApplications } from '#core/applications/applications.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { publishedKeys } from './keys.ts';
+import { publishedKeys } from '#signon/saml-keys/saml-keys.ts';
 import { serviceProvider } from './service.ts';
 import * as store from './store.ts';
 

@@ -1,17 +1,16 @@
 /**
- * The key that signs for SAML, with the certificate apps know it by: next → active → retiring → gone. Many apps are
- * given the certificate by hand, so it lives long, and its follower is published months before it takes over. The
- * private part is sealed under the master key. Records key.created, key.activated, key.retired, key.withdrawn.
+ * The key of the house in SAML, with the certificate others know it by: next → active → retiring → gone. It signs what
+ * apps are told and what identity providers are asked, and opens what those encrypted for us. Many are given the
+ * certificate by hand, so it lives long, and its follower is published months before it takes over.
+ * Owns `saml_keys`; the private part is sealed under the master key. Records key.created, key.activated, key.retired,
+ * key.withdrawn. Refuses nothing: whoever needs a key where there is none gets one made.
  */
 import { createPrivateKey, generateKeyPair, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
-import 'reflect-metadata';
-import { X509CertificateGenerator } from '@peculiar/x509';
 import { record } from '#core/events/events.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import * as store from './keys.store.ts';
-import type { Queryable } from './store.ts';
+import * as store from './store.ts';
 
 export interface KeyPolicy {
   /** How long a certificate holds. */
@@ -114,6 +113,9 @@ async function selfSigned(input: {
   const serial = randomBytes(16);
   // A serial number is positive (RFC 5280 §4.1.2.2).
   serial[0] = (serial[0]! & 0x3f) | 0x40;
+  // Loaded where a key is made, which is once in years.
+  await import('reflect-metadata');
+  const { X509CertificateGenerator } = await import('@peculiar/x509');
   const made = await X509CertificateGenerator.createSelfSigned({
     serialNumber: serial.toString('hex'),
     name: [{ CN: [input.host] }],
@@ -185,22 +187,27 @@ export async function publishedKeys(tx: Tx): Promise<PublishedKey[]> {
 export interface KeyRing {
   /** What signs now. */
   active: { kid: string; key: KeyObject; certificate: string };
-  /** Every certificate apps may meet, PEM: first the one that signs. */
+  /** Every certificate others may meet, PEM: first the one that signs. */
   certificates: string[];
+  /** What opens messages that were encrypted for any of these certificates. */
+  openers: KeyObject[];
   /** The same text for the same keys in the same states. */
   fingerprint: string;
 }
 
 /** Reads and opens the keys; undefined while there are none, because nobody needed one yet. */
-export async function readKeys(db: Queryable, secrets: Secrets): Promise<KeyRing | undefined> {
+export async function readKeys(db: store.Queryable, secrets: Secrets): Promise<KeyRing | undefined> {
   const rows = await store.listKeys(db);
   const active = rows.find((row) => row.state === 'active');
   if (!active) return undefined;
-  const pem = secrets.open('saml-keys', active.sealed, placeOfKey(active.kid)).toString('utf8');
-  const others = rows.filter((row) => row !== active);
+  const all = [active, ...rows.filter((row) => row !== active)];
+  const openers = all.map(({ kid, sealed }) =>
+    createPrivateKey(secrets.open('saml-keys', sealed, placeOfKey(kid)).toString('utf8')),
+  );
   return {
-    active: { kid: active.kid, key: createPrivateKey(pem), certificate: active.certificate },
-    certificates: [active, ...others].map((row) => row.certificate),
+    active: { kid: active.kid, key: openers[0]!, certificate: active.certificate },
+    certificates: all.map((row) => row.certificate),
+    openers,
     fingerprint: rows.map((row) => `${row.kid}:${row.state}`).join(' '),
   };
 }

@@ -1,8 +1,8 @@
-/** The keys of now, in memory: read again when they change, and made where the first app needs them. */
+/** The keys of now, in memory: read again when they change, and made where somebody first needs them. */
 import type { Clock } from '#kit/clock/clock.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
-import { type KeyNeeds, type KeyRing, readKeys, rotateKeys } from './keys.ts';
+import { type KeyNeeds, type KeyRing, readKeys, rotateKeys } from './saml-keys.ts';
 
 const pollMs = 5000;
 
@@ -19,7 +19,7 @@ export interface Engine {
   watch(): Promise<() => Promise<void>>;
 }
 
-/** Nothing is read or made before someone asks: a house without SAML apps has no SAML keys. */
+/** Nothing is read or made before someone asks: a house without SAML has no SAML keys. */
 export function startEngine(needs: EngineNeeds): Engine {
   const { database, secrets, clock, log } = needs;
   let ring: KeyRing | undefined;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes, sign, verify, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
+import { samlWarnings } from '#fronts/saml/warnings.ts';
 import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import { type TestDatabase, testDatabase } from '../../../test/kit.ts';
-import { defaultKeyPolicy, publishedKeys, readKeys, rotateKeys, withdrawKey } from './keys.ts';
-import { samlWarnings } from './warnings.ts';
+import { defaultKeyPolicy, publishedKeys, readKeys, rotateKeys, withdrawKey } from './saml-keys.ts';
 
 const secrets = createSecrets(randomBytes(32));
 const needs = { secrets, host: 'id.harbour.test' };

@@ -1,5 +1,7 @@
 import type { Tx } from '#kit/db/tx.ts';
-import type { Queryable } from './store.ts';
+
+/** A transaction, or the database itself for one statement on its own. */
+export type Queryable = Pick<Tx, 'query'>;
 
 export type KeyState = 'next' | 'active' | 'retiring' | 'gone';
 
