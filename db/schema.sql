@@ -177,6 +177,16 @@ CREATE TABLE former_addresses (
 );
 CREATE INDEX former_addresses_person ON former_addresses USING btree (person);
 
+CREATE TABLE former_aliases (
+  application text NOT NULL,
+  alias_key text NOT NULL,
+  person uuid NOT NULL,
+  CONSTRAINT former_aliases_pkey PRIMARY KEY (application, alias_key),
+  CONSTRAINT former_aliases_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE CASCADE,
+  CONSTRAINT former_aliases_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+CREATE INDEX former_aliases_person ON former_aliases USING btree (person);
+
 CREATE TABLE group_former_names (
   name_key text NOT NULL,
   name text NOT NULL,

@@ -1,5 +1,5 @@
 /** What becomes of rows of the alias file, inside one transaction. */
-import { aliasesAt, aliasHolders, assignAliases } from '#core/aliases/aliases.ts';
+import { aliasesAt, aliasHolders, assignAliases, namesInUse } from '#core/aliases/aliases.ts';
 import { findApplication } from '#core/applications/applications.ts';
 import { cleanLine, parseAddress, usernameKey } from '#core/people/names.ts';
 import { findByUsernames, verifiedOwners } from '#core/people/people.ts';
@@ -146,7 +146,9 @@ function taken(): Fate {
 
 async function assign(tx: Tx, open: readonly Wanted[], dryRun: boolean): Promise<Map<AliasRow, Fate>> {
   const inputs = open.map(({ application, person, alias }) => ({ application, person, alias }));
-  const { refused } = dryRun ? { refused: [] } : await assignAliases(tx, inputs, 'import');
+  const refused = dryRun
+    ? [...(await namesInUse(tx, inputs))]
+    : (await assignAliases(tx, inputs, 'import')).refused;
   const lost = new Set(refused.map((one) => `${one.application}\n${one.person}`));
   const namesakes = await findByUsernames(
     tx,

@@ -4,6 +4,7 @@
  * page, Basic, Crowd, LDAP and device.
  */
 
+import { namesOfOthers } from '#core/aliases/aliases.ts';
 import type { Application } from '#core/applications/applications.ts';
 import {
   type AttemptSubject,
@@ -138,8 +139,13 @@ export async function admitMany(
 ): Promise<Map<string, Profile | Problem>> {
   const answers = new Map<string, Profile | Problem>(people.map((id) => [id, new Problem('person-unknown')]));
   const profiles = await profilesFor(tx, secrets, application, people);
+  // Once an app has heard of someone, nobody else is given the name they have there.
+  const newcomers = profiles.filter((profile) => !profile.subjectFixed);
+  const nameless =
+    newcomers.length > 0 ? await namesOfOthers(tx, application.id, newcomers) : new Set<string>();
   for (const profile of profiles) {
-    const code = refusalsAt(application, profile)[0];
+    const named = nameless.has(profile.person) ? ('alias-taken' as const) : undefined;
+    const code = refusalsAt(application, profile)[0] ?? named;
     answers.set(profile.person, code ? new Problem(code) : profile);
   }
   return answers;

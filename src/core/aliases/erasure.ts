@@ -21,8 +21,8 @@ export async function eraseNamesAtApps(tx: Tx, person: string, freeNames: boolea
       'alias',
       named.map(({ application, key }) => ({ place: application, name: key })),
     );
-    for (const [index, { application }] of named.entries())
-      await store.blankAlias(tx, application, person, marks[index]!);
+    for (const [index, { application, key }] of named.entries())
+      await store.blankAlias(tx, { application, person, key }, marks[index]!);
   }
   const kinds = new Map((await listApplications(tx)).map((one) => [one.id, one.settings.subject]));
   for (const [application, subject] of await store.subjectsOf(tx, person)) {

@@ -13,6 +13,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import { cleanLine, parseAddress, usernameKey } from './names.ts';
 import * as origins from './origins.store.ts';
 import * as store from './store.ts';
+import { holdProofs } from './verifications.store.ts';
 import { withdrawVerifications } from './verifications.ts';
 
 export const personStates = [
@@ -75,6 +76,7 @@ export const countPeople = store.countPeople;
 export { joinedByDay } from './growth.store.ts';
 export const verifiedOwners = store.verifiedOwners;
 export const takenUsernames = store.takenUsernames;
+export const usernameOwners = store.usernameOwners;
 export const originsOf = origins.originsOf;
 export const insertOrigins = origins.insertOrigins;
 export const addressById = store.addressById;
@@ -194,8 +196,9 @@ export async function verifyAddress(tx: Tx, person: string, addressId: string): 
   await record(tx, 'address.verified', { person, data: { address: addressId } });
 }
 
-/** Makes a confirmed address the main one. */
+/** Makes a confirmed address the main one. Changes of one person's addresses take turns: there is always one main one. */
 export async function makePrimary(tx: Tx, person: string, addressId: string): Promise<void> {
+  await store.lockAddresses(tx, person);
   const addresses = await store.addressesOf(tx, [person]);
   const next = addresses.find((known) => known.id === addressId);
   if (!next) throw new Problem('address-unknown');
@@ -212,6 +215,7 @@ export async function makePrimary(tx: Tx, person: string, addressId: string): Pr
  * its owner has been told (`forgetFormerAddress`).
  */
 export async function removeAddress(tx: Tx, person: string, addressId: string): Promise<void> {
+  await store.lockAddresses(tx, person);
   const addresses = await store.addressesOf(tx, [person]);
   const gone = addresses.find((known) => known.id === addressId);
   if (!gone) throw new Problem('address-unknown');
@@ -231,6 +235,7 @@ export const forgetFormerAddress = store.forgetFormerAddress;
 
 /** Corrects the address of someone who has not proved any yet ("wrong address? change it"). */
 export async function replaceUnverifiedAddress(tx: Tx, person: string, typed: string): Promise<Address> {
+  await holdProofs(tx, person);
   await store.lockAddresses(tx, person);
   const addresses = await store.addressesOf(tx, [person]);
   if (addresses.some((known) => known.verifiedAt)) throw new Problem('standing-refused');

@@ -122,6 +122,16 @@ export async function takenUsernames(tx: Tx, keys: readonly string[]): Promise<S
   return new Set(rows.map((row) => row.key));
 }
 
+/** Of these keys, the ones that are or were somebody's, and whose; also somebody's who is erased. */
+export async function usernameOwners(tx: Tx, keys: readonly string[]): Promise<Map<string, string>> {
+  const rows = await tx.query<{ key: string; person: string }>(
+    `select k.key, u.person from unnest($1::text[], $2::text[]) as k (key, tombstone)
+     join usernames u on u.username_key in (k.key, k.tombstone)`,
+    [keys, await usernameTombstones(tx, keys)],
+  );
+  return new Map(rows.map((row) => [row.key, row.person]));
+}
+
 function usernameTombstones(tx: Tx, keys: readonly string[]): Promise<string[]> {
   return tombstones(
     tx,

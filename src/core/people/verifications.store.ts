@@ -58,6 +58,16 @@ export async function lockAddress(
   return rows[0];
 }
 
+/**
+ * Whoever is proving an address of this person in this moment ends first, and nobody begins until the transaction ends.
+ * In the order in which proving takes them: what waits the other way round would wait for each other.
+ */
+export async function holdProofs(tx: Tx, person: string): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('verifications:' || $1, 0))`, [person]);
+  await tx.query('select 1 from verifications where person = $1 order by id for update', [person]);
+  await tx.query('select 1 from addresses where person = $1 order by id for update', [person]);
+}
+
 export async function withdraw(
   tx: Tx,
   person: string,

@@ -80,7 +80,7 @@ export const authorizationErrors: Record<ProblemCode, AuthorizationError> = {
   'password-wrong': fault,
   'group-unknown': fault,
   'group-taken': fault,
-  'alias-taken': fault,
+  'alias-taken': denied,
   'alias-malformed': fault,
   'redirect-uri-refused': 'invalid_request',
   'secret-weak': fault,

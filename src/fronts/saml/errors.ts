@@ -79,7 +79,7 @@ export const statusOf: Record<ProblemCode, SamlStatus> = {
   'password-wrong': fault,
   'group-unknown': fault,
   'group-taken': fault,
-  'alias-taken': fault,
+  'alias-taken': denied,
   'alias-malformed': fault,
   'redirect-uri-refused': asked,
   'secret-weak': fault,
