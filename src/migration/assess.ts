@@ -3,7 +3,7 @@
  * what the caller looked up in the database (`Known`), and decides nothing else on its own.
  */
 import type { Joiner } from '#core/lifecycle/join.ts';
-import { nearAddressKey } from '#core/people/names.ts';
+import { lookAlikeKey, nearAddressKey } from '#core/people/names.ts';
 import type { Candidate, CandidateAddress } from './candidate.ts';
 import type { FindingKind, RefusalKind, Verdict } from './migration.ts';
 
@@ -15,6 +15,8 @@ export interface Survey {
   otherAddresses: Map<string, Candidate>;
   /** By the key under which addresses of one mailbox meet. */
   near: Map<string, Candidate>;
+  /** By the key under which names meet that look alike. */
+  looks: Map<string, Candidate>;
 }
 
 /** What the database knows of the names and addresses of some records. */
@@ -57,6 +59,7 @@ export function survey(candidates: Iterable<Candidate>): Survey {
     mainAddresses: new Map(),
     otherAddresses: new Map(),
     near: new Map(),
+    looks: new Map(),
   };
   const claim = (map: Map<string, Candidate>, key: string, candidate: Candidate) => {
     if (!map.has(key)) map.set(key, candidate);
@@ -65,6 +68,7 @@ export function survey(candidates: Iterable<Candidate>): Survey {
     claim(found.keys, candidate.key, candidate);
     if (candidate.nameKey === undefined || found.names.has(candidate.nameKey)) continue;
     found.names.set(candidate.nameKey, candidate);
+    claim(found.looks, lookAlikeKey(candidate.nameKey), candidate);
     for (const { key } of candidate.others) claim(found.otherAddresses, key, candidate);
     if (!candidate.main) continue;
     claim(found.mainAddresses, candidate.main.key, candidate);
@@ -207,6 +211,9 @@ function joining(candidate: Candidate, all: Survey, known: Known, source: string
       'near-duplicate',
       `${main.address} may reach the same mailbox as ${near.main?.address} of ${place(near)}.`,
     );
+  const alike = all.looks.get(lookAlikeKey(candidate.nameKey ?? ''));
+  if (alike && alike !== candidate)
+    warn('look-alike', `${candidate.username} is easily taken for ${place(alike)}.`);
   // Without a password and a confirmed address the only way in is to confirm the address by mail.
   const state = locked ? 'locked' : password || main?.verified ? 'active' : 'unverified';
   const joiner: Joiner = {

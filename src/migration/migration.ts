@@ -20,6 +20,7 @@ export const findingKinds = {
   'no-way-in': { level: 'rejected', title: 'Neither a usable password nor an address' },
   changed: { level: 'warning', title: 'Here already, and different in the source now' },
   'near-duplicate': { level: 'warning', title: 'Address close to that of someone else' },
+  'look-alike': { level: 'warning', title: 'User name that looks like that of someone else' },
   'no-address': { level: 'warning', title: 'No usable address' },
   'address-unreadable': { level: 'warning', title: 'Address that cannot be read' },
   'address-unproved': { level: 'warning', title: 'Main address that nobody confirmed' },

@@ -5,6 +5,7 @@ import {
   checkLegacyUsername,
   checkNewUsername,
   cleanLine,
+  lookAlikeKey,
   nearAddressKey,
   parseAddress,
   usernameKey,
@@ -182,4 +183,28 @@ test('near addresses meet at the big providers and nowhere decide anything', () 
   for (const one of ['a.d.a@gmail.com', 'ada+x@googlemail.com', 'ada@gmail.com'])
     assert.equal(nearAddressKey(one), 'ada@gmail.com');
   assert.equal(nearAddressKey('a.da+news@example.org'), 'a.da@example.org');
+});
+
+test('AC-10 names that look alike have one key to be reported by, and a new one mixes no scripts', () => {
+  const alike: [string, string][] = [
+    ['ada', 'аda'], ['paypal', 'раураl'], ['scope', 'ѕсоре'], ['anna', 'αnna'], ['admin.one', 'adrnin-one'], ['lou1s', 'louls'], ['bob', 'b0b'], ['rené', 'rene'],
+    ['william', 'vvilliam'], ['maria.silva', 'mariasilva'], ['kim', 'кim'], ['ivan', 'іvan'],
+  ]; // biome-ignore format: a word list
+  for (const [one, other] of alike)
+    assert.equal(lookAlikeKey(usernameKey(one)), lookAlikeKey(usernameKey(other)), `${one} ~ ${other}`);
+  for (const [one, other] of [
+    ['ada', 'eda'],
+    ['иван', 'ivan'],
+    ['ann', 'anna'],
+    ['max1', 'max2'],
+  ] as const)
+    assert.notEqual(lookAlikeKey(one), lookAlikeKey(other), `${one} ≠ ${other}`);
+  for (const mixed of ['аda', 'adа', 'раураl', 'αnna', 'Кate'])
+    assert.throws(
+      () => checkNewUsername(mixed, { ...rule, pattern: '^.{2,30}$' }),
+      refused('username-rule'),
+      mixed,
+    );
+  for (const fine of ['иван', 'άννα', 'josé', '山田', 'ida2'])
+    assert.equal(checkNewUsername(fine, { ...rule, pattern: '^.{2,30}$' }), fine);
 });

@@ -32,6 +32,32 @@ export function cleanLine(text: string, limit = 120): string {
   return line;
 }
 
+const scripts = ['Latin', 'Cyrillic', 'Greek', 'Armenian', 'Cherokee', 'Coptic', 'Lisu'].map(
+  (script) => new RegExp(`\\p{Script=${script}}`, 'u'),
+);
+
+/** Whether letters of scripts that look alike stand beside each other (UTS #39): nobody writes like that but to deceive. */
+export function mixesScripts(text: string): boolean {
+  return scripts.filter((script) => script.test(text)).length > 1;
+}
+
+/** What is easily taken for a Latin letter or two (UTS #39 confusables, those of the scripts people have names in). */
+const alike = new Map(
+  Object.entries({
+    a: 'аαа', b: 'ЬьƄ', c: 'сϲᴄ', d: 'ԁ', e: 'еҽ', g: 'ɡց', h: 'һհ', i: 'іıιӏ', j: 'јϳ', k: 'кκ', l: '1|ｌ', m: 'м', n: 'ո', o: '0оοօ',
+    p: 'рρ', q: 'ԛ', r: 'г', s: 'ѕ', t: 'тτ', u: 'υս', v: 'νѵ', w: 'ԝաω', x: 'хχ', y: 'уγү', z: 'ᴢ',
+  }).flatMap(([letter, others]) => [...others].map((other) => [other, letter] as const)),
+); // biome-ignore format: a word list
+
+/**
+ * A key under which names meet that the eye takes for one another: look-alikes of other scripts, accents, 0 and o, 1 and l,
+ * rn and m. Used to *report* them, never to decide who someone is.
+ */
+export function lookAlikeKey(nameKey: string): string {
+  const plain = [...nameKey.normalize('NFKD').replaceAll(/\p{M}/gu, '')].map((one) => alike.get(one) ?? one);
+  return plain.join('').replaceAll(/[._-]/g, '').replaceAll('rn', 'm').replaceAll('vv', 'w');
+}
+
 /** Checks a new user name against the community's rule and the reserved words. Returns it as it will be kept. */
 export function checkNewUsername(
   typed: string,
@@ -39,7 +65,8 @@ export function checkNewUsername(
 ): string {
   const username = typed.normalize('NFKC').trim();
   const key = usernameKey(username);
-  if (username.length > 64 || unsafe.test(username)) throw new Problem('username-rule');
+  if (username.length > 64 || unsafe.test(username) || mixesScripts(username))
+    throw new Problem('username-rule');
   if (!compilePattern(rule.pattern).testAll(username)) throw new Problem('username-rule');
   const bare = key.replaceAll(/[^\p{L}\p{N}]/gu, '');
   const name = usernameKey(rule.communityName).replaceAll(/[^\p{L}\p{N}]/gu, '');
