@@ -118,11 +118,13 @@ const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'GET /people/:id/aliases': 'aliases.read',
   'GET /people/:id/sessions': 'people.read',
   'DELETE /people/:id/sessions': 'people.help',
+  'GET /factor-resets': 'people.read',
   'GET /people/:id/factors': 'people.read',
   'POST /people/:id/factor-reset': 'people.write',
   'POST /people/:id/factor-reset/approve': 'people.write',
   'DELETE /people/:id/factor-reset': 'people.write',
   'GET /people/:id/sign-ins': 'people.read',
+  'GET /people/:id/sign-outs': 'people.read',
   'GET /people/:id/events': 'events.read',
   'GET /explain': 'people.read',
   'GET /refusals': 'people.read',
@@ -145,6 +147,7 @@ const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'POST /applications/:id/secret': 'applications.write',
   'GET /applications/:id/connection': 'applications.read',
   'POST /applications/:id/test': 'applications.write',
+  'GET /applications/:id/sign-outs': 'applications.read',
   'GET /application-templates': 'applications.read',
   'GET /application-templates/:name': 'applications.read',
   'POST /application-templates/:name/settings': 'applications.read',
@@ -197,6 +200,9 @@ const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'GET /tokens': 'tokens.read',
   'POST /tokens': 'tokens.write',
   'DELETE /tokens/:id': 'tokens.write',
+  'GET /registration-tokens': 'tokens.read',
+  'POST /registration-tokens': 'tokens.write',
+  'DELETE /registration-tokens/:id': 'tokens.write',
 };
 
 const spelled = (route: ApiRoute) => `${route.method} ${route.url.replace('/api/v1', '')}`;
@@ -336,6 +342,7 @@ const writable: [method: string, url: () => string, body: () => object][] = [
   ['PUT', () => '/community', () => ({ name: 'Extra' })],
   ['PUT', () => '/attributes', () => ({ items: [], withdraw: ['city'] })],
   ['POST', () => '/tokens', () => ({ name: 'x', scopes: ['auditor'] })],
+  ['POST', () => '/registration-tokens', () => ({ name: 'x', expiresAt: '2090-01-01T00:00:00.000Z' })],
 ];
 
 test('FE-08 a field nobody knows is refused by its name on every route that takes a body, and nothing changes', async () => {

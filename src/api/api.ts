@@ -34,7 +34,9 @@ import { type Cursors, createCursors } from './paging.ts';
 import { peopleRoutes } from './people.ts';
 import { personRecordRoutes } from './person-records.ts';
 import { refusalRoutes } from './refusals.ts';
+import { registrationTokenRoutes } from './registration-tokens.ts';
 import { signInTestRoutes } from './sign-in-tests.ts';
+import { signOutRoutes } from './sign-outs.ts';
 import { targetPeopleRoutes } from './target-people.ts';
 import { targetPlanRoutes } from './target-plan.ts';
 import { targetQueueRoutes } from './target-queue.ts';
@@ -120,6 +122,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       applicationRoutes(api);
       applicationTemplateRoutes(api);
       signInTestRoutes(api);
+      signOutRoutes(api);
       targetRoutes(api);
       targetPlanRoutes(api);
       targetPeopleRoutes(api);
@@ -128,6 +131,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       communityRoutes(api);
       eventRoutes(api);
       tokenRoutes(api);
+      registrationTokenRoutes(api);
       upstreamRoutes(api);
       operatorRoutes(api);
       overviewRoutes(api);

@@ -15,9 +15,12 @@ import {
   templateOf,
   templates,
 } from '#core/applications/templates.ts';
+import { may } from '#core/operators/permissions.ts';
 import { Problem } from '#core/problem.ts';
 import { oidcOurs } from '#fronts/oidc/ours.ts';
 import { samlOurs } from '#fronts/saml/ours.ts';
+import { withEntityId } from '#fronts/saml/published.ts';
+import type { Caller } from './access.ts';
 import type { Api, ApiNeeds } from './api.ts';
 import { FieldsRefused } from './errors.ts';
 import { pageOf } from './paging.ts';
@@ -34,6 +37,7 @@ const field = z.object({
   example: z.string().optional(),
   required: z.boolean(),
   long: z.boolean().optional(),
+  file: z.string().optional().describe('The text may be that of a file of these kinds.'),
   choices: z.array(z.object({ value: z.string(), title: z.string() })).optional(),
 });
 
@@ -63,11 +67,22 @@ const whole = z.object({
   there: z.array(paste).describe('To paste there, as far as it hangs on no value.'),
 });
 
-/** Settings of a template, or a refusal that names the values at fault. */
-export function settingsFrom(name: string, values: Record<string, string>): ApplicationSettings {
+/**
+ * Settings of a template, or a refusal that names the values at fault. What an app publishes of itself is fetched for
+ * whoever may add apps.
+ */
+export async function settingsFrom(
+  needs: ApiNeeds,
+  caller: Caller,
+  name: string,
+  given: Record<string, string>,
+): Promise<ApplicationSettings> {
   const template = findTemplate(name);
   if (!template) throw new FieldsRefused([{ path: 'template', text: 'There is no such template.' }]);
-  const made = makeSettings(template, values);
+  const learnt = may(caller.grants, 'applications.manage')
+    ? await withEntityId(needs, template, given)
+    : { values: given };
+  const made = 'fault' in learnt ? { faults: [learnt.fault] } : makeSettings(template, learnt.values);
   if ('settings' in made) return made.settings;
   throw new FieldsRefused(
     made.faults.map((fault) => ({ path: `values.${fault.field}`, text: sentence(fault.text) })),
@@ -144,7 +159,7 @@ function readTemplates({ scope, needs }: Api): void {
     async (request) => {
       const template = requireTemplate(request.params.name);
       const { id, values } = request.body;
-      const settings = settingsFrom(template.name, values);
+      const settings = await settingsFrom(needs, request.caller, template.name, values);
       const there = pastes(template, { id, settings }, await oursFor(template, needs));
       return { settings: { ...settings } as Record<string, unknown>, there };
     },

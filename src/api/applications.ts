@@ -73,7 +73,7 @@ function readApplications({ scope, read }: Api): void {
   );
 }
 
-function addAndRemoveApplications({ scope, change }: Api): void {
+function addAndRemoveApplications({ scope, change, needs }: Api): void {
   scope.post(
     '/applications',
     {
@@ -97,7 +97,8 @@ function addAndRemoveApplications({ scope, change }: Api): void {
     },
     async (request, reply) => {
       const { id, template, values = {} } = request.body;
-      const settings = request.body.settings ?? settingsFrom(template ?? '', values);
+      const settings =
+        request.body.settings ?? (await settingsFrom(needs, request.caller, template ?? '', values));
       const application = await change(request, async (tx) => {
         if (await findApplication(tx, id)) throw new Problem('conflict', { fields: { id: 'conflict' } });
         await saveApplication(tx, id, settings);

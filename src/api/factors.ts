@@ -4,15 +4,22 @@
  */
 import { z } from 'zod';
 import { community } from '#core/community/community.ts';
-import { approveReset, askReset, cancelReset, openReset } from '#core/credentials/factor-resets.ts';
+import {
+  approveReset,
+  askReset,
+  cancelReset,
+  listResets,
+  openReset,
+} from '#core/credentials/factor-resets.ts';
 import { passkeysOf } from '#core/credentials/passkeys.ts';
 import { recoveryCodesOf } from '#core/credentials/recovery-codes.ts';
 import { totpOf } from '#core/credentials/totp.ts';
-import { requirePerson } from '#core/people/people.ts';
+import { findPeople, requirePerson } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { finishDueResets } from '#signon/factor-reset.ts';
 import type { Caller } from './access.ts';
 import type { Api } from './api.ts';
+import { pageOf } from './paging.ts';
 import { moment } from './shapes.ts';
 
 const tags = ['People'];
@@ -34,7 +41,71 @@ const factors = z.object({
   reset: reset.optional(),
 });
 
-export function factorRoutes({ scope, read, change }: Api): void {
+const who = z.object({ id: z.string(), username: z.string(), displayName: z.string() });
+
+const listed = z.object({
+  person: who,
+  state: z.enum(['asked', 'approved', 'done', 'cancelled']),
+  reason: z.string(),
+  askedBy: who,
+  askedAt: moment,
+  approvedBy: who.optional(),
+  approvedAt: moment.optional(),
+  dueAt: moment.optional(),
+  doneAt: moment.optional(),
+  cancelledBy: who.optional(),
+  cancelledAt: moment.optional(),
+});
+
+const mostListed = 200;
+
+/** Every reset there was, open ones first, with the names of those who took part. */
+function listRoute({ scope, read }: Api): void {
+  scope.get(
+    '/factor-resets',
+    {
+      config: { door: 'api', permission: 'people.read' },
+      schema: {
+        tags,
+        summary: 'Resets of further proofs: those that are open first, then the latest',
+        response: { 200: pageOf(listed) },
+      },
+    },
+    async (request) =>
+      read(request, async (tx) => {
+        const found = await listResets(tx, mostListed);
+        const ids = found.flatMap((one) => [one.person, one.askedBy, one.approvedBy, one.cancelledBy]);
+        const known = [...new Set(ids.filter((id) => id !== undefined))];
+        const people = new Map((await findPeople(tx, known)).map((one) => [one.id, one]));
+        const named = (id: string) => {
+          const { username = '', displayName = '' } = people.get(id) ?? {};
+          return { id, username, displayName };
+        };
+        const items = found.map(({ person, askedBy, approvedBy, cancelledBy, ...one }) => ({
+          ...one,
+          person: named(person),
+          state: stateOf(one),
+          askedBy: named(askedBy),
+          approvedBy: approvedBy === undefined ? undefined : named(approvedBy),
+          cancelledBy: cancelledBy === undefined ? undefined : named(cancelledBy),
+        }));
+        return { items };
+      }),
+  );
+}
+
+function stateOf(one: { doneAt?: Date; cancelledAt?: Date; approvedAt?: Date }) {
+  if (one.doneAt) return 'done' as const;
+  if (one.cancelledAt) return 'cancelled' as const;
+  return one.approvedAt ? ('approved' as const) : ('asked' as const);
+}
+
+export function factorRoutes(api: Api): void {
+  listRoute(api);
+  ofOnePerson(api);
+}
+
+function ofOnePerson({ scope, read, change }: Api): void {
   scope.get(
     '/people/:id/factors',
     {

@@ -8,9 +8,11 @@ import {
   saveApplication,
   setSecret,
 } from '#core/applications/applications.ts';
+import { usesSecret } from '#core/applications/client-keys.ts';
 import {
   type AppTemplate,
   findTemplate,
+  type MadeSettings,
   makeSettings,
   type Ours,
   type Paste,
@@ -120,7 +122,7 @@ async function add(tools: Toolbox, name: string, options: AddOptions): Promise<v
   const id = options.id ?? template.usual.id;
   if (!applicationId.safeParse(id).success)
     throw new UsageError('An id has small letters, digits and dashes, 2 to 40, and begins with a letter.');
-  const made = makeSettings(template, await readSet(options.set));
+  const made = await settingsOf(tools, template, await readSet(options.set));
   if ('faults' in made)
     throw new UsageError(made.faults.map(({ field, text }) => `${field} ${text}.`).join('\n'));
   const { settings } = made;
@@ -129,7 +131,7 @@ async function add(tools: Toolbox, name: string, options: AddOptions): Promise<v
     print(json({ id, settings }));
     return note('Nothing was added.');
   }
-  const confidential = settings.oidc !== undefined && settings.oidc.clientAuth !== 'none';
+  const confidential = usesSecret(settings.oidc);
   const { secret, there } = await tools.withHouse(async (house, config) => {
     const given = await house.database.transact(commandContext(), async (tx) => {
       if (await findApplication(tx, id))
@@ -147,6 +149,18 @@ async function add(tools: Toolbox, name: string, options: AddOptions): Promise<v
   note(`The app ${id} was added. Paste on the other side${secret ? '; the secret is shown this once' : ''}:`);
   print(draw(whole));
   for (const text of template.notes) note(`Note: ${text}`);
+}
+
+/** What the app publishes of itself is fetched, so that nobody has to type it. */
+async function settingsOf(
+  tools: Toolbox,
+  template: AppTemplate,
+  given: Record<string, string>,
+): Promise<MadeSettings> {
+  if (given.metadataUrl === undefined || given.entityId !== undefined) return makeSettings(template, given);
+  const { withEntityId } = await import('#fronts/saml/published.ts');
+  const learnt = await tools.withHouse((house) => withEntityId(house, template, given));
+  return 'fault' in learnt ? { faults: [learnt.fault] } : makeSettings(template, learnt.values);
 }
 
 async function connection(tools: Toolbox, app: string, options: { json?: boolean }): Promise<void> {

@@ -1,5 +1,6 @@
 /** Reads a community file: bounded, without tags, without names that could reach into the program. */
 import { type Document, isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import { usesSecret } from '#core/applications/client-keys.ts';
 import { groupKey } from '#core/groups/groups.ts';
 import { usernameKey } from '#core/people/names.ts';
 import { DeclaredError, type Finding, fromIssue, type Places, placesOf } from './findings.ts';
@@ -164,8 +165,13 @@ function firstSeen(people: NonNullable<Declared['people']>, places: Places): Fin
 
 function secretsWithoutUse({ applications, places }: Declared): Finding[] {
   return (applications ?? []).flatMap((one, index) =>
-    one.secret !== undefined && one.oidc?.clientAuth === 'none'
-      ? [places.find(['applications', index, 'secret'], 'a public app (clientAuth none) has no secret')]
+    one.secret !== undefined && one.oidc && !usesSecret(one.oidc)
+      ? [
+          places.find(
+            ['applications', index, 'secret'],
+            `an app with clientAuth ${one.oidc.clientAuth} has no secret`,
+          ),
+        ]
       : [],
   );
 }

@@ -8,6 +8,7 @@ import {
   saveApplication,
   setSecret,
 } from '#core/applications/applications.ts';
+import { usesSecret } from '#core/applications/client-keys.ts';
 import { changeCommunity, community } from '#core/community/community.ts';
 import {
   addGroup,
@@ -228,7 +229,7 @@ async function planApplication(
     });
   }
   warnOfGroups(planning, id, settings.access.groups ?? []);
-  const confidential = settings.oidc !== undefined && settings.oidc.clientAuth !== 'none';
+  const confidential = usesSecret(settings.oidc);
   if (secret !== undefined && !(known && (await checkSecret(tx, id, secret)))) {
     plan.changes.push({
       text: `Set the secret of the app ${id}`,

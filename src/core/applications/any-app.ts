@@ -1,9 +1,11 @@
 /** Apps we do not know by name: the two protocols with as few questions as they allow. */
 import { readSpMetadata } from '#wire/saml/metadata.ts';
+import { usesSecret } from './client-keys.ts';
 import {
   addressesField,
   addressField,
   choiceField,
+  keysField,
   listOf,
   metadataField,
   textField,
@@ -49,18 +51,19 @@ export const anySaml: AppTemplate = {
     metadataField({
       name: 'metadata',
       title: 'Metadata',
-      help: 'The XML the app shows as its service provider metadata, where it has one.',
+      help: 'The XML the app shows as its service provider metadata, pasted or from a file, where it has one.',
+      file: '.xml,application/xml,application/samlmetadata+xml',
     }),
     addressField({
       name: 'metadataUrl',
       title: 'Metadata address',
-      help: 'Instead of the text: it is fetched again and again, so that new certificates are learnt by themselves.',
+      help: 'Instead of the text: it is fetched now and again and again, so that new certificates are learnt by themselves.',
       example: 'https://app.example.org/saml/metadata',
     }),
     textField({
       name: 'entityId',
       title: 'Entity ID',
-      help: 'What the app calls itself, also “audience” or “identifier”. Not needed with the metadata as text.',
+      help: 'What the app calls itself, also “audience” or “identifier”. Not needed with metadata: it says so itself.',
       most: 1024,
     }),
     addressField({
@@ -98,7 +101,13 @@ export const anySaml: AppTemplate = {
     if (metadata !== undefined && metadataUrl !== undefined)
       return { field: 'metadataUrl', text: 'give the metadata or its address, not both' };
     if (metadata === undefined && entityId === undefined)
-      return { field: 'entityId', text: 'is needed where the metadata is not given as text' };
+      return {
+        field: 'entityId',
+        text:
+          metadataUrl === undefined
+            ? 'is needed where there is no metadata'
+            : 'is needed where the metadata is not fetched now',
+      };
     if (metadata === undefined && metadataUrl === undefined && acsUrl === undefined)
       return { field: 'acsUrl', text: 'is needed where there is no metadata' };
     return undefined;
@@ -146,8 +155,21 @@ export const anyOidc: AppTemplate = {
       help: 'An app that runs in the browser or on a device can keep no secret.',
       choices: [
         { value: 'server', title: 'On a server, with a secret' },
+        { value: 'key', title: 'On a server, with a key of its own (private_key_jwt)' },
         { value: 'public', title: 'In the browser or on a device, without' },
       ],
+    }),
+    addressField({
+      name: 'jwksUri',
+      title: 'Address of its keys',
+      help: 'For an app with a key of its own: where it publishes its public keys (JWKS).',
+      example: 'https://app.example.org/jwks.json',
+    }),
+    keysField({
+      name: 'jwks',
+      title: 'Its keys',
+      help: 'Instead of the address: the public keys themselves, as JSON.',
+      file: '.json,application/json,application/jwk-set+json',
     }),
   ],
   settings: (values) => ({
@@ -158,16 +180,33 @@ export const anyOidc: AppTemplate = {
       postLogoutRedirectUris: listOf(values.postLogoutRedirectUris),
       ...(values.backchannelLogoutUri !== undefined && { backchannelLogoutUri: values.backchannelLogoutUri }),
       ...(values.kind === 'public' && { clientAuth: 'none' }),
+      ...(values.kind === 'key' && { clientAuth: 'private_key_jwt' }),
+      ...(values.jwksUri !== undefined && { jwksUri: values.jwksUri }),
+      ...(values.jwks !== undefined && { jwks: JSON.parse(values.jwks) as object }),
     },
     consent: 'ask',
   }),
+  wrong({ kind = 'server', jwks, jwksUri }) {
+    const given = [jwks, jwksUri].filter((one) => one !== undefined).length;
+    if (kind === 'key' && given === 0)
+      return { field: 'jwksUri', text: 'is needed for an app with a key of its own, or the keys themselves' };
+    if (kind !== 'key' && given > 0)
+      return { field: 'kind', text: 'must be “with a key of its own” where keys are given' };
+    return given === 2 ? { field: 'jwks', text: 'give the keys or their address, not both' } : undefined;
+  },
   there: (settings, { oidc }) => [
     { label: 'Issuer', value: oidc.issuer },
     { label: 'Discovery address', value: oidc.discoveryUrl },
     { label: 'Client ID', from: 'client-id' },
-    ...(settings?.oidc?.clientAuth === 'none'
-      ? []
-      : [{ label: 'Client secret', from: 'client-secret' } as const]),
+    ...(settings?.oidc === undefined || usesSecret(settings.oidc)
+      ? [{ label: 'Client secret', from: 'client-secret' } as const]
+      : []),
+    ...(settings?.oidc?.clientAuth === 'private_key_jwt'
+      ? [
+          { label: 'Client authentication', value: 'private_key_jwt' },
+          { label: 'Audience of its assertions', value: oidc.issuer },
+        ]
+      : []),
     { label: 'Scopes', value: 'openid profile email' },
   ],
   needs: [],

@@ -12,6 +12,7 @@ import { Problem } from '#core/problem.ts';
 import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { isReturnUri, isServerUri } from './addresses.ts';
+import { clientKeySettings, faultsOfClientKeys } from './client-keys.ts';
 import { nameIdSource, samlSettings } from './saml-settings.ts';
 import * as store from './store.ts';
 
@@ -44,7 +45,7 @@ const oidcSettings = z.strictObject({
   postLogoutRedirectUris: z.array(returnUri).max(50).default([]),
   initiateLoginUri: returnUri.optional().describe('Where the app starts a sign-in when asked by us.'),
   backchannelLogoutUri: serverUri.optional(),
-  clientAuth: z.enum(['client_secret_basic', 'client_secret_post', 'none']).default('client_secret_basic'),
+  ...clientKeySettings,
   pkce: z
     .enum(['required', 'optional'])
     .optional()
@@ -182,6 +183,8 @@ export const applicationSettings = z
         path: ['oidc', 'redirectUris'],
         message: 'needed for the grant authorization_code',
       });
+    for (const { key, message } of app.oidc ? faultsOfClientKeys(app.oidc) : [])
+      context.addIssue({ code: 'custom', path: ['oidc', key], message });
     if (app.oidc?.clientAuth === 'none' && app.oidc.grants.includes('client_credentials'))
       context.addIssue({
         code: 'custom',

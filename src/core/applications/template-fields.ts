@@ -2,6 +2,7 @@
 import { readSpMetadata } from '#wire/saml/metadata.ts';
 import { SamlRefusal } from '#wire/saml/refusal.ts';
 import { isServerUri } from './addresses.ts';
+import { publicKeySet } from './client-keys.ts';
 
 export interface TemplateField {
   /** The key under `values`. */
@@ -14,6 +15,8 @@ export interface TemplateField {
   choices?: readonly { value: string; title: string }[];
   /** Several lines are typed. */
   long?: boolean;
+  /** What is typed may as well be the text of a file, of these kinds. */
+  file?: string;
   /** What settings need of the text that was typed; an Error whose message says what is wrong. */
   read(text: string): string;
 }
@@ -126,6 +129,31 @@ export function connectionField(): TemplateField {
       return id;
     },
   };
+}
+
+/** Public keys of an app, as the JSON of a key set or of one key. */
+export function keysField(asked: Asked): TemplateField {
+  return {
+    ...asked,
+    long: true,
+    required: false,
+    read(text) {
+      const read = publicKeySet.safeParse(keySetOf(text));
+      if (read.success) return JSON.stringify(read.data);
+      const [issue] = read.error.issues;
+      return refuse(issue?.code === 'custom' ? issue.message : 'must be a key set as JSON: {"keys": [ … ]}');
+    },
+  };
+}
+
+/** One key alone is a set of one. */
+function keySetOf(text: string): unknown {
+  try {
+    const given: unknown = JSON.parse(text);
+    return typeof given === 'object' && given !== null && 'kty' in given ? { keys: [given] } : given;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The metadata of a service provider, as text. */

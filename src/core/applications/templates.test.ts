@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { makeSettings, type Ours, pastes, templates } from './templates.ts';
 
@@ -137,7 +138,7 @@ test('any SAML app: metadata as text names the app by itself; otherwise what is 
   });
   assert.deepEqual(typed.saml?.nameId, { format: 'unspecified', source: 'username', force: false });
   assert.deepEqual(faultsOf('saml', { title: 'Wiki', acsUrl: 'https://wiki.example.org/acs' }), [
-    'entityId is needed where the metadata is not given as text',
+    'entityId is needed where there is no metadata',
   ]);
   assert.deepEqual(faultsOf('saml', { title: 'Wiki', entityId: 'urn:wiki' }), [
     'acsUrl is needed where there is no metadata',
@@ -164,6 +165,31 @@ test('any OpenID Connect app: addresses are kept letter by letter, and unsafe on
     there.some((one) => one.from === 'client-secret'),
     false,
   );
+});
+
+test('any OpenID Connect app with a key of its own: its public keys or their address, and no secret', async () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'one' };
+  const values = { title: 'T', redirectUris: 'https://t.example.org/cb', kind: 'key' };
+  const settings = settingsOf('oidc', { ...values, jwks: JSON.stringify(jwk) });
+  assert.equal(settings.oidc?.clientAuth, 'private_key_jwt');
+  assert.deepEqual(settings.oidc?.jwks, { keys: [jwk] });
+  const there = pastes(named('oidc'), { settings, id: 't' }, ours);
+  assert.equal(
+    there.some((one) => one.from === 'client-secret'),
+    false,
+  );
+  assert.equal(there.find((one) => one.label === 'Audience of its assertions')?.value, ours.oidc.issuer);
+  const jwksUri = 'https://t.example.org/jwks';
+  assert.equal(settingsOf('oidc', { ...values, jwksUri }).oidc?.jwksUri, jwksUri);
+  const faults: [string, Record<string, string>][] = [
+    ['jwksUri is needed', values],
+    ['jwks give the keys or their address', { ...values, jwksUri, jwks: JSON.stringify(jwk) }],
+    ['kind must be', { ...values, kind: 'server', jwksUri }],
+    ['jwks holds a private part', { ...values, jwks: JSON.stringify(privateKey.export({ format: 'jwk' })) }],
+    ['jwks must be a key set', { ...values, jwks: 'hello' }],
+  ];
+  for (const [text, given] of faults) assert.match(faultsOf('oidc', given)[0] ?? '', new RegExp(`^${text}`));
 });
 
 test('every template says what to paste before anything is known', () => {

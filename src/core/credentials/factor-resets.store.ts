@@ -1,5 +1,5 @@
 import type { Tx } from '#kit/db/tx.ts';
-import type { FactorReset } from './factor-resets.ts';
+import type { FactorReset, PastReset } from './factor-resets.ts';
 
 interface ResetRow {
   id: string;
@@ -44,6 +44,23 @@ export async function openReset(tx: Tx, person: string, hold = false): Promise<F
     [person],
   );
   return rows[0] && toReset(rows[0]);
+}
+
+/** The latest ones, open or over. */
+export async function listResets(tx: Tx, limit: number): Promise<PastReset[]> {
+  const rows = await tx.query<
+    ResetRow & { doneAt: Date | null; cancelledAt: Date | null; cancelledBy: string | null }
+  >(
+    `select ${columns}, done_at as "doneAt", cancelled_at as "cancelledAt", cancelled_by as "cancelledBy"
+     from factor_resets order by (done_at is null and cancelled_at is null) desc, asked_at desc, id desc limit $1`,
+    [limit],
+  );
+  return rows.map(({ doneAt, cancelledAt, cancelledBy, ...row }) => ({
+    ...toReset(row),
+    doneAt: doneAt ?? undefined,
+    cancelledAt: cancelledAt ?? undefined,
+    cancelledBy: cancelledBy ?? undefined,
+  }));
 }
 
 export async function approve(tx: Tx, id: string, operator: string, dueAt: Date): Promise<void> {

@@ -22,6 +22,17 @@ export interface FactorReset {
   dueAt?: Date;
 }
 
+/** One as it stands now, open or over. */
+export interface PastReset extends FactorReset {
+  doneAt?: Date;
+  cancelledAt?: Date;
+  /** The operator who called it off, or the person. */
+  cancelledBy?: string;
+}
+
+/** The latest of them, open ones first. */
+export const listResets = store.listResets;
+
 /** The one that is open for a person. */
 export const openReset = store.openReset;
 

@@ -185,6 +185,13 @@ export const catalogue = {
   'setup.closed': fact('The first operator was made; setup is closed for good.', {}),
   'token.created': fact('An API token was made.', { token: id, roles: z.array(z.string()) }),
   'token.revoked': fact('An API token was withdrawn.', { token: id }),
+  'registration-token.created': fact('A token was made with which apps may register themselves.', {
+    token: id,
+    uses: z.number(),
+  }),
+  'registration-token.revoked': fact('A token for apps that register themselves was withdrawn.', {
+    token: id,
+  }),
   'key.created': fact('A signing key was made and published as next.', { kid: z.string(), alg: z.string() }),
   'key.activated': fact('A signing key signs from now on.', { kid: z.string(), alg: z.string() }),
   'key.retired': fact('A signing key no longer signs; it stays published for a while.', { kid: z.string() }),

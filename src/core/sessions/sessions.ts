@@ -165,6 +165,9 @@ async function endWhere(
   return ended.length;
 }
 
+/** When and why these sessions ended, latest first; those that have not are left out. */
+export const endsOfSessions = store.endsOf;
+
 /** The person's live sessions, latest first. */
 export const listSessions = store.listLive;
 

@@ -140,6 +140,18 @@ export async function overdue(tx: Tx, limit: number): Promise<{ id: string; pers
   );
 }
 
+/** When and why these sessions ended, as far as they have. */
+export async function endsOf(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<{ id: string; person: string; at: Date; reason: string }[]> {
+  return tx.query(
+    `select id, person, ended_at as at, end_reason as reason from sessions
+     where id = any($1::uuid[]) and ended_at is not null order by ended_at desc`,
+    [ids],
+  );
+}
+
 export async function listLive(tx: Tx, person: string): Promise<Session[]> {
   const rows = await tx.query<SessionRow>(
     `select ${columns} from sessions s where s.person = $1 and ${live} order by s.last_seen_at desc`,

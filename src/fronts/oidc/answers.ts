@@ -9,7 +9,7 @@ import type { Database } from '#kit/db/database.ts';
 import { noteUse } from '#signon/gate.ts';
 import { takeWaiting } from './adapter.ts';
 import { requestStanding } from './admission.ts';
-import type { Applications } from './clients.ts';
+import { type Applications, isTestClient } from './clients.ts';
 import { signedOnAt } from './core-session.ts';
 import { contextOf } from './exchange.ts';
 import { registrationIsOn, registrationPath } from './registration-routes.ts';
@@ -44,7 +44,10 @@ export function answerMiddleware(needs: AnswerNeeds) {
   };
 }
 
-/** Writes a code and its grant, which brings the app into the session and fixes the person's subject there. */
+/**
+ * Writes a code and its grant, which brings the app into the session and fixes the person's subject there; a test of an
+ * operator does neither.
+ */
 async function writeCode(
   database: Database,
   ctx: KoaContextWithOIDC,
@@ -55,9 +58,10 @@ async function writeCode(
   if (!here || !standing?.profile) throw new Error('a code was made for nobody');
   const { application, profile } = standing;
   await database.transact(contextOf(ctx, here.person.id), async (tx) => {
-    if (!profile.subjectFixed) await fixSubject(tx, application, here.person.id, profile.subject);
+    const real = !isTestClient(ctx.oidc.client);
+    if (real && !profile.subjectFixed) await fixSubject(tx, application, here.person.id, profile.subject);
     await savePayloads(tx, rows);
-    await joinApplication(tx, here.session, application.id, 'oidc');
+    if (real) await joinApplication(tx, here.session, application.id, 'oidc');
     await noteUse(tx, here.session);
   });
 }

@@ -12,9 +12,13 @@ import {
   hashSecret,
   listApplications,
 } from '#core/applications/applications.ts';
+import { usesSecret } from '#core/applications/client-keys.ts';
 import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
+
+import type { AdapterNeeds } from './adapter.ts';
+import { isTestOf, testUri } from './test-client.ts';
 
 export { asksConsent, isUnassured } from '#core/applications/consent-asked.ts';
 
@@ -122,7 +126,9 @@ function metadataOf(application: Application): ClientMetadata {
     client_name: settings.title,
     application_type: native ? 'native' : 'web',
     token_endpoint_auth_method: oidc.clientAuth,
-    ...(!isPublic(application) && { client_secret: noSecret }),
+    ...(usesSecret(oidc) && { client_secret: noSecret }),
+    ...(oidc.jwks && { jwks: oidc.jwks }),
+    ...(oidc.jwksUri && { jwks_uri: oidc.jwksUri }),
     grant_types: [...oidc.grants],
     response_types: codes ? ['code'] : [],
     response_modes: ['query', 'form_post'],
@@ -133,7 +139,27 @@ function metadataOf(application: Application): ClientMetadata {
   };
 }
 
+/** The app while its sign-in is tested: it comes back to us, and needs no secret for that (test-client.ts). */
+function testMetadataOf(application: Application, redirectUri: string): ClientMetadata {
+  const { client_id, client_name, response_modes, id_token_signed_response_alg, subject_type } =
+    metadataOf(application);
+  return {
+    ...{ client_id, client_name, response_modes, id_token_signed_response_alg, subject_type },
+    application_type: 'web',
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    redirect_uris: [redirectUri],
+  };
+}
+
 const applications = new WeakMap<Client, Application>();
+const testClients = new WeakSet<Client>();
+
+/** Whether this client stands in for an app that is being tested. */
+export function isTestClient(client: Client | undefined): boolean {
+  return client !== undefined && testClients.has(client);
+}
 
 /** The application behind a client of the library. */
 export function applicationOf(client: Client): Application {
@@ -151,7 +177,7 @@ interface ClientClass {
 export function serveClients(
   provider: Provider,
   known: Applications,
-  needs: { database: Database; log: Log },
+  needs: AdapterNeeds & { log: Log; publicUrl: URL },
 ): void {
   const Client = provider.Client as unknown as ClientClass;
   const made = new Map<string, { version: number; client: Client }>();
@@ -162,10 +188,20 @@ export function serveClients(
       made.delete(id);
       return undefined;
     }
+    if (await isTestOf(needs, id)) {
+      const client = makeClient(
+        Client,
+        application,
+        testMetadataOf(application, testUri(needs)),
+        needs.database,
+      );
+      testClients.add(client);
+      return client;
+    }
     const before = made.get(id);
     if (before?.version === application.version) return before.client;
     try {
-      const client = makeClient(Client, application, needs.database);
+      const client = makeClient(Client, application, metadataOf(application), needs.database);
       made.set(id, { version: application.version, client });
       return client;
     } catch (error) {
@@ -178,8 +214,13 @@ export function serveClients(
   };
 }
 
-function makeClient(Client: ClientClass, application: Application, database: Database): Client {
-  const client = new Client(metadataOf(application));
+function makeClient(
+  Client: ClientClass,
+  application: Application,
+  metadata: ClientMetadata,
+  database: Database,
+): Client {
+  const client = new Client(metadata);
   applications.set(client, application);
   let proved: Buffer | undefined;
   return Object.assign(client, {

@@ -2,7 +2,8 @@
  * The library inside our server: it works on the raw request, and what it answers goes out through the server like
  * everything else, with the same headers, log and pages.
  */
-import type { IncomingMessage } from 'node:http';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Duplex } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { TxContext } from '#kit/db/tx.ts';
@@ -24,6 +25,47 @@ export function exchangeOf(ctx: { req: IncomingMessage }): Exchange {
   const exchange = exchanges.get(ctx.req);
   if (!exchange) throw new Error('this request did not come through our server');
   return exchange;
+}
+
+/** What is asked of the provider from inside: a form that is posted, or what a bearer may read. */
+export interface AskedInside {
+  method: 'GET' | 'POST';
+  url: string;
+  form?: Record<string, string>;
+  bearer?: string;
+}
+
+/** No connection is behind what is asked from inside. */
+const nobody = new Duplex({ read() {}, write() {} }) as unknown as IncomingMessage['socket'];
+
+/**
+ * Asks the provider as an app would, without leaving the process and without our server in between.
+ * @param from the request on whose behalf
+ * @returns what was answered, an error of the protocol too
+ */
+export async function askInside(
+  provider: Provider,
+  from: Pick<Exchange, 'request' | 'reply'>,
+  { method, url, form, bearer }: AskedInside,
+): Promise<Record<string, unknown>> {
+  const body = form && new URLSearchParams(form).toString();
+  const asked = new IncomingMessage(nobody);
+  asked.method = method;
+  asked.url = url;
+  asked.headers = {
+    ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+    ...(body !== undefined && {
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': String(Buffer.byteLength(body)),
+    }),
+  };
+  if (body !== undefined) asked.push(body);
+  asked.push(null);
+  const exchange: Exchange = { request: from.request, reply: from.reply };
+  exchanges.set(asked, exchange);
+  await listenerOf(provider)(asked, new ServerResponse(asked));
+  if (exchange.failure) throw exchange.failure;
+  return (exchange.ctx?.body ?? {}) as Record<string, unknown>;
 }
 
 /** Who does it why, for transactions on behalf of a request. */

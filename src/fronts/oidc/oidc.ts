@@ -2,11 +2,12 @@
  * OpenID Connect and OAuth 2.0 for apps, on oidc-provider.
  * Owns `oidc_payloads`, `oidc_keys`, `oidc_logouts`, `oidc_device_codes`, `oidc_replays`,
  * `oidc_registration_tokens` and everything below /oidc/, /device and the discovery documents.
- * Records key.*; consent, sessions and subjects are recorded by the core functions it calls. Refuses in the words of
- * the standards (errors.ts): whatever was given counts only while session, standing, access and agreement stand.
+ * Records key.*, registration-token.*; consent, sessions and subjects are recorded by the core functions it calls.
+ * Refuses in the words of the standards (errors.ts): whatever was given counts only while session, standing, access and agreement stand.
  * Reads downward: provider.ts (configuration), policy.ts (when to ask), interactions.ts (asking), admission.ts (who may
  * have what), adapter.ts (keeping), devices.ts (those without a browser), replays.ts (proofs that count once),
- * backchannel.ts and withdrawal.ts (taking back).
+ * backchannel.ts and withdrawal.ts (taking back). Beside them preview.ts and test-login.ts, where operators see what an
+ * app would hear.
  */
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
@@ -34,6 +35,7 @@ import { deleteExpiredRegistrationTokens } from './registrations.store.ts';
 import { deleteExpiredReplays } from './replays.store.ts';
 import { rewrapOidc } from './rewrap.ts';
 import { deleteExpired, deleteOldLogouts } from './store.ts';
+import { testLoginRoutes } from './test-login.ts';
 import { withdrawalReader } from './withdrawal.ts';
 
 export interface OidcNeeds {
@@ -75,6 +77,7 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
       interactionRoutes(app, { ...needs, engine });
       deviceRoutes(app, needs);
       registrationRoutes(app, needs);
+      testLoginRoutes(app, { ...needs, engine });
       logoutRoutes(app, { ...needs, engine });
     },
     readers: [logoutReader, withdrawalReader],

@@ -10,8 +10,10 @@ import {
   Provider,
   type RefreshToken,
 } from 'oidc-provider';
+import { clientAuths, clientSigningAlgs } from '#core/applications/client-keys.ts';
 import type { Limits } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
+import type { Net } from '#kit/net/net.ts';
 import { describeDevice } from '#signon/device.ts';
 import { trace } from '#signon/trace.ts';
 import { type AdapterNeeds, createAdapter } from './adapter.ts';
@@ -19,6 +21,7 @@ import { findAccount, requestStanding, type StillCounts, subjectFor, whatStillCo
 import { answerMiddleware } from './answers.ts';
 import { acrs } from './asked.ts';
 import { renderClaimsOf } from './claims.ts';
+import { checkAssertion, fetchKeysOfApps } from './client-assertions.ts';
 import { type Applications, applicationOf, mayReadFrom, serveClients } from './clients.ts';
 import { useCoreSessions } from './core-session.ts';
 import { serveDevices } from './devices.ts';
@@ -47,6 +50,7 @@ export const paths = {
 
 export interface ProviderNeeds extends AdapterNeeds {
   log: Log;
+  net: Net;
   limits: Limits;
   issuer: URL;
   publicUrl: URL;
@@ -104,11 +108,14 @@ function configurationOf(needs: ProviderNeeds, keys: KeyRing): Configuration {
       end_session: paths.endSession,
     },
     responseTypes: ['code'],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
+    clientAuthMethods: [...clientAuths],
+    assertJwtClientAuthClaimsAndHeader: checkAssertion,
+    fetch: fetchKeysOfApps(needs.net),
     subjectTypes: ['pairwise', 'public'],
     enabledJWA: {
       idTokenSigningAlgValues: ['RS256', 'ES256'],
       userinfoSigningAlgValues: ['RS256', 'ES256'],
+      clientAuthSigningAlgValues: clientSigningAlgs,
       dPoPSigningAlgValues: ['ES256', 'Ed25519', 'EdDSA', 'PS256', 'RS256'],
     },
     acrValues: acrs,

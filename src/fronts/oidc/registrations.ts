@@ -12,6 +12,7 @@ import {
   saveApplication,
   setSecret,
 } from '#core/applications/applications.ts';
+import { record } from '#core/events/events.ts';
 import { cleanLine } from '#core/people/names.ts';
 import { Problem } from '#core/problem.ts';
 import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
@@ -39,11 +40,16 @@ export async function createRegistrationToken(
   const id = newId();
   const token = `ghr_${randomToken()}`;
   await store.insertRegistrationToken(tx, { id, name, hash: hashToken(token), usesLeft: uses, expiresAt });
+  await record(tx, 'registration-token.created', { data: { token: id, uses } });
   return { id, token };
 }
 
 /** Withdraws a token; apps it let in stay. Returns whether it was there. */
-export const revokeRegistrationToken = store.deleteRegistrationToken;
+export async function revokeRegistrationToken(tx: Tx, id: string): Promise<boolean> {
+  const was = await store.deleteRegistrationToken(tx, id);
+  if (was) await record(tx, 'registration-token.revoked', { data: { token: id } });
+  return was;
+}
 
 /** Whether this token lets someone register an app now. */
 export async function mayRegister(tx: Tx, token: string): Promise<boolean> {

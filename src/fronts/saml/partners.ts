@@ -7,12 +7,11 @@ import { readCertificate, type SamlSettings } from '#core/applications/saml-sett
 import type { Clock } from '#kit/clock/clock.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
-import { type Net, NetRefused } from '#kit/net/net.ts';
+import type { Net } from '#kit/net/net.ts';
 import { enqueueAll, type Job } from '#kit/queue/queue.ts';
 import { type Lease, startWorker } from '#kit/queue/worker.ts';
-import { readSpMetadata, type SpMetadata } from '#wire/saml/metadata.ts';
-import { SamlRefusal } from '#wire/saml/refusal.ts';
-import { METADATA_LIMIT } from '#wire/saml/saml.ts';
+import type { SpMetadata } from '#wire/saml/metadata.ts';
+import { fetchPublished, type Published } from './published.ts';
 import { answerPlaces } from './service.ts';
 import * as store from './store.ts';
 
@@ -119,29 +118,14 @@ async function refresh(needs: PartnerNeeds, job: Job<{ application: string }>, l
   });
 }
 
-type Got = { xml: string; metadata: SpMetadata } | { failure: string };
-
-async function fetchMetadata(needs: PartnerNeeds, application: Application, from: From): Promise<Got> {
-  try {
-    const { status, bytes } = await needs.net.fetch(from.url, {
-      headers: { accept: 'application/samlmetadata+xml, application/xml;q=0.9, text/xml;q=0.8' },
-      timeoutMs: 15_000,
-      maxBytes: METADATA_LIMIT,
-      allowPrivate: application.settings.privateHttp,
-    });
-    if (status !== 200) return { failure: `The address answered HTTP ${status}.` };
-    const xml = bytes.toString('utf8');
-    const pinned = from.certificates.flatMap((text) => readCertificate(text)?.toString() ?? []);
-    const metadata = readSpMetadata(xml, {
-      entityId: application.settings.saml!.entityId,
-      certificates: pinned.length > 0 ? pinned : undefined,
-      now: needs.clock.now(),
-    });
-    return { xml, metadata };
-  } catch (error) {
-    if (error instanceof SamlRefusal || error instanceof NetRefused) return { failure: error.message };
-    throw error;
-  }
+function fetchMetadata(needs: PartnerNeeds, application: Application, from: From): Promise<Published> {
+  const pinned = from.certificates.flatMap((text) => readCertificate(text)?.toString() ?? []);
+  return fetchPublished(needs, {
+    url: from.url,
+    entityId: application.settings.saml!.entityId,
+    certificates: pinned.length > 0 ? pinned : undefined,
+    allowPrivate: application.settings.privateHttp,
+  });
 }
 
 /** Why this must not take the place of what there is: an app would be left without an address, or without a key. */
