@@ -1098,7 +1098,7 @@ CREATE TABLE verifications (
   CONSTRAINT verifications_pkey PRIMARY KEY (id),
   CONSTRAINT verifications_address_fkey FOREIGN KEY (address) REFERENCES addresses(id) ON DELETE CASCADE,
   CONSTRAINT verifications_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE,
-  CONSTRAINT verifications_purpose_check CHECK ((purpose = ANY (ARRAY['sign-up'::text, 'address'::text, 'recovery'::text])))
+  CONSTRAINT verifications_purpose_check CHECK ((purpose = ANY (ARRAY['sign-up'::text, 'address'::text, 'recovery'::text, 'proof'::text])))
 );
 CREATE INDEX verifications_person ON verifications USING btree (person, purpose);
 

@@ -52,7 +52,7 @@ export async function compose(
 ): Promise<Composed> {
   const person = await findPerson(tx, notice.person);
   if (!person || closedStates.has(person.state)) return { drop: 'The account is closed.' };
-  const carriesLink = ['confirm-sign-up', 'confirm-address', 'recovery'].includes(notice.kind);
+  const carriesLink = ['confirm-sign-up', 'confirm-address', 'recovery', 'prove-again'].includes(notice.kind);
   const verification = carriesLink && about ? await findVerification(tx, about) : undefined;
   if (carriesLink) {
     if (!verification) return { drop: 'The link is gone.' };
@@ -172,6 +172,8 @@ function waysOn(occasion: Occasion, name: string): Pick<Letter, 'action' | 'seco
       return { action: { label: say(`${notice.kind}.action`), url: linkTo(occasion, '/verify', token) } };
     case 'recovery':
       return { action: { label: say('setPassword'), url: linkTo(occasion, '/recover/new', token) } };
+    case 'prove-again':
+      return {};
     case 'sign-up-repeated':
       return {
         action: { label: say('signIn'), url: linkTo(occasion, '/sign-in') },
@@ -208,14 +210,16 @@ function waysOn(occasion: Occasion, name: string): Pick<Letter, 'action' | 'seco
 /** The code, unless the mail is so late that it has ended already. */
 function codePart({ needs, locale, now }: Occasion, verification: Verification): Letter['code'] {
   if (!verification.codeExpiresAt || verification.codeExpiresAt <= now) return undefined;
-  return { label: words(locale)('orCode'), value: codeOf(needs.secrets, verification) };
+  const label = verification.purpose === 'proof' ? 'theCode' : 'orCode';
+  return { label: words(locale)(label), value: codeOf(needs.secrets, verification) };
 }
 
 function lifetimes({ verification, locale, now }: Occasion): string[] {
   if (!verification) return [];
   const say = words(locale);
-  const { createdAt, expiresAt, codeExpiresAt } = verification;
+  const { createdAt, expiresAt, codeExpiresAt, purpose } = verification;
   const minutes = (end: Date) => Math.round((end.getTime() - createdAt.getTime()) / 60_000);
+  if (purpose === 'proof') return [say('codeMinutes', { minutes: minutes(expiresAt) })];
   const link = minutes(expiresAt);
   const sentence =
     link > 90 ? say('linkHours', { hours: Math.round(link / 60) }) : say('linkMinutes', { minutes: link });
@@ -231,6 +235,7 @@ function advice(occasion: Occasion): string[] {
     case 'confirm-sign-up':
     case 'confirm-address':
     case 'recovery':
+    case 'prove-again':
     case 'sign-in-throttled':
       return [say(`${notice.kind}.after`)];
     case 'passkey-copied':

@@ -11,6 +11,7 @@ export const noticeKinds = [
   'confirm-sign-up',
   'confirm-address',
   'recovery',
+  'prove-again',
   'sign-up-repeated',
   'password-changed',
   'address-added',
@@ -69,7 +70,12 @@ const removedKinds = { passkey: 'passkey-removed', totp: 'app-removed' } as cons
 
 const handlers: Handlers = {
   'verification.requested': ({ data }) => {
-    const kinds = { 'sign-up': 'confirm-sign-up', address: 'confirm-address', recovery: 'recovery' } as const;
+    const kinds = {
+      'sign-up': 'confirm-sign-up',
+      address: 'confirm-address',
+      recovery: 'recovery',
+      proof: 'prove-again',
+    } as const;
     return [{ kind: kinds[data.purpose], address: data.address, about: data.verification }];
   },
   'sign-up.repeated': ({ data }) => [{ kind: 'sign-up-repeated', address: data.address }],

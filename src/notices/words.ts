@@ -12,6 +12,7 @@ export const words = defineWords('notices', {
   linkHours: 'The link works for {hours, plural, one {one hour} other {# hours}} and only once.',
   linkMinutes: 'The link works for {minutes, plural, one {one minute} other {# minutes}} and only once.',
   codeMinutes: 'The code works for {minutes, plural, one {one minute} other {# minutes}}.',
+  theCode: 'Type this code where you were asked for it:',
   orCode: 'Or type this code where you were asked for it:',
   whyConfirm: 'You get this mail because this address was typed at {community}.',
   whyAccount: 'You get this mail because this address belongs to an account at {community}.',
@@ -33,6 +34,12 @@ export const words = defineWords('notices', {
   'recovery.subject': 'Set a new password for {community}',
   'recovery.text': 'Someone asked for a new password for your account {username}. Choose it here.',
   'recovery.after': 'You did not ask? Then do nothing; your password stays as it is.',
+
+  'prove-again.subject': 'Your code for {community}',
+  'prove-again.text':
+    'Somebody who is signed in to your account {username} is about to change what it hangs on, or to enter an app that wants to be sure. Is it you?',
+  'prove-again.after':
+    'It is not you? Tell nobody this code. Then set a new password and end the other sessions on your account.',
 
   'sign-up-repeated.subject': 'You already have an account at {community}',
   'sign-up-repeated.text':

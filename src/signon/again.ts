@@ -20,6 +20,7 @@ import { passkeyScript } from '#kit/page/assets.ts';
 import { hiddenField, passwordField, usernameHint } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
 import { button, form, linkButton, notice } from '#kit/page/parts.ts';
+import { mailCode, otherwise, otherwisePage, proveByMail } from './again-otherwise.ts';
 import { addToSession, ceremonyOf } from './asked.ts';
 import { openRequest, pathBack, type SignOnRequest, sealAgain, sealSignOn } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
@@ -28,8 +29,9 @@ import { isFresh, proofSeconds } from './factor-policy.ts';
 import { proveCode, proveOwnPasskey } from './factor-proof.ts';
 import { factorWords } from './factor-words.ts';
 import { asBusy, type SignedOn } from './gate.ts';
-import type { Further } from './proof.ts';
+import { type Further, finishSignIn } from './proof.ts';
 import { type FactorNeeds, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+import { browserOf, goOn } from './way-in.ts';
 
 const url = '/sign-in/again';
 
@@ -45,7 +47,8 @@ export function againRoutes(app: App, needs: FactorNeeds): void {
     const fresh = await needs.database.read(here.context, (tx) =>
       isFresh(tx, here.signedOn.session, proofSeconds),
     );
-    if (fresh) return reply.redirect(open?.returnTo ?? '/account', 303);
+    // Proof of before the moment an app names does not count, however fresh.
+    if (fresh && !open?.provedAfter) return reply.redirect(open?.returnTo ?? '/account', 303);
     return againPage(needs, here, reply, { requestId: query.request, by: query.by });
   });
 
@@ -75,6 +78,70 @@ export function againRoutes(app: App, needs: FactorNeeds): void {
       ),
     );
   });
+  mailRoutes(app, needs);
+}
+
+/** A code by mail, for those who have nothing else here to prove it with. */
+function mailRoutes(app: App, needs: FactorNeeds): void {
+  app.post(`${url}/mail`, { config: { door: 'form' } }, async (request, reply) => {
+    const here = await someone(needs, await visit(needs, request), reply);
+    if (!here) return reply;
+    const page = {
+      requestId: request.form.text('request') || undefined,
+      onward: request.form.text('onward'),
+    };
+    try {
+      await mailCode(needs, here);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return againPage(needs, here, reply, { ...page, problem: error });
+    }
+    return againPage(needs, here, reply, { ...page, mailed: true });
+  });
+
+  app.post(`${url}/code`, { config: { door: 'form' } }, async (request, reply) => {
+    const here = await someone(needs, await visit(needs, request), reply);
+    if (!here) return reply;
+    const requestId = request.form.text('request') || undefined;
+    const open = await openOf(needs, here, requestId);
+    const typed = request.form.text('code');
+    if (!open?.provedAfter)
+      return again(needs, here, reply, () =>
+        addToSession(needs, reply, whose(here), (tx) => proveByMail(tx, needs, here, typed)),
+      );
+    return signInByMail(needs, here, reply, { open, requestId, typed });
+  });
+}
+
+/** An app wants a sign-in of this moment: the code opens a session anew, which takes the place of the one there is. */
+async function signInByMail(
+  needs: FactorNeeds,
+  here: VisitOfSomeone,
+  reply: FastifyReply,
+  { open, requestId, typed }: { open: SignOnRequest; requestId?: string; typed: string },
+): Promise<FastifyReply> {
+  const proved = await needs.database.transact(here.context, (tx) => proveByMail(tx, needs, here, typed));
+  if ('refused' in proved)
+    return againPage(needs, here, reply, { requestId, problem: new Problem(proved.refused) });
+  const { stay, persistent } = staysAs(here);
+  const place = {
+    door: 'page',
+    application: open.application,
+    deviceToken: here.deviceToken,
+    device: here.device,
+    ip: here.ip,
+    persistent,
+    stay,
+    ...browserOf(needs, here, open),
+  };
+  const { id: person } = here.signedOn.person;
+  const outcome = await finishSignIn(needs, { person, ...proved, place, context: here.context });
+  return goOn(needs, here, reply, outcome, { open, requestId });
+}
+
+/** As the session there is: proving it once more makes nothing last longer than was chosen. */
+function staysAs({ signedOn: { session } }: VisitOfSomeone) {
+  return { persistent: session.persistent, stay: session.shared ? ('shared' as const) : undefined };
 }
 
 const whose = (here: VisitOfSomeone) => ({ ...here.signedOn, context: here.context });
@@ -226,6 +293,8 @@ interface AgainPage {
   requestId?: string;
   onward?: string;
   by?: string;
+  /** A code is on its way by mail. */
+  mailed?: boolean;
   problem?: Problem;
 }
 
@@ -241,12 +310,9 @@ async function againPage(
     await passwordOf(tx, person.id),
   ]);
   if (!hasFactor(enrolled) && !password) {
-    // Nothing of ours to prove with: whoever vouched for them does it again.
+    const ways = await needs.database.read(here.context, (tx) => otherwise(tx, person.id));
     const open = await openOf(needs, here, given.requestId);
-    const returnTo = open?.returnTo ?? '/account';
-    const provedAfter = here.now.toISOString();
-    const path = sealSignOn(needs.secrets, here, { front: 'account', returnTo, provedAfter });
-    return reply.redirect(path, 303);
+    if (ways) return otherwisePage(needs, here, reply, ways, { ...given, open });
   }
   const say = factorWords(here.locale);
   const { problem } = given;

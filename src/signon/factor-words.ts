@@ -48,6 +48,17 @@ export const factorWords = defineWords('factors', {
   againTitle: 'Is it you?',
   againLede: 'This changes what your account hangs on. Prove once more that you are {username}.',
   againDone: 'Thank you',
+  againLedeApp: 'Prove once more that you are {username}, to go on.',
+  againThere: 'Sign in at {upstream} once more',
+  againSilent:
+    '{upstream} vouches for you, but cannot ask you again whether it is you. We send a code to {address} instead.',
+  againByMail: 'We send a code to {address}.',
+  againSend: 'Send the code',
+  againMailed: 'We sent a code to {address}. It works for ten minutes, in this browser.',
+  againCode: 'Code from the mail',
+  againSendAnew: 'Send a new code',
+  againNoWay:
+    'Nothing on your account can be asked for right now. Sign out and in again, then try once more.',
   againGoOn: 'Go on with what you were about to do.',
   password: 'Password',
   confirmIt: 'Confirm',

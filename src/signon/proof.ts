@@ -2,7 +2,8 @@
  * Where every way in ends. Whoever proved a person (password, passkey, an upstream, a device code) calls `finishSignIn`:
  * it asks for the person's standing, decides whether a further factor is needed, and opens the session or keeps what was
  * proved so far as a pending sign-in of this browser.
- * Owns `pending_sign_ins`. Refuses people without standing, and doors that cannot ask for what is needed.
+ * Owns `pending_sign_ins`. Refuses people without standing, proof of an upstream that was switched off since, and doors
+ * that cannot ask for what is needed.
  */
 import { type Community, community } from '#core/community/community.ts';
 import { passwordSetAt, rememberDevice } from '#core/credentials/credentials.ts';
@@ -15,6 +16,7 @@ import { hashToken, newId, randomToken } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Database } from '#kit/db/database.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
+import { isStillOpen } from '#signon/upstream/upstreams.ts';
 import { type Ask, askedOf } from './factor-policy.ts';
 import * as store from './pending.store.ts';
 import { lifetimesOf, type Stay } from './stay.ts';
@@ -121,6 +123,8 @@ export async function settle(
   trace(tx, 'proved who it is', { ...of, amr, aal, standing: person.state });
   const closed = standingProblem(person.state);
   if (closed) return refuse(closed);
+  // Switched off since the proof was given: then nothing vouches for it (SA-15).
+  if (upstream && !(await isStillOpen(tx, upstream.id))) return refuse('upstream-unknown');
   const settings = await community(tx);
   const ask = await askedOf(tx, person.id, proof, settings.factors);
   trace(tx, 'factors looked at', { ask: ask ?? 'nothing more' });

@@ -20,7 +20,9 @@ import {
   upstreamOfRequest,
 } from '#signon/upstream/choices.ts';
 import { Arriving } from '#signon/upstream/delegated.ts';
-import { leavePage } from '#signon/upstream/show.ts';
+import { readChoices, setOutToSignIn } from '#signon/upstream/set-out.ts';
+import type { UpstreamNeeds } from '#signon/upstream/upstream.ts';
+import { provesByMail } from './again-otherwise.ts';
 import { nextStep, openRequest, pathOf, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { passkeyForm } from './factor-parts.ts';
@@ -28,11 +30,12 @@ import { factorWords } from './factor-words.ts';
 import { passwordSignIn } from './gate.ts';
 import { passkeyRoutes } from './passkey-sign-in.ts';
 import { signOutWords } from './sign-out.words.ts';
-import { readStay } from './stay.ts';
 import { traceRefused } from './trace.ts';
 import { beginWaiting } from './verify.ts';
-import { type FactorNeeds, inLocale, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+import { inLocale, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 import { browserOf, goOn } from './way-in.ts';
+
+const formId = 'sign-in-form';
 
 interface SignInPage {
   request?: SignOnRequest;
@@ -46,7 +49,7 @@ interface SignInPage {
 }
 
 /** GET /sign-in and POST /sign-in. */
-export function signInRoutes(app: App, needs: FactorNeeds): void {
+export function signInRoutes(app: App, needs: UpstreamNeeds): void {
   passkeyRoutes(app, needs, async (here, reply, requestId, problem) => {
     const open = await findRequest(needs, here, requestId);
     return signInPage(needs, inLocale(here, open?.uiLocales), reply, { request: open, requestId, problem });
@@ -57,6 +60,12 @@ export function signInRoutes(app: App, needs: FactorNeeds): void {
     const open = await findRequest(needs, here, query.request);
     const step = nextStep(open, here.signedOn);
     if (!('ask' in step) || step.ask !== 'sign-in') return reply.redirect(pathOf(step, query.request), 303);
+    if (open?.provedAfter && here.signedOn && query.ways !== 'all') {
+      // Nothing on this page is theirs to prove it with; a code by mail is.
+      const { person } = here.signedOn;
+      const byMail = await needs.database.read(here.context, (tx) => provesByMail(tx, person.id));
+      if (byMail) return reply.redirect(againPath(query.request), 303);
+    }
     if (!here.signedOn && query.ways !== 'all') {
       const hinted = await needs.database.read(here.context, (tx) => upstreamOfRequest(tx, open));
       if (hinted) return reply.redirect(startPath(hinted.id, { requestId: query.request }), 303);
@@ -81,8 +90,8 @@ export function signInRoutes(app: App, needs: FactorNeeds): void {
     const open = await findRequest(needs, here, requestId);
     if (password === '') {
       const upstream = upstreamOfAddress(await needs.database.look(here.context, openUpstreams), identifier);
-      const path = upstream && startPath(upstream.id, { requestId, hint: identifier });
-      if (path) return leavePage(here, reply, path, upstream.settings.title);
+      const way = { requestId, hint: identifier, ...readChoices(here) };
+      if (upstream) return setOutToSignIn(needs, here, reply, upstream.id, way);
     }
     try {
       const outcome = await passwordSignIn(needs, {
@@ -94,8 +103,7 @@ export function signInRoutes(app: App, needs: FactorNeeds): void {
         deviceToken: here.deviceToken,
         device: here.device,
         ip: here.ip,
-        persistent: remember,
-        stay: readStay(here.community.sessions, shared, stay),
+        ...readChoices(here),
         ...browserOf(needs, here, open),
         context: here.context,
       });
@@ -117,6 +125,10 @@ export function signInRoutes(app: App, needs: FactorNeeds): void {
       });
     }
   });
+}
+
+function againPath(requestId: string | undefined): string {
+  return `/sign-in/again?request=${encodeURIComponent(requestId ?? '')}`;
 }
 
 async function findRequest(needs: PageNeeds, here: Visit, id: string | undefined) {
@@ -152,13 +164,15 @@ async function signInPage(
     : undefined;
   const upstreams = await needs.database.look(here.context, openUpstreams);
   const byAddress = upstreamOfAddress(upstreams, page.identifier ?? '');
-  const { requestId, identifier = '' } = page;
+  const toUpstream = { locale, form: formId };
+  const hint = byAddress && addressHint(byAddress, toUpstream);
   const body = html`
     ${page.said ? notice({ tone: 'success', text: page.said }) : ''}
     ${page.request?.provedAfter && here.signedOn ? notice({ tone: 'info', text: say('proveAgain') }) : ''}
     ${page.problem ? notice({ tone: 'danger', text: directoryDown(page.problem, locale) ?? problemWords(locale)(page.problem.code), id: 'problem' }) : ''}
-    ${byAddress ? addressHint(byAddress, { locale, requestId, identifier }) : ''}
+    ${hint?.said ?? ''}
     ${form({
+      id: formId,
       url: '/sign-in',
       token: here.formToken,
       body: html`
@@ -185,11 +199,11 @@ async function signInPage(
           aside: html`<a href="/recover">${say('forgotten')}</a>`,
         })}
         ${lastingFields(here, page)}
-        ${button({ label: say('signIn'), id: 'sign-in', full: true })}`,
+        ${button({ label: say('signIn'), id: 'sign-in', full: true })}${hint?.button ?? ''}`,
     })}
-    ${passkeyForm(here, { kind: 'sign-in', ask: 'sign-in', url: '/sign-in/passkey', label: factorWords(locale)('withPasskey'), fields: { request: requestId }, copy: ['remember', 'shared', 'stay'] })}
+    ${passkeyForm(here, { kind: 'sign-in', ask: 'sign-in', url: '/sign-in/passkey', label: factorWords(locale)('withPasskey'), fields: { request: page.requestId }, copy: ['remember', 'shared', 'stay'] })}
     ${directoryLine(upstreams, locale)}
-    ${upstreamButtons(upstreams, { locale, requestId, anew: here.signedOn && page.request?.provedAfter !== undefined })}
+    ${upstreamButtons(upstreams, { ...toUpstream, anew: here.signedOn && page.request?.provedAfter !== undefined })}
     ${here.community.signUp.open ? quietLine(say('noAccount'), { url: signUpUrl(page.requestId), title: say('createAccount') }) : ''}`;
   if (page.problem?.facts.retryAfter) reply.header('retry-after', String(page.problem.facts.retryAfter));
   return show({ ...here, onTheWay: page.requestId }, reply, {

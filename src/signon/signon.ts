@@ -9,6 +9,7 @@ import { dropUnconfirmed } from '#core/lifecycle/drop.ts';
 import { endOverdueSessions } from '#core/sessions/sessions.ts';
 import type { App } from '#kit/http/server.ts';
 import { forgetJourneys } from '#signon/upstream/journeys.ts';
+import type { UpstreamNeeds } from '#signon/upstream/upstream.ts';
 import { againRoutes } from './again.ts';
 import { enrolRoutes } from './enrol.ts';
 import { finishDueResets } from './factor-reset.ts';
@@ -23,10 +24,10 @@ import { signUpRoutes } from './sign-up.ts';
 import { deleteOldPuzzles, deleteOldRequests, deleteOldSignOuts } from './store.ts';
 import { keepTraces } from './trace-keep.ts';
 import { verifyRoutes } from './verify.ts';
-import { type FactorNeeds, type PageNeeds, visit } from './visit.ts';
+import { type PageNeeds, visit } from './visit.ts';
 
 /** Registers every sign-on page. */
-export function registerSignOn(app: App, needs: FactorNeeds & HumanNeeds, fronts: readonly Front[]): void {
+export function registerSignOn(app: App, needs: UpstreamNeeds & HumanNeeds, fronts: readonly Front[]): void {
   keepTraces(app, needs);
   app.get('/', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);

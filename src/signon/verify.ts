@@ -22,6 +22,7 @@ import {
   requestVerification,
   useCode,
   useLink,
+  type VerificationPurpose,
 } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import { endSessions } from '#core/sessions/sessions.ts';
@@ -177,6 +178,11 @@ function addressRoutes(app: App, needs: PageNeeds): void {
   });
 }
 
+/** What confirms an address; other mails of ours prove something else. */
+function isForLinks(purpose: VerificationPurpose): boolean {
+  return purpose === 'sign-up' || purpose === 'address';
+}
+
 /** The link of a mail: GET shows, POST uses. */
 function linkRoutes(app: App, needs: PageNeeds): void {
   app.get('/verify', { config: { door: 'page' } }, async (request, reply) => {
@@ -185,7 +191,7 @@ function linkRoutes(app: App, needs: PageNeeds): void {
     const { say } = here;
     const link = await needs.database.read(here.context, async (tx) => {
       const verification = await peekLink(tx, needs.secrets, token);
-      if (verification.purpose === 'recovery' || !verification.address) throw new Problem('link-wrong');
+      if (!isForLinks(verification.purpose) || !verification.address) throw new Problem('link-wrong');
       const person = await findPerson(tx, verification.person);
       const address = await addressById(tx, verification.address);
       if (!person || !address) throw new Problem('link-used');
@@ -247,7 +253,7 @@ async function proveAddress(
     if ('refused' in outcome) return outcome;
     const { used } = outcome;
     // A recovery link proves the same mailbox, but what it opens is asked for a new password first.
-    if (used.purpose === 'recovery') throw new Problem('link-wrong');
+    if (!isForLinks(used.purpose)) throw new Problem('link-wrong');
     await verifyAddress(tx, used.person, used.address);
     if (used.purpose === 'sign-up') await activate(tx, used.person);
     const person = await requirePerson(tx, used.person);

@@ -16,6 +16,8 @@ export interface FakeIdp {
   metadata: Record<string, unknown>;
   /** Everything but the answer to a browser takes no answer at all. */
   down: boolean;
+  /** The token endpoint answers when this has come. */
+  held?: Promise<unknown>;
   key: CryptoKey;
   publicJwk: JWK;
   stop(): Promise<void>;
@@ -82,6 +84,7 @@ export async function startFakeIdp(): Promise<FakeIdp> {
       return void response.writeHead(302, { location: back.href }).end();
     }
     if (url.pathname === '/token') {
+      await idp.held;
       const now = Math.floor(Date.now() / 1000);
       const usual = { iss: issuer, aud: 'gatehouse', iat: now, exp: now + 300, nonce: idp.latest.nonce };
       const claims = { sub: 'mallory', ...usual, ...idp.claims };

@@ -15,6 +15,8 @@ export interface Browser {
   there: Visitor[];
   /** Opens an address here and follows wherever it leads, also to upstreams and back. */
   go(url: string): Promise<Seen>;
+  /** Presses a button of the sign-in page's form that leads to an upstream, and follows. */
+  through(upstream: string, fields?: Record<string, string>): Promise<Seen>;
   /** Posts a form of the page last seen here and follows; a page that leads on by itself is followed too. */
   send(fields: Record<string, string>, action?: string): Promise<Seen>;
 }
@@ -37,6 +39,16 @@ export function browser(platform: Pick<Platform, 'origin'>, sites: readonly stri
     here,
     there,
     go: async (url) => on(await here.open(url)),
+    through: async (upstream, fields = {}) => {
+      const form = here.formOf('/sign-in');
+      return on(
+        await here.open(`/upstream/${upstream}/start`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-www-form-urlencoded', origin: here.origin },
+          body: new URLSearchParams({ ...form.fields, ...fields }).toString(),
+        }),
+      );
+    },
     send: async (fields, action) => on(await here.submit(fields, action)),
   };
 }

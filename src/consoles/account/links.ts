@@ -11,7 +11,8 @@ import { pageStatus, problemWords } from '#signon/errors.ts';
 import { directoryDown } from '#signon/upstream/choices.ts';
 import { linkDirectory } from '#signon/upstream/delegated.ts';
 import { type Link, linksOf, unlink } from '#signon/upstream/links.ts';
-import { setOutToLink, type UpstreamNeeds } from '#signon/upstream/upstream.ts';
+import { setOutToLink } from '#signon/upstream/set-out.ts';
+import type { UpstreamNeeds } from '#signon/upstream/upstream.ts';
 import { listUpstreams, openUpstream, type Upstream } from '#signon/upstream/upstreams.ts';
 import { show } from '#signon/visit.ts';
 import { type Home, home } from './guest.ts';
@@ -69,7 +70,8 @@ export function linkRoutes(app: App, needs: UpstreamNeeds): void {
     const here = await home(needs, request, reply);
     if (!here || !(await proved(needs, here, reply))) return reply;
     const id = String((request.params as Record<string, unknown>).link ?? '');
-    await needs.database.transact(here.context, (tx) => unlink(tx, here.signedOn.person.id, id));
+    const { person, session } = here.signedOn;
+    await needs.database.transact(here.context, (tx) => unlink(tx, person.id, id, session.id));
     return reply.redirect('/account?said=unlinked', 303);
   });
 }

@@ -61,7 +61,7 @@ export const catalogue = {
   }),
   'verification.requested': fact('A link and code were asked for; a reader mails them.', {
     verification: id,
-    purpose: z.enum(['sign-up', 'address', 'recovery']),
+    purpose: z.enum(['sign-up', 'address', 'recovery', 'proof']),
     address: id,
   }),
   'sign-up.repeated': fact(

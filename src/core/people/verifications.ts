@@ -9,7 +9,8 @@ import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import * as store from './verifications.store.ts';
 
-export type VerificationPurpose = 'sign-up' | 'address' | 'recovery';
+/** `proof` is for somebody signed in who has nothing else to prove with that it is them: its code alone counts. */
+export type VerificationPurpose = 'sign-up' | 'address' | 'recovery' | 'proof';
 
 export interface Verification {
   id: string;
@@ -34,6 +35,7 @@ const lifetimes: Record<VerificationPurpose, { link: number; code?: number }> = 
   'sign-up': { link: 24 * 60 * minute, code: 10 * minute },
   address: { link: 24 * 60 * minute, code: 10 * minute },
   recovery: { link: 60 * minute },
+  proof: { link: 10 * minute, code: 10 * minute },
 };
 
 const purposes = Object.keys(lifetimes) as VerificationPurpose[];
@@ -44,8 +46,8 @@ export const codeAttempts = 5;
 /**
  * Asks for a link (and, except for recovery, a code) to be mailed to an address of this person. Older ones of the same
  * kind die; those for other addresses live on where an address is to be confirmed.
- * @throws Problem `address-unknown` when the address is not this person's, `address-unverified` for a recovery by an
- *   address that was never proved
+ * @throws Problem `address-unknown` when the address is not this person's, `address-unverified` for a recovery or a
+ *   proof by an address that was never proved
  */
 export async function requestVerification(
   tx: Tx,
@@ -61,7 +63,8 @@ export async function requestVerification(
   const { purpose, person, address } = input;
   const standing = await store.lockAddress(tx, person, address);
   if (!standing) throw new Problem('address-unknown');
-  if (purpose === 'recovery' && standing.unprovedBesideProved) throw new Problem('address-unverified');
+  if ((purpose === 'recovery' || purpose === 'proof') && standing.unprovedBesideProved)
+    throw new Problem('address-unverified');
   await store.withdraw(tx, person, [purpose], purpose === 'address' ? address : undefined);
   const { link, code } = lifetimes[purpose];
   const after = (milliseconds: number) => new Date(tx.now().getTime() + milliseconds);
@@ -109,9 +112,9 @@ export const openVerifications = store.openVerifications;
 export async function withdrawVerifications(
   tx: Tx,
   person: string,
-  purposes: readonly VerificationPurpose[] = ['sign-up', 'address', 'recovery'],
+  only: readonly VerificationPurpose[] = purposes,
 ): Promise<number> {
-  return store.withdraw(tx, person, purposes);
+  return store.withdraw(tx, person, only);
 }
 
 const macBytes = 20;

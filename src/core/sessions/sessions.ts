@@ -139,6 +139,11 @@ export async function endSessions(tx: Tx, person: string, reason: string, except
   return endWhere(tx, { person, except }, reason);
 }
 
+/** Ends these sessions; those that are over already are no change. Returns how many ended. */
+export async function endSessionsByIds(tx: Tx, ids: readonly string[], reason: string): Promise<number> {
+  return ids.length === 0 ? 0 : endWhere(tx, { ids }, reason);
+}
+
 /**
  * Ends up to 1,000 sessions that grew too old or stood idle, so that the apps that took part are told as after any other
  * end. They were refused from their last moment on anyway. Returns how many.

@@ -1,4 +1,5 @@
 import type { Tx } from '#kit/db/tx.ts';
+import type { OpenedBy } from './upstreams.ts';
 
 export async function insertUpstream(
   tx: Tx,
@@ -48,4 +49,24 @@ export async function sessionsFromUpstream(
     [by.upstream, by.subject ?? null, by.sessionIndex ?? null, tx.now()],
   );
   return rows.map((row) => row.id);
+}
+
+export async function liveOpenedBy(tx: Tx, which: OpenedBy): Promise<string[]> {
+  const rows = await tx.query<{ id: string }>(
+    `select s.id from session_upstreams u join sessions s on s.id = u.session
+     where u.upstream = $1 and ($2::text is null or u.subject = $2) and not u.subject = any($3::text[])
+       and ($4::uuid is null or s.id <> $4) and s.ended_at is null and s.expires_at > $5`,
+    [which.upstream, which.subject ?? null, which.butSubjects ?? [], which.except ?? null, tx.now()],
+  );
+  return rows.map((row) => row.id);
+}
+
+export async function countOpenedBy(tx: Tx): Promise<Map<string, number>> {
+  const rows = await tx.query<{ upstream: string; count: number }>(
+    `select u.upstream, count(*)::int as count from session_upstreams u join sessions s on s.id = u.session
+     where s.ended_at is null and s.expires_at > $1
+       and s.last_seen_at + make_interval(secs => s.idle_seconds) > $1 group by u.upstream`,
+    [tx.now()],
+  );
+  return new Map(rows.map((row) => [row.upstream, row.count]));
 }

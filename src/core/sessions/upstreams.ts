@@ -1,6 +1,7 @@
 /** Which identity provider vouched for the person of a session: for signing out there, and for when it signs out here. */
 import { type Secrets, WrongMasterKey } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { endSessionsByIds } from './sessions.ts';
 import * as store from './upstreams.store.ts';
 
 export interface UpstreamProof {
@@ -53,6 +54,25 @@ function opened(secrets: Secrets, sealed: Buffer, session: string): string | und
 
 /** The live sessions that an upstream vouched for: all of a subject there, or one by its index. */
 export const sessionsFromUpstream = store.sessionsFromUpstream;
+
+/** Which sessions an upstream opened. */
+export interface OpenedBy {
+  upstream: string;
+  /** Of this subject there alone. */
+  subject?: string;
+  /** But not of these subjects. */
+  butSubjects?: readonly string[];
+  /** But not this session. */
+  except?: string;
+}
+
+/** Ends the live sessions that an upstream opened, because its word counts no more. Returns how many. */
+export async function endSessionsOpenedBy(tx: Tx, which: OpenedBy, reason: string): Promise<number> {
+  return endSessionsByIds(tx, await store.liveOpenedBy(tx, which), reason);
+}
+
+/** How many live sessions each upstream opened, by its id. */
+export const countOpenedBy = store.countOpenedBy;
 
 /** For erasing: nothing says any more who someone was elsewhere. */
 export const forgetUpstreamsOf = store.deleteUpstreamsOf;

@@ -20,14 +20,34 @@ export interface CrowdOptions {
   most?: number;
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Does work that waits for somebody else's answer; the request's place is another's meanwhile (`Place.away`). */
+    away<T>(work: () => Promise<T>): Promise<T>;
+  }
+}
+
+/** A place inside. */
+export interface Place {
+  leave(): void;
+  /**
+   * Gives the place on while something elsewhere is waited for, and takes one again afterwards. Whoever is back waits for
+   * a place as long as others do, but is never turned away: what was begun may be done once only.
+   */
+  away<T>(work: () => Promise<T>): Promise<T>;
+}
+
 /** Watches the doors `page` and `form` of this server. */
 export function boundCrowd(app: FastifyInstance, options: CrowdOptions = {}): void {
   const crowd = createCrowd(options);
-  const inside = new WeakMap<FastifyRequest, () => void>();
+  const inside = new WeakMap<FastifyRequest, Place>();
   const leave = (request: FastifyRequest) => {
-    inside.get(request)?.();
+    inside.get(request)?.leave();
     inside.delete(request);
   };
+  app.decorateRequest('away', function away<T>(this: FastifyRequest, work: () => Promise<T>): Promise<T> {
+    return inside.get(this)?.away(work) ?? work();
+  });
   const enter = async (request: FastifyRequest, reply: FastifyReply) => {
     inside.set(request, await crowd.enter());
     // Whoever hangs up is answered to nobody.
@@ -47,13 +67,13 @@ export function boundCrowd(app: FastifyInstance, options: CrowdOptions = {}): vo
 
 const placesPerCore = 10;
 
-/** `enter` resolves with how to leave, once there is a place; it refuses with `busy` where none becomes free in time. */
+/** `enter` resolves with a place, once there is one; it refuses with `busy` where none becomes free in time. */
 export function createCrowd({
   places = availableParallelism() * placesPerCore,
   patienceMs = 2500,
   longMs = 3000,
   most = 512,
-}: CrowdOptions = {}): { enter(): Promise<() => void> } {
+}: CrowdOptions = {}): { enter(): Promise<Place> } {
   const herd = createHerd();
   const waiting = new Set<() => void>();
   let free = places;
@@ -63,22 +83,43 @@ export function createCrowd({
     if (next) next();
     else free += 1;
   };
-  const takePlace = () => {
+  const comeBack = async () => {
+    if (free > 0) free -= 1;
+    else return turn(waiting, patienceMs);
+    return true;
+  };
+  const takePlace = (): Place => {
     let held = true;
+    let left = false;
     const giveUp = () => {
       if (held) giveOn();
       held = false;
     };
-    const long = setTimeout(giveUp, longMs);
-    long.unref();
-    let left = false;
-    return () => {
-      if (left) return;
-      left = true;
-      clearTimeout(long);
-      inside -= 1;
-      herd.served();
-      giveUp();
+    let long = setTimeout(giveUp, longMs).unref();
+    return {
+      leave() {
+        if (left) return;
+        left = true;
+        clearTimeout(long);
+        inside -= 1;
+        herd.served();
+        giveUp();
+      },
+      async away(work) {
+        if (left) return work();
+        clearTimeout(long);
+        giveUp();
+        try {
+          return await work();
+        } finally {
+          const came = !left && (await comeBack());
+          if (came && left) giveOn();
+          else if (came) {
+            held = true;
+            long = setTimeout(giveUp, longMs).unref();
+          }
+        }
+      },
     };
   };
   return {

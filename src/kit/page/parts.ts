@@ -43,6 +43,8 @@ export function button(
     describe?: string;
     formaction?: string;
     skipChecks?: boolean;
+    /** Id of the form it sends, where it stands outside of it. */
+    form?: string;
   },
 ): Html {
   const list = attributes({
@@ -51,6 +53,7 @@ export function button(
     name: input.name,
     value: input.value,
     disabled: input.disabled ?? false,
+    form: input.form,
     formaction: input.formaction,
     // "Send the code again" beside an empty code field must not be held up by that field.
     formnovalidate: input.skipChecks ?? false,

@@ -7,7 +7,7 @@ import { parseAddress } from '#core/people/names.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type Html, html } from '#kit/page/html.ts';
-import { linkButton, notice } from '#kit/page/parts.ts';
+import { button, notice } from '#kit/page/parts.ts';
 import type { SignOnRequest } from '#signon/dispatch.ts';
 import { UpstreamFailure } from './failure.ts';
 import { listUpstreams, type Upstream } from './upstreams.ts';
@@ -49,28 +49,38 @@ export async function upstreamOfRequest(
   return (await openUpstreams(tx)).find(({ id, settings }) => id === wanted && !settings.ldap);
 }
 
+/** A button of the sign-in page's own form: what was chosen there goes along, and needs neither name nor password. */
+function throughUpstream(
+  { id, settings }: Upstream,
+  page: { locale: string; form: string },
+  buttonId = `with-${id}`,
+): Html {
+  return button({
+    label: words(page.locale)('continueWith', { upstream: settings.title }),
+    form: page.form,
+    formaction: startPath(id),
+    skipChecks: true,
+    style: 'quiet',
+    full: true,
+    id: buttonId,
+  });
+}
+
 /**
  * The part of the sign-in page below the password.
  * @param page.anew proof of this moment is wanted, which some upstreams cannot give
+ * @param page.form id of the form they belong to
  */
 export function upstreamButtons(
   upstreams: readonly Upstream[],
-  page: { locale: string; requestId?: string; anew?: boolean },
+  page: { locale: string; form: string; anew?: boolean },
 ): Html | '' {
   const tell = words(page.locale);
   const shown = upstreams.filter(
     ({ settings }) => settings.button && !settings.ldap && !(page.anew && settings.github),
   );
   if (shown.length === 0) return '';
-  const buttons = shown.map(({ id, settings }) =>
-    linkButton({
-      label: tell('continueWith', { upstream: settings.title }),
-      url: startPath(id, page),
-      style: 'quiet',
-      full: true,
-      id: `with-${id}`,
-    }),
-  );
+  const buttons = shown.map((one) => throughUpstream(one, page));
   return html`<p class="quiet-line" id="or-with">${tell('orWith')}</p><div class="stack-s" id="upstreams">${buttons}</div>`;
 }
 
@@ -95,19 +105,18 @@ export function directoryDown(problem: Problem, locale: string): string | undefi
   return words(locale)('directoryDown', { upstream: problem.title });
 }
 
-/** After a password that was not right: addresses of this domain sign in elsewhere. Says nothing of any account. */
+/**
+ * After a password that was not right: addresses of this domain sign in elsewhere. Says nothing of any account.
+ * `said` stands above the form, `button` in it.
+ */
 export function addressHint(
   upstream: Upstream,
-  page: { locale: string; requestId?: string; identifier: string },
-): Html {
+  page: { locale: string; form: string },
+): { said: Html; button: Html } {
   const tell = words(page.locale);
   const { title } = upstream.settings;
-  return html`${notice({ tone: 'info', text: tell('forAddress', { upstream: title }), id: 'for-address' })}${linkButton(
-    {
-      label: tell('continueWith', { upstream: title }),
-      url: startPath(upstream.id, { requestId: page.requestId, hint: page.identifier }),
-      full: true,
-      id: 'by-address',
-    },
-  )}`;
+  return {
+    said: notice({ tone: 'info', text: tell('forAddress', { upstream: title }), id: 'for-address' }),
+    button: throughUpstream(upstream, page, 'by-address'),
+  };
 }

@@ -9,6 +9,7 @@ import type { PageNeeds, Visit } from '#signon/visit.ts';
 import { browserOf, goOn } from '#signon/way-in.ts';
 import type { SignInErrand } from './arrive.ts';
 import { aalOf, type Told } from './identity.ts';
+import { subjectKey } from './links.ts';
 import type { Upstream } from './upstreams.ts';
 
 /** What an upstream proved: what it told of the how, and no more. */
@@ -28,11 +29,6 @@ export function proofOf(
     aal: aalOf(upstream.settings, told),
     upstream: { id: upstream.id, subject: subjectKey(told), sessionIndex, idToken },
   };
-}
-
-/** How sessions name whom an upstream vouched for: its subject, with the tenant it is counted in. */
-export function subjectKey({ tenant, subject }: { tenant: string; subject: string }): string {
-  return tenant ? `${tenant} ${subject}` : subject;
 }
 
 /** Opens the session or asks on. Whoever has no confirmed address yet is led to confirm it. */

@@ -51,6 +51,39 @@ export async function hasLinks(tx: Tx, upstream: string): Promise<boolean> {
   return (await tx.query('select 1 from upstream_links where upstream = $1 limit 1', [upstream])).length > 0;
 }
 
+/** Subjects whose password is kept here by now. */
+export async function takenOverSubjects(tx: Tx, upstream: string): Promise<string[]> {
+  const rows = await tx.query<{ subject: string }>(
+    'select subject from upstream_links where upstream = $1 and taken_over_at is not null',
+    [upstream],
+  );
+  return rows.map((row) => row.subject);
+}
+
+/** How many people each upstream knows, by its id. */
+export async function countLinks(tx: Tx): Promise<Map<string, number>> {
+  const rows = await tx.query<{ upstream: string; count: number }>(
+    'select upstream, count(*)::int as count from upstream_links group by upstream',
+    [],
+    'upstream-links-count',
+  );
+  return new Map(rows.map((row) => [row.upstream, row.count]));
+}
+
+/** Those of an upstream after this id, in the order of their ids. */
+export async function linksAt(
+  tx: Tx,
+  upstream: string,
+  page: { after?: string; limit: number },
+): Promise<Link[]> {
+  const rows = await tx.query<LinkRow>(
+    `select ${columns} from upstream_links where upstream = $1 and ($2::uuid is null or id > $2)
+     order by id limit $3`,
+    [upstream, page.after ?? null, page.limit],
+  );
+  return rows.map(toLink);
+}
+
 /** False when this subject is somebody's already. */
 export async function insertLink(
   tx: Tx,

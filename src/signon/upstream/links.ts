@@ -4,6 +4,7 @@
  */
 import { record } from '#core/events/events.ts';
 import { Problem } from '#core/problem.ts';
+import { endSessionsOpenedBy } from '#core/sessions/upstreams.ts';
 import { isId, newId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import * as store from './links.store.ts';
@@ -31,6 +32,8 @@ export type LinkedBy = 'account-page' | 'local-proof' | 'authoritative' | 'joine
 
 export const linkOfSubject = store.linkOfSubject;
 export const linksOf = store.linksOf;
+export const linksAt = store.linksAt;
+export const countLinks = store.countLinks;
 export const noteLinkUse = store.noteUse;
 
 /**
@@ -54,11 +57,23 @@ export function labelOf(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '').slice(0, 120);
 }
 
-/** Removes one of a person's links. Refuses with `not-found` when it is not theirs. */
-export async function unlink(tx: Tx, person: string, id: string): Promise<void> {
+/** How sessions name whom an upstream vouched for: its subject, with the tenant it is counted in. */
+export function subjectKey({ tenant, subject }: { tenant: string; subject: string }): string {
+  return tenant ? `${tenant} ${subject}` : subject;
+}
+
+/**
+ * Removes one of a person's links, and ends the sessions it opened: whoever was let in by it was so by its word alone.
+ * `here` is the session that asks for it and stays; so do those of a password that is kept here by now.
+ * Refuses with `not-found` when it is not theirs.
+ */
+export async function unlink(tx: Tx, person: string, id: string, here?: string): Promise<void> {
   const [gone] = isId(id) ? await store.deleteLinks(tx, person, id) : [];
   if (!gone) throw new Problem('not-found');
-  await record(tx, 'upstream.unlinked', { person, data: { upstream: gone.upstream } });
+  const { upstream } = gone;
+  await record(tx, 'upstream.unlinked', { person, data: { upstream } });
+  if (gone.takenOverAt) return;
+  await endSessionsOpenedBy(tx, { upstream, subject: subjectKey(gone), except: here }, 'upstream-unlinked');
 }
 
 /** Removes all links of a person: when they are erased, and when what was set before an address was proved goes. */

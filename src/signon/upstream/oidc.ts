@@ -7,6 +7,14 @@ import * as client from 'openid-client';
 import type { Clock } from '#kit/clock/clock.ts';
 import { type Net, NetRefused, webFetch } from '#kit/net/net.ts';
 import { UpstreamFailure } from './failure.ts';
+import {
+  googleIssuer,
+  isOtherSpelling,
+  type OtherSpelling,
+  otherSpelling,
+  rememberingFetch,
+  withoutIssuer,
+} from './google.ts';
 import type { Told } from './identity.ts';
 import type { Journey } from './journeys.ts';
 import { issuerOf, type UpstreamSettings } from './settings.ts';
@@ -25,17 +33,29 @@ export interface OidcUpstream extends Pick<Upstream, 'id' | 'version'> {
   secret?: string;
 }
 
+/** The other side as it describes itself, and for Google as it calls itself besides. */
+interface Discovered {
+  configuration: client.Configuration;
+  other?: OtherSpelling;
+}
+
 const keptMs = 3_600_000;
-const kept = new WeakMap<
-  Net,
-  Map<string, { at: number; version: number; made: Promise<client.Configuration> }>
->();
+const kept = new WeakMap<Net, Map<string, { at: number; version: number; made: Promise<Discovered> }>>();
 
 /** The other side as it describes itself; refuses with `upstream-unreachable` or `upstream-answer`. */
 export async function configurationOf(
   needs: OidcNeeds,
   upstream: OidcUpstream,
 ): Promise<client.Configuration> {
+  return (await discovered(needs, upstream)).configuration;
+}
+
+/** The same, asked anew whatever is kept: for whoever tries the settings out. */
+export async function discoverNow(needs: OidcNeeds, upstream: OidcUpstream): Promise<client.Configuration> {
+  return (await discover(needs, upstream)).configuration;
+}
+
+async function discovered(needs: OidcNeeds, upstream: OidcUpstream): Promise<Discovered> {
   const all = kept.get(needs.net) ?? new Map();
   kept.set(needs.net, all);
   const now = performance.now();
@@ -49,25 +69,31 @@ export async function configurationOf(
   return made;
 }
 
-async function discover(needs: OidcNeeds, upstream: OidcUpstream): Promise<client.Configuration> {
+async function discover(needs: OidcNeeds, upstream: OidcUpstream): Promise<Discovered> {
   const { oidc, privateNetwork } = upstream.settings;
+  const fetcher = webFetch(needs.net, { allowPrivate: privateNetwork, timeoutMs: 8000 });
+  const google = issuerOf(oidc) === googleIssuer ? rememberingFetch(fetcher) : undefined;
   try {
-    const found = await client.discovery(
+    const configuration = await client.discovery(
       new URL(issuerOf(oidc)),
       oidc.clientId,
       { [client.clockTolerance]: 60 },
       authentication(upstream.secret),
       {
-        [client.customFetch]: webFetch(needs.net, {
-          allowPrivate: privateNetwork,
-          timeoutMs: 8000,
-        }) as client.CustomFetch,
+        [client.customFetch]: (google?.fetcher ?? fetcher) as client.CustomFetch,
         // Whether plain http may be spoken is kit/net's matter: to private networks alone, where settings allow them.
         execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
         timeout: 10,
       },
     );
-    return found;
+    if (!google) return { configuration };
+    const how = {
+      clientId: oidc.clientId,
+      authentication: authentication(upstream.secret),
+      fetcher: google.again,
+    };
+    const other = { configuration: otherSpelling(configuration, how), forget: google.forget };
+    return { configuration, other };
   } catch (error) {
     throw failureOf(upstream, error);
   }
@@ -118,9 +144,10 @@ export async function readAnswer(
   journey: Journey,
   answer: URL,
 ): Promise<Told> {
-  const configuration = await configurationOf(needs, upstream);
+  const found = await discovered(needs, upstream);
+  const { configuration } = found;
   try {
-    const tokens = await client.authorizationCodeGrant(configuration, answer, {
+    const tokens = await exchange(found, answer, {
       expectedState: journey.handle,
       expectedNonce: journey.nonce,
       pkceCodeVerifier: journey.verifier,
@@ -134,6 +161,21 @@ export async function readAnswer(
     return toTold(upstream, { ...more, ...claims }, tokens.id_token);
   } catch (error) {
     throw failureOf(upstream, error);
+  }
+}
+
+async function exchange(
+  { configuration, other }: Discovered,
+  answer: URL,
+  checks: client.AuthorizationCodeGrantChecks,
+) {
+  try {
+    return await client.authorizationCodeGrant(configuration, answer, checks);
+  } catch (error) {
+    if (!other || !isOtherSpelling(error)) throw error;
+    return await client.authorizationCodeGrant(other.configuration, withoutIssuer(answer), checks);
+  } finally {
+    other?.forget(answer.searchParams.get('code') ?? '');
   }
 }
 

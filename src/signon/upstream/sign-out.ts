@@ -11,6 +11,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import type { Front, SignOutOutcome } from '#signon/front.ts';
 import { visit } from '#signon/visit.ts';
+import { askThere } from './ask-there.ts';
 import { UpstreamFailure } from './failure.ts';
 import { endSessionUrl } from './oidc.ts';
 import { failurePage } from './show.ts';
@@ -56,7 +57,7 @@ export function upstreamSignOutRoutes(app: App, needs: UpstreamNeeds): void {
     try {
       const of = { ...upstream, settings: { ...settings, oidc: settings.oidc } };
       const returnTo = new URL('/signed-out', needs.publicUrl).href;
-      const url = await endSessionUrl(needs, of, { idToken, returnTo });
+      const url = await askThere(request, upstream, () => endSessionUrl(needs, of, { idToken, returnTo }));
       if (!url) throw new UpstreamFailure('upstream-answer', upstream, { detail: 'no end_session_endpoint' });
       return reply.redirect(url.href, 303);
     } catch (error) {

@@ -48,6 +48,16 @@ export async function lockUpstream(tx: Tx, id: string): Promise<Upstream | undef
   return rows[0] && toUpstream(rows[0]);
 }
 
+/** Whether it is switched on; whoever changes it waits until the transaction ends. Undefined when there is none. */
+export async function holdEnabled(tx: Tx, id: string): Promise<boolean | undefined> {
+  const rows = await tx.query<{ enabled: boolean }>(
+    `select (settings->>'enabled')::boolean as enabled from upstreams where id = $1 for key share`,
+    [id],
+    'upstream-enabled',
+  );
+  return rows[0]?.enabled;
+}
+
 /** Adds or changes; credentials stay where none are given. */
 export async function writeUpstream(
   tx: Tx,

@@ -2,9 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { record } from '#core/events/events.ts';
 import { Problem } from '#core/problem.ts';
+import { endSessionsOpenedBy } from '#core/sessions/upstreams.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { hasLinks } from './links.store.ts';
+import { hasLinks, takenOverSubjects } from './links.store.ts';
 import {
   authorityOf,
   credentialNames,
@@ -28,6 +29,9 @@ export interface Upstream {
 export const listUpstreams = store.listUpstreams;
 export const findUpstream = store.findUpstream;
 
+/** The same; whoever changes it, or comes in through it, waits until the transaction ends. */
+export const holdUpstream = store.lockUpstream;
+
 /** One by id; refuses with `upstream-unknown`. */
 export async function requireUpstream(tx: Tx, id: string): Promise<Upstream> {
   const found = await store.findUpstream(tx, id);
@@ -42,6 +46,22 @@ export async function openUpstream(tx: Tx, id: string): Promise<Upstream> {
   return found;
 }
 
+/**
+ * The same at the moment a session is opened: it stays open until the transaction ends, so that switching it off ends this
+ * session too. Refuses nothing, but says whether it is.
+ */
+export async function isStillOpen(tx: Tx, id: string): Promise<boolean> {
+  return (await store.holdEnabled(tx, id)) === true;
+}
+
+/**
+ * Ends every session it opened: nothing else vouches for them (SA-15). Those of passwords that a directory gave over to us
+ * stay, because the password was proved here.
+ */
+async function endOpened(tx: Tx, id: string, keep: readonly string[], reason: string): Promise<void> {
+  await endSessionsOpenedBy(tx, { upstream: id, butSubjects: keep }, reason);
+}
+
 export type Credentials = Readonly<Record<string, string>>;
 
 const purpose = 'upstream';
@@ -49,8 +69,9 @@ const bindOf = (id: string) => `upstreams/${id}/credentials`;
 
 /**
  * Adds or changes an upstream to equal these settings. Credentials are given by name; those not given stay, and ''
- * takes one away. Refuses with `input-malformed` (unknown or missing credentials) and with `conflict` where somebody is
- * linked and the other side would become another one: its subjects are other people. Returns what changed.
+ * takes one away. Switching it off ends every session it opened. Refuses with `input-malformed` (unknown or missing
+ * credentials) and with `conflict` where somebody is linked and the other side would become another one: its subjects are
+ * other people. Returns what changed.
  */
 export async function saveUpstream(
   tx: Tx,
@@ -75,6 +96,8 @@ export async function saveUpstream(
   await store.writeUpstream(tx, id, settings, sealed);
   if (before) await record(tx, 'upstream.changed', { data: { upstream: id, fields } });
   else await record(tx, 'upstream.added', { data: { upstream: id, kind: kindOf(settings) } });
+  if (before?.settings.enabled && !settings.enabled)
+    await endOpened(tx, id, await takenOverSubjects(tx, id), 'upstream-off');
   return fields;
 }
 
@@ -115,10 +138,16 @@ export async function holdsUpstreamCredentials(
   return Object.entries(given).every(([name, value]) => (kept[name] ?? '') === value);
 }
 
-/** Removes an upstream with every link to it: who comes back under the same id is somebody new. */
+/**
+ * Removes an upstream with every link to it, and ends every session it opened: who comes back under the same id is
+ * somebody new.
+ */
 export async function removeUpstream(tx: Tx, id: string): Promise<void> {
+  await store.lockUpstream(tx, id);
+  const keep = await takenOverSubjects(tx, id);
   if (!(await store.deleteUpstream(tx, id))) throw new Problem('upstream-unknown');
   await record(tx, 'upstream.removed', { data: { upstream: id } });
+  await endOpened(tx, id, keep, 'upstream-removed');
 }
 
 /** After a change of the master key: seals every credential again; returns how many. */
