@@ -13,7 +13,6 @@ import { tokenByValue } from '#core/operators/tokens.ts';
 import { findByUsername } from '#core/people/people.ts';
 import { openSession } from '#core/sessions/sessions.ts';
 import { rotateKeys } from '#fronts/oidc/keys.ts';
-import * as saml from '#signon/saml-keys/saml-keys.ts';
 import { openHouse } from '#house.ts';
 import { systemClock } from '#kit/clock/clock.ts';
 import { createHasher } from '#kit/crypto/passwords.ts';
@@ -21,6 +20,7 @@ import { createSecrets, loadMasterKey } from '#kit/crypto/secrets.ts';
 import { type Database, openDatabase, system } from '#kit/db/database.ts';
 import { attachEmbedded, type Embedded } from '#kit/db/embedded.ts';
 import { createLog } from '#kit/log/log.ts';
+import * as saml from '#signon/saml-keys/saml-keys.ts';
 import { type ProgramParts, runCli } from './program.ts';
 import { startProgress } from './progress.ts';
 import { runUntilStopped } from './serve.ts';
@@ -197,6 +197,9 @@ test('a file is applied, a token made, people and apps and events are listed', a
   assert.match(copy.out, /username: ada/);
 
   await refused(['people', 'erase', 'bob'], 2, /cannot be undone. Say --yes/);
+  await refused(['people', 'erase', 'nobody'], 1, /no such person/);
+  await refused(['people', 'reset-factors', 'nobody'], 1, /no such person/);
+  await refused(['target', 'remove', 'nothing'], 1, /is no target/);
   const { id } = JSON.parse((await good(['people', 'show', 'bob', '--json'])).out);
   assert.match(
     (await good(['people', 'erase', 'bob', '--yes'])).err,
@@ -219,6 +222,7 @@ test('KE-04 a key in danger is taken back by hand; another one signs at once', a
   assert.ok(active && !JSON.stringify(listed).includes('sealed'));
   await refused(['keys', 'withdraw', active.kid], 2, /Add --yes to do it/);
   await refused(['keys', 'withdraw', 'nothing', '--yes'], 1, /no such key/);
+  await refused(['keys', 'withdraw', 'nothing'], 1, /no such key/);
   await good(['keys', 'withdraw', active.kid, '--yes']);
   const after = JSON.parse((await good(['keys', 'list', '--json'])).out) as typeof listed;
   assert.ok(!after.some((key) => key.kid === active.kid));

@@ -73,6 +73,11 @@ export class CommandRefused extends Error {
   override name = 'CommandRefused';
 }
 
+/** Asks for --yes: last, once everything that was named is known to be there. */
+export function requireYes(yes: boolean | undefined, why: string): void {
+  if (!yes) throw new UsageError(why);
+}
+
 /** Who a command is in the log. */
 export function commandContext(): TxContext {
   return { actor: { kind: 'system', name: 'command line' }, cause: 'admin', requestId: randomUUID() };

@@ -1,8 +1,8 @@
 /** `gatehouse keys`: what signs tokens and SAML messages, and the way out when a key is in danger. */
 import { publishedKeys, withdrawKey } from '#fronts/oidc/keys.ts';
-import * as saml from '#signon/saml-keys/saml-keys.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { type AddCommand, CommandRefused, commandContext, UsageError } from './cli.ts';
+import * as saml from '#signon/saml-keys/saml-keys.ts';
+import { type AddCommand, CommandRefused, commandContext, requireYes } from './cli.ts';
 import { json, shortTime, table } from './table.ts';
 
 export const keysCommand: AddCommand = (program, { withHouse, print, note }) => {
@@ -23,20 +23,20 @@ export const keysCommand: AddCommand = (program, { withHouse, print, note }) => 
     .argument('<kid>')
     .option('--yes', 'I know that everyone has to sign in to their apps again')
     .action(async (kid: string, options: { yes?: boolean }) => {
-      if (!options.yes) {
-        throw new UsageError(
-          'Whatever this key signed is refused from now on, and people sign in to their apps again. Add --yes to do it.',
-        );
-      }
-      const done = await withHouse(({ database, secrets }, settings) =>
-        database.transact(
-          commandContext(),
-          async (tx) =>
+      await withHouse(({ database, secrets }, settings) =>
+        database.transact(commandContext(), async (tx) => {
+          if (!(await allKeys(tx)).some((one) => one.kid === kid))
+            throw new CommandRefused('There is no such key. "gatehouse keys list" shows their ids.');
+          requireYes(
+            options.yes,
+            'Whatever this key signed is refused from now on, and people sign in to their apps again. Add --yes to do it.',
+          );
+          const done =
             (await withdrawKey(tx, secrets, kid)) ||
-            saml.withdrawKey(tx, { secrets, host: hostOf(settings) }, kid),
-        ),
+            (await saml.withdrawKey(tx, { secrets, host: hostOf(settings) }, kid));
+          if (!done) throw new CommandRefused('Somebody else withdrew this key a moment ago.');
+        }),
       );
-      if (!done) throw new CommandRefused('There is no such key. "gatehouse keys list" shows their ids.');
       note('The key is withdrawn and another one signs. Apps notice within a minute of asking for the keys.');
       if (kid.startsWith('saml-'))
         note('Apps that were given the certificate by hand need the new one from /saml/metadata now.');

@@ -21,7 +21,7 @@ import { lastSignIns } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { resetFactors } from '#signon/factor-reset.ts';
 import { aliasesCommand } from './aliases.ts';
-import { type AddCommand, commandContext, type Toolbox, UsageError } from './cli.ts';
+import { type AddCommand, commandContext, requireYes, type Toolbox, UsageError } from './cli.ts';
 import { json, parseCount, plainLine, shortTime, table } from './table.ts';
 
 export const peopleCommand: AddCommand = (program, tools) => {
@@ -184,13 +184,13 @@ async function setState(tools: Toolbox, who: string, state: string, reason: stri
 
 /** The last resort, for whoever has the machine: no second operator, no waiting. The person is told by mail. */
 async function resetOne(tools: Toolbox, who: string, { yes }: { yes?: boolean }): Promise<void> {
-  if (!yes)
-    throw new UsageError(
-      'This lets the person in with the password alone. Make sure who is asking, then say --yes.',
-    );
   const { username, factors } = await tools.withHouse(({ database }) =>
     database.transact(commandContext(), async (tx) => {
       const person = await find(tx, who);
+      requireYes(
+        yes,
+        'This lets the person in with the password alone. Make sure who is asking, then say --yes.',
+      );
       const before = await factorsOf(tx, person.id);
       await resetFactors(tx, person.id, 'machine');
       return { username: person.username, factors: before };
@@ -210,10 +210,10 @@ async function eraseOne(
 ): Promise<void> {
   if (reason !== undefined && (reason.trim() === '' || reason.length > 500))
     throw new UsageError('A reason has 1 to 500 characters.');
-  if (!yes) throw new UsageError('Erasing cannot be undone. Say --yes to go on.');
   const id = await tools.withHouse(({ database }) =>
     database.transact(commandContext(), async (tx) => {
       const found = await find(tx, who);
+      requireYes(yes, 'Erasing cannot be undone. Say --yes to go on.');
       await leave(tx, found.id, 'erased', reason);
       return found.id;
     }),

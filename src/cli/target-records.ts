@@ -5,7 +5,7 @@ import { type RecordHelp, type RecordLink, Retry, Stop } from '#provisioning/con
 import { linksOf } from '#provisioning/links.store.ts';
 import { linkAgain, type Meant, meantBy, readRecords } from '#provisioning/records.ts';
 import { openTarget } from '#provisioning/targets.ts';
-import { CommandRefused, commandContext, type Toolbox, UsageError } from './cli.ts';
+import { CommandRefused, commandContext, requireYes, type Toolbox, UsageError } from './cli.ts';
 import { json, plainLine, table } from './table.ts';
 import { targetNamed } from './target.ts';
 import { personNamed } from './target-people.ts';
@@ -39,8 +39,8 @@ export function recordCommands(target: Command, tools: Toolbox): void {
 async function records(tools: Toolbox, app: string, account: string, options: Options): Promise<void> {
   if (options.unlink !== undefined && options.delete) throw new UsageError('--unlink or --delete, not both.');
   const writes = options.unlink !== undefined || options.delete === true;
-  if (writes !== (options.yes === true))
-    throw new UsageError('--unlink and --delete change what is there and need --yes; nothing else does.');
+  if (options.yes && !writes)
+    throw new UsageError('Only --unlink and --delete change what is there and need --yes.');
   const { print, note } = tools;
   const said = await tools.withHouse(async (house) => {
     const { target, meant } = await house.database.read(commandContext(), async (tx) => ({
@@ -98,6 +98,7 @@ async function act(
       throw new CommandRefused(
         'Records are deleted by the id of the account there (AAID), not by an address.',
       );
+    requireYes(options.yes, 'This deletes every record of that account. Say --yes to go on.');
     await help.deleteRecords(meant.accountId);
     return `The records of ${plainLine(meant.accountId)} are deleted. Replay the person to have one made again.`;
   }
@@ -105,6 +106,7 @@ async function act(
   const record = links.find(({ scimUserId }) => scimUserId === options.unlink);
   if (!record?.directoryId || !record.scimUserId)
     throw new CommandRefused('This record does not stand for that account.');
+  requireYes(options.yes, 'This cuts the record there from its account. Say --yes to go on.');
   await help.unlink(record.directoryId, record.scimUserId);
   return `The record ${plainLine(record.scimUserId)} is cut from its account. \`gatehouse target link-again\` makes it whole.`;
 }

@@ -110,6 +110,12 @@ test('which records stand for an account is said, and one is cut from it', async
     2,
     'asked for --yes',
   );
+  assert.equal(
+    (await run(['target', 'records', 'jira', 'ada', '--unlink', 'nosuch'])).status,
+    1,
+    'unknown comes before --yes',
+  );
+  assert.equal((await run(['target', 'records', 'jira', 'ada', '--yes'])).status, 2, 'nothing to say yes to');
   const cut = await good(['target', 'records', 'jira', 'ada', '--unlink', record!.id, '--yes']);
   assert.match(cut.err, /is cut from its account/);
   assert.match((await good(['target', 'records', 'jira', 'ada'])).out, /No record stands for it/);

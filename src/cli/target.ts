@@ -23,7 +23,14 @@ import {
   type Target,
 } from '#provisioning/targets.ts';
 import { readStandardInput } from './apply.ts';
-import { type AddCommand, CommandRefused, commandContext, type Toolbox, UsageError } from './cli.ts';
+import {
+  type AddCommand,
+  CommandRefused,
+  commandContext,
+  requireYes,
+  type Toolbox,
+  UsageError,
+} from './cli.ts';
 import { json, plainLine, shortTime, table } from './table.ts';
 import { decideCommands } from './target-decide.ts';
 import { targetPeopleCommands } from './target-people.ts';
@@ -107,8 +114,10 @@ function simpleCommands(target: Parameters<AddCommand>[0], tools: Toolbox): void
     .argument('<app>', 'id of the app')
     .option('--yes', 'yes, forget them')
     .action(async (app: string, { yes }: { yes?: boolean }) => {
-      if (!yes) throw new UsageError('What is forgotten cannot be brought back. Say --yes to go on.');
-      await change(tools, app, removeTarget);
+      await change(tools, app, (tx) => {
+        requireYes(yes, 'What is forgotten cannot be brought back. Say --yes to go on.');
+        return removeTarget(tx, app);
+      });
       tools.note(`${plainLine(app)} is no target any more.`);
     });
 }
