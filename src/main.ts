@@ -261,7 +261,7 @@ function listening({ config, log, secrets }: House) {
       config.tlsCert && config.tlsKey
         ? { cert: readFileSync(config.tlsCert), key: readFileSync(config.tlsKey) }
         : undefined,
-    mac: secrets.mac,
+    macs: secrets.macs,
   };
 }
 

@@ -51,7 +51,7 @@ test('a worker that cannot read its database, or is about to stop, says that it 
     log: createLog({ level: 'silent' }),
     publicUrl: new URL('http://localhost:1'),
     issuer: new URL('http://localhost:1'),
-    mac: () => Buffer.alloc(32),
+    macs: () => [Buffer.alloc(32)],
     renderError: refuseOthers,
   });
   let draining = false;

@@ -44,7 +44,7 @@ async function describe(): Promise<Description> {
   const secrets = createSecrets(Buffer.alloc(32));
   const url = new URL('http://localhost:8080');
   const renderError = () => ({ status: 500, json: {} });
-  const app = createServer({ log, publicUrl: url, issuer: url, mac: secrets.mac, renderError });
+  const app = createServer({ log, publicUrl: url, issuer: url, macs: secrets.macs, renderError });
   const needs = { database: undefined as never, secrets, log };
   registerApi(app, needs as unknown as Parameters<typeof registerApi>[1]);
   await app.ready();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { before, test } from 'node:test';
+import { z } from 'zod';
 import { connectors } from '#connectors.ts';
 import { applicationSettings, saveApplication, setSecret } from '#core/applications/applications.ts';
 import { join } from '#core/lifecycle/join.ts';
@@ -28,6 +29,11 @@ const during = <T>(work: (tx: Tx) => Promise<T>) => home.database.transact(syste
 const uris = { redirectUris: ['https://app.example.org/back'] };
 const clientSecret = 'the client secret that nobody may read again';
 let ada: string;
+/** What every route takes, and what settings of targets are made of. */
+const shapes: { where: string; schema: z.ZodType }[] = [...connectors.values()].map((one) => ({
+  where: `options of ${one.name}`,
+  schema: one.options,
+}));
 
 before(async () => {
   home = await testDatabase({ poolSize: 8 });
@@ -36,8 +42,13 @@ before(async () => {
     publicUrl: new URL('https://id.example.org'),
     issuer: new URL('https://id.example.org'),
     trustedProxies: ['127.0.0.1/32'],
-    mac: secrets.mac,
+    macs: secrets.macs,
     renderError: () => ({ status: 500, json: { fallen: 'through' } }),
+  });
+  app.addHook('onRoute', ({ method, url, schema = {} }) => {
+    const { body, querystring, params } = schema as Record<string, unknown>;
+    for (const given of [body, querystring, params])
+      if (given instanceof z.ZodType) shapes.push({ where: `${String(method)} ${url}`, schema: given });
   });
   const issuer = new URL('https://id.example.org');
   const net = createNet({ allow: [], log: home.log });
@@ -416,6 +427,9 @@ test('FE-09 names that reach for the prototype, wrong types and broken bodies ar
       },
       payload,
     });
+  const detail = async (payload: string) => JSON.parse((await raw(payload)).body).detail;
+  assert.equal(await detail('{"attributes":{"__proto__":{"x":1}}}'), 'Nothing here is called "__proto__".');
+  assert.equal(await detail('{'), 'The body is not JSON.');
   for (const payload of [
     '{"__proto__":{"x":1}}',
     '{"attributes":{"__proto__":{"x":1}}}',
@@ -441,6 +455,64 @@ test('FE-09 names that reach for the prototype, wrong types and broken bodies ar
   assert.equal(({} as Record<string, unknown>).x, undefined);
   assert.equal(await fingerprint(), before);
 });
+
+test('FE-12 whatever is wrong with a field of any route, it is said in our words', async () => {
+  const library = /\b(?:invalid|expected|received|unrecognized|too (?:small|big))\b|[<>]=/i;
+  const told = new Map<string, string>();
+  let fields = 0;
+  for (const { where, schema } of shapes) {
+    const form = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Form;
+    for (const value of misfitsOf(form)) {
+      const read = await schema.safeParseAsync(value);
+      for (const { path, message } of read.error?.issues ?? []) {
+        fields += 1;
+        told.set(message, `${where} ${path.join('.')} given ${String(JSON.stringify(value)).slice(0, 80)}`);
+      }
+    }
+  }
+  assert.ok(
+    shapes.length > 60 && fields > 2000 && told.size > 40,
+    `${shapes.length}, ${fields}, ${told.size}`,
+  );
+  for (const [message, where] of told) {
+    assert.doesNotMatch(message, library, where);
+    assert.ok(message.length > 3, where);
+  }
+  const { body } = await call('POST', `/people/${ada}/state`, { body: { state: 'gone', reason: '' } });
+  assert.equal(body.fields.reason.text, 'Must have at least 1 character.');
+  assert.equal(body.fields.state.text, 'Must be one of active, locked, suspended, spam, left.');
+  const { body: typed } = await call('POST', '/groups', { body: { name: 7 } });
+  assert.equal(typed.fields.name.text, 'Must be text.');
+  assert.equal((await call('POST', '/groups', { body: {} })).body.fields.name.text, 'Is missing.');
+});
+
+interface Form {
+  properties?: Record<string, Form>;
+  additionalProperties?: Form | boolean;
+  items?: Form;
+  anyOf?: Form[];
+  oneOf?: Form[];
+  allOf?: Form[];
+}
+
+const oddities = [undefined, null, 7, -1, 1.5, 1e300, '', ' ', 'x', 'x'.repeat(30_000), true, [], [7], {}];
+
+/** Values that do not fit: each kind of thing in each place, down to the fourth level. */
+function* misfitsOf(form: Form, depth = 0): Generator<unknown> {
+  yield* oddities;
+  if (depth > 4) return;
+  for (const [name, inner] of Object.entries(form.properties ?? {}))
+    for (const value of misfitsOf(inner, depth + 1)) yield { [name]: value };
+  if (typeof form.additionalProperties === 'object')
+    for (const value of misfitsOf(form.additionalProperties, depth + 1)) {
+      yield { wiki: value };
+      yield { 'No Name': value };
+    }
+  if (form.items) for (const value of misfitsOf(form.items, depth + 1)) yield [value];
+  for (const inner of [...(form.anyOf ?? []), ...(form.oneOf ?? []), ...(form.allOf ?? [])])
+    yield* misfitsOf(inner, depth + 1);
+  if (form.properties) yield { 'a key nobody knows': 1 };
+}
 
 test('KE-02 no GET returns a secret, and a given one is never said back', async () => {
   const set = await call('POST', '/applications/board/secret', {

@@ -4,6 +4,7 @@ import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { Problem, type ProblemCode, problems } from '#core/problem.ts';
 import { HttpRefusal } from '#kit/http/server.ts';
 import type { Log } from '#kit/log/log.ts';
+import '#kit/spelling/misfits.ts';
 
 /** HTTP status of each refusal. */
 export const apiStatus: Record<ProblemCode, number> = {
@@ -170,14 +171,27 @@ function understand(error: unknown): Found {
     const status = error instanceof NothingHere ? 404 : apiStatus[error.code];
     return { code: error.code, status, fields: named, retryAfter, detail };
   }
-  if (error instanceof HttpRefusal) return { code: error.code, status: error.status, detail: error.detail };
+  if (error instanceof HttpRefusal) {
+    const { code, status, detail } = error;
+    return { code, status, detail, told: code === 'input-malformed' ? asSentence(detail) : undefined };
+  }
   if (hasZodFastifySchemaValidationErrors(error)) return misfits(error.validation as unknown as Misfit[]);
-  const { statusCode = 500, message } = error as { statusCode?: number; message?: string };
+  const {
+    statusCode = 500,
+    message,
+    code,
+  } = error as { statusCode?: number; message?: string; code?: string };
   if (statusCode === 413) return { code: 'input-too-large', status: 413 };
   if (statusCode >= 400 && statusCode < 500)
-    return { code: 'input-malformed', status: statusCode, detail: message, told: message };
+    return { code: 'input-malformed', status: statusCode, detail: message, told: unread[code ?? ''] };
   return { code: 'unexpected', status: 500 };
 }
+
+/** Bodies the server could not take, in our words. */
+const unread: Record<string, string> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Bodies are read as JSON, with the content type application/json.',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as its Content-Length says.',
+};
 
 interface Misfit {
   keyword: string;
@@ -197,16 +211,15 @@ function misfits(validation: readonly Misfit[]): Found {
           code: 'input-unknown-key',
           text: 'There is no such field.',
         };
-    } else fields[path] = { code: 'input-malformed', text: inOurWords(message) };
+    } else fields[path] = { code: 'input-malformed', text: asSentence(message) };
   }
   const unknown = Object.values(fields).some((field) => field.code === 'input-unknown-key');
   return { code: unknown ? 'input-unknown-key' : 'input-malformed', status: 400, fields };
 }
 
-/** "Invalid input: expected string" → "Expected string". */
-function inOurWords(message: string = problems['input-malformed']): string {
-  const said = message.replace(/^Invalid [a-z]+: /i, '');
-  return said.charAt(0).toUpperCase() + said.slice(1);
+/** "must be text" → "Must be text." */
+function asSentence(said: string = problems['input-malformed']): string {
+  return said.charAt(0).toUpperCase() + said.slice(1) + (/[.?!…]$/.test(said) ? '' : '.');
 }
 
 /** RFC 6750 §3, and RFC 9470 §3 where the sign-in was too long ago. */

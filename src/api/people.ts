@@ -56,7 +56,7 @@ const names = {
   familyName: line.optional(),
   displayName: line.optional(),
 };
-const locale = z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/);
+const locale = z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language such as en or pt-BR');
 const attributes = z.record(z.string().max(60), attributeValue.nullable());
 
 const tags = ['People'];

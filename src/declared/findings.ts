@@ -1,6 +1,7 @@
 /** What is wrong with a community file: every finding at once, each with its place and what was probably meant. */
 import { type Document, isAlias, isMap, isScalar, isSeq, type LineCounter, type Node } from 'yaml';
 import { z } from 'zod';
+import '#kit/spelling/misfits.ts';
 import { nearest } from '#kit/spelling/spelling.ts';
 import { plannedSections } from './schema.ts';
 
@@ -94,31 +95,10 @@ function unknownKey(key: string, path: Path, known: readonly string[]): string {
 }
 
 function wording(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type') {
-    if (issue.input === undefined || issue.input === null) return 'is missing';
-    const kinds: Record<string, string> = {
-      string: 'text; put it in quotes',
-      object: 'a block of keys',
-      record: 'a block of keys',
-      array: 'a list',
-      boolean: 'true or false',
-      number: 'a number',
-      int: 'a whole number',
-    };
-    return `must be ${kinds[issue.expected] ?? issue.expected}`;
-  }
-  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
-  if (issue.code === 'too_small')
-    return issue.origin === 'string'
-      ? `must have at least ${issue.minimum} character${issue.minimum === 1 ? '' : 's'}`
-      : `must be at least ${issue.minimum}`;
-  if (issue.code === 'too_big')
-    return `is too ${issue.origin === 'string' || issue.origin === 'array' ? 'long' : 'large'}: ${issue.maximum} at most`;
-  if (issue.code === 'invalid_format')
-    return issue.format === 'regex' && issue.message.startsWith('Invalid')
-      ? `must look like ${issue.pattern}`
-      : issue.message;
-  if (issue.code === 'invalid_key') return 'is not a name allowed here';
+  const isThere = issue.input !== undefined && issue.input !== null;
+  // YAML reads what looks like a number or a date as one.
+  if (issue.code === 'invalid_type' && issue.expected === 'string' && isThere)
+    return 'must be text; put it in quotes';
   return issue.message;
 }
 

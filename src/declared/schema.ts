@@ -90,7 +90,7 @@ export const declaredPerson = z
       .default({}),
     locale: z
       .string()
-      .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/)
+      .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language such as en or pt-BR')
       .optional(),
     addresses: z.array(declaredAddress).max(10).default([]).describe('The first is the main one.'),
     password: z.string().min(1).max(1024).optional(),

@@ -1,6 +1,7 @@
 /** The settings of a target: what an administrator decides about it, checked against what its connector offers. */
 import { z } from 'zod';
 import { Problem } from '#core/problem.ts';
+import { misfits } from '#kit/spelling/misfits.ts';
 import type { Connector } from './connector.ts';
 import { compileMapping, MappingRefused } from './mapping.ts';
 
@@ -78,13 +79,13 @@ export function checkSettings(
   given: unknown,
 ): { settings: TargetSettings; findings: [] } | { settings?: undefined; findings: SettingsFinding[] } {
   const parsed = targetSettings.safeParse(given);
-  if (!parsed.success) return { findings: issues('', parsed.error) };
+  if (!parsed.success) return { findings: misfits(parsed.error) };
   const settings = parsed.data;
   const connector = connectors.get(settings.connector);
   if (!connector)
     return { findings: [{ path: 'connector', text: `There is no connector ${settings.connector}.` }] };
   const options = connector.options.safeParse(settings.options);
-  const findings = options.success ? [] : issues('options.', options.error);
+  const findings = options.success ? [] : misfits(options.error, 'options.');
   findings.push(...factFindings(connector, settings), ...mappingFindings(connector, settings));
   if (settings.groups !== 'none' && !connector.capabilities.groups)
     findings.push({ path: 'groups', text: `${connector.title} takes no groups.` });
@@ -103,10 +104,6 @@ export function requireSettings(connectors: ReadonlyMap<string, Connector>, give
     detail: findings.map(({ path, text }) => `${path}: ${text}`).join('; '),
     fields,
   });
-}
-
-function issues(prefix: string, error: z.ZodError): SettingsFinding[] {
-  return error.issues.map((issue) => ({ path: prefix + issue.path.join('.'), text: issue.message }));
 }
 
 function factFindings(connector: Connector, settings: TargetSettings): SettingsFinding[] {

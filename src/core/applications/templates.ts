@@ -3,7 +3,7 @@
  * side. Pure: what we are to apps (addresses, certificates) is handed in by whoever asks. An app made from a template is
  * an app like any other; it keeps the name of its template, so that a test can say what that app cannot do without.
  */
-import type { z } from 'zod';
+import { misfits } from '#kit/spelling/misfits.ts';
 import { anyOidc, anySaml } from './any-app.ts';
 import { type ApplicationSettings, applicationSettings } from './applications.ts';
 import { atlassianCloud, atlassianDataCenter, atlassianDataCenterOidc, discourse } from './known-apps.ts';
@@ -120,13 +120,13 @@ export function makeSettings(template: AppTemplate, given: Readonly<Record<strin
   const made = applicationSettings.safeParse(plainSettings(template, read.values));
   if (made.success) return { values: read.values, settings: made.data };
   return {
-    faults: made.error.issues.map((issue) => ({ field: fieldOf(template, issue), text: issue.message })),
+    faults: misfits(made.error).map(({ path, text }) => ({ field: fieldOf(template, path), text })),
   };
 }
 
 /** The value a refused setting came from: its key mostly has the same name. */
-function fieldOf(template: AppTemplate, { path }: z.core.$ZodIssue): string {
-  const names = path.map(String);
+function fieldOf(template: AppTemplate, path: string): string {
+  const names = path.split('.');
   const direct = template.fields.find(({ name }) => names.includes(name));
   const several = template.fields.find(({ name }) => names.includes(`${name}s`));
   return (direct ?? several)?.name ?? names.join('.');

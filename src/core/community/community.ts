@@ -56,7 +56,7 @@ export const communitySettings = z.strictObject({
     ),
   accent: z
     .string()
-    .regex(/^#[0-9a-f]{6}$/i)
+    .regex(/^#[0-9a-f]{6}$/i, 'must be a colour such as #1d4ed8')
     .optional()
     .describe('The one accent colour; contrast is corrected where it would be hard to read.'),
   links: z

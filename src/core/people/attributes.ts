@@ -14,7 +14,7 @@ export const attributeDeclaration = z
   .strictObject({
     name: z
       .string()
-      .regex(/^[a-z][a-z0-9_]{0,39}$/)
+      .regex(/^[a-z][a-z0-9_]{0,39}$/, 'small letters, digits and underscores, a letter first')
       .refine((name) => !reservedNames.has(name), 'is the name of a standard claim'),
     type: z.enum(['text', 'longText', 'number', 'boolean', 'date', 'url', 'choice']),
     title: z.string().min(1).max(80),

@@ -17,7 +17,7 @@ async function start(): Promise<{ app: App; port: number }> {
     publicUrl: new URL('http://localhost:8080'),
     issuer: new URL('http://localhost:8080'),
     trustedProxies: ['127.0.0.0/8'],
-    mac: () => Buffer.alloc(32, 1),
+    macs: () => [Buffer.alloc(32, 1)],
     renderError: (error, request) => {
       if (request.url === '/worse') throw new Error('inner detail');
       return { status: (error as { status?: number }).status ?? 500, html: html`<p>no</p>` };

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { after, test } from 'node:test';
@@ -16,13 +17,21 @@ after(async () => {
 function make(
   publicUrl = 'http://localhost:8080',
   more: Partial<Pick<ServerOptions, 'log' | 'requestTimeoutMs' | 'trustedProxies'>> = {},
+  keys: readonly string[] = ['key'],
+  refused?: (error: unknown) => void,
 ): App {
   const app = createServer({
     log,
     publicUrl: new URL(publicUrl),
     issuer: new URL(publicUrl),
-    mac: (purpose, ...parts) => Buffer.from(`${purpose}:${parts.join()}`.padEnd(32, '.').slice(0, 32)),
+    macs: (purpose, ...parts) =>
+      keys.map((key) =>
+        createHmac('sha256', key)
+          .update([purpose, ...parts].join())
+          .digest(),
+      ) as [Buffer],
     renderError: (error) => {
+      refused?.(error);
       const status = error instanceof HttpRefusal ? error.status : 500;
       return { status, html: html`<p>${status}</p>` };
     },
@@ -122,6 +131,45 @@ test('FE-01 a form counts with our origin, its scheme and port, and the token of
       'a cookie that comes twice is nobody\u2019s',
     );
   }
+});
+
+test('KE-05 a page that was open while the master key changed can still be sent, as long as the former key is known', async () => {
+  const app = (...keys: string[]) => withForm(make(undefined, {}, keys));
+  const send = async (to: App, { token, cookie }: { token: string; cookie: string }) => {
+    const type = { 'content-type': 'application/x-www-form-urlencoded' };
+    const headers = { host: 'localhost:8080', origin: 'http://localhost:8080', cookie, ...type };
+    const payload = `form_token=${token}&one=x`;
+    return (await to.inject({ method: 'POST', url: '/form', headers, payload })).statusCode;
+  };
+  const before = await tokenAndCookie(app('old'));
+  const overlap = app('new', 'old');
+  assert.equal(await send(overlap, before), 200);
+  const fresh = await tokenAndCookie(overlap);
+  assert.equal(await send(app('new'), fresh), 200, 'pages made meanwhile are of the new key');
+  assert.equal(await send(overlap, { ...before, token: fresh.token }), 403, 'of another browser');
+  assert.equal(await send(app('new'), before), 403, 'the former key is put away');
+});
+
+test('FE-12 what a JSON body lacks is said, and a name that reaches for a prototype is named', async () => {
+  const refusals: string[] = [];
+  const app = make('http://localhost:8080', {}, undefined, (error) =>
+    refusals.push((error as Error).message),
+  );
+  app.post('/json', { config: { door: 'bearer' } }, async (request) => ({ got: request.body }));
+  const send = async (payload: string) => {
+    const headers = { host: 'localhost:8080', 'content-type': 'application/json' };
+    const answer = await app.inject({ method: 'POST', url: '/json', headers, payload });
+    return [answer.statusCode, refusals.pop()];
+  };
+  const named = (name: string) => [400, `nothing here is called "${name}"`];
+  assert.deepEqual(await send('{"__proto__":{"x":1}}'), named('__proto__'));
+  assert.deepEqual(await send('{"\\u005f_proto__":1}'), named('__proto__'));
+  assert.deepEqual(await send('{"a":[{"constructor":{"prototype":{"x":1}}}]}'), named('constructor'));
+  assert.deepEqual(await send('{"a.__proto__":1}'), named('a.__proto__'));
+  assert.deepEqual(await send('{"a":'), [400, 'the body is not JSON']);
+  assert.deepEqual(await send(''), [400, 'the body is empty, and should be JSON']);
+  assert.equal(({} as Record<string, unknown>).x, undefined);
+  assert.deepEqual(await send('\ufeff{"a":1}'), [200, undefined]);
 });
 
 test('FE-09 a field comes once unless the route says it is a list', async () => {

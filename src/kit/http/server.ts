@@ -21,6 +21,7 @@ import fastify, {
 import type { Log } from '#kit/log/log.ts';
 import { type Asset, pageAssets } from '#kit/page/assets.ts';
 import { type Html, html } from '#kit/page/html.ts';
+import { bodyLimit, readBodies } from './bodies.ts';
 import { answerUnreadable, clientAddress, forgetForwarded, httpsCheck } from './client.ts';
 import { type CookieJar, createCookies, newBrowser, parseCookies } from './cookies.ts';
 import { boundCrowd, type CrowdOptions } from './crowd.ts';
@@ -29,7 +30,7 @@ import { FormBody } from './form.ts';
 import { type PagePolicy, pageHeaders, plainHeaders } from './headers.ts';
 import { checkScript, isOwnOrigin } from './own-origin.ts';
 import { HttpRefusal } from './refusal.ts';
-import { checkHost, checkShape, checkTarget } from './target.ts';
+import { checkHost, checkTarget } from './target.ts';
 
 export type { CookieJar } from './cookies.ts';
 export { FormBody } from './form.ts';
@@ -86,8 +87,8 @@ export interface ServerOptions {
   /** Networks whose X-Forwarded-For counts. */
   trustedProxies?: readonly string[];
   tls?: { cert: Buffer; key: Buffer };
-  /** Keyed hash for form tokens. */
-  mac(purpose: string, ...parts: string[]): Buffer;
+  /** Keyed hashes for form tokens, the current one first: a page may be older than a change of the key. */
+  macs(purpose: string, ...parts: string[]): [Buffer, ...Buffer[]];
   /** How a refusal or fault is answered, in the owner's words. */
   renderError(
     error: unknown,
@@ -102,7 +103,6 @@ export interface ServerOptions {
   crowd?: CrowdOptions;
 }
 
-const bodyLimit = 1024 * 1024;
 const referenceBytes = 9;
 let references = Buffer.alloc(0);
 
@@ -114,7 +114,8 @@ function newReference(): string {
   return reference;
 }
 
-const formTokens = new WeakMap<FastifyInstance, (browser: string) => string>();
+/** What forms of a browser may carry; the first is what pages of now say. */
+const formTokens = new WeakMap<FastifyInstance, (browser: string) => string[]>();
 
 /** Makes the server; nothing listens yet. */
 export function createServer(options: ServerOptions): App {
@@ -146,7 +147,9 @@ export function createServer(options: ServerOptions): App {
   app.routes = [];
   app.draining = false;
   app.drain = (seconds) => drain(app, seconds);
-  formTokens.set(app, (browser) => options.mac('form', browser).toString('base64url').slice(0, 32));
+  formTokens.set(app, (browser) =>
+    options.macs('form', browser).map((mac) => mac.toString('base64url').slice(0, 32)),
+  );
   const ours = new Set(
     [options.publicUrl.host, options.issuer.host, ...(options.extraHosts ?? [])].map((host) =>
       host.toLowerCase(),
@@ -279,19 +282,20 @@ function checkDoor(app: App, request: FastifyRequest, ours: ReadonlySet<string>,
   if (!isOwnOrigin(request, ours, secure))
     throw new HttpRefusal(403, 'form-stale', 'the form came from another site');
   const given = Buffer.from(request.form.text('form_token'));
-  const right = Buffer.from(formTokens.get(app)?.(request.browser) ?? '');
-  const same = request.browser !== '' && given.length === right.length && timingSafeEqual(given, right);
-  if (!same) throw new HttpRefusal(403, 'form-stale', 'the form token does not belong to this browser');
+  const right = (formTokens.get(app)?.(request.browser) ?? []).map((token) => Buffer.from(token));
+  const same = right.some((token) => given.length === token.length && timingSafeEqual(given, token));
+  if (request.browser === '' || !same)
+    throw new HttpRefusal(403, 'form-stale', 'the form token does not belong to this browser');
 }
 
 /** The hidden field that every form of ours carries. */
 export function formField(request: FastifyRequest): Html {
   const token = formTokens.get(request.server) ?? parentToken(request.server);
-  return html`<input type="hidden" name="form_token" value="${token?.(request.browser) ?? ''}">`;
+  return html`<input type="hidden" name="form_token" value="${token?.(request.browser)[0] ?? ''}">`;
 }
 
 /** Routes of an encapsulated plugin see a child of the server; its form tokens are the server's. */
-function parentToken(instance: FastifyInstance): ((browser: string) => string) | undefined {
+function parentToken(instance: FastifyInstance): ((browser: string) => string[]) | undefined {
   let one: unknown = Object.getPrototypeOf(instance);
   while (one) {
     const found = formTokens.get(one as FastifyInstance);
@@ -299,26 +303,6 @@ function parentToken(instance: FastifyInstance): ((browser: string) => string) |
     one = Object.getPrototypeOf(one);
   }
   return undefined;
-}
-
-function readBodies(app: App): void {
-  app.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'string', bodyLimit },
-    (request, body, done) => {
-      try {
-        request.form = new FormBody(String(body), request.routeOptions.config.lists);
-        done(null, undefined);
-      } catch (error) {
-        done(error as Error);
-      }
-    },
-  );
-  app.addHook('preValidation', (request, _reply, done) =>
-    after(() => {
-      if (request.body !== undefined && request.body !== null) checkShape(request.body);
-    }, done),
-  );
 }
 
 function logRequests(app: App, log: Log): void {

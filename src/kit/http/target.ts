@@ -39,7 +39,11 @@ export function checkNames(names: Iterable<string>): void {
     count += 1;
     if (count > 1000) throw new HttpRefusal(400, 'input-malformed', 'more than 1000 parameters');
     if (pollution.test(name))
-      throw new HttpRefusal(400, 'input-malformed', 'a parameter name is not allowed');
+      throw new HttpRefusal(
+        400,
+        'input-malformed',
+        `nothing here is called ${JSON.stringify(name.slice(0, 40))}`,
+      );
   }
 }
 

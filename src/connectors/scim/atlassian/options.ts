@@ -19,7 +19,7 @@ export interface AtlassianOptions extends DialectOptions {
   outsiders: Outsiders;
 }
 
-const id = z.string().regex(/^[A-Za-z0-9._~-]{1,100}$/);
+const id = z.string().regex(/^[A-Za-z0-9._~-]{1,100}$/, 'must be an id as Atlassian shows it');
 const address = z.url({ protocol: /^https?$/ });
 
 export const atlassianOptions: z.ZodType<AtlassianOptions> = z
@@ -44,7 +44,7 @@ export const atlassianOptions: z.ZodType<AtlassianOptions> = z
     domains: z
       .array(
         z.strictObject({
-          name: z.string().regex(/^[a-z0-9.-]{1,253}$/),
+          name: z.string().regex(/^[a-z0-9.-]{1,253}$/, 'must be a domain name'),
           state: z.enum(['verified', 'unclaimed', 'unverified']),
         }),
       )
