@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { rememberAliasDomain } from '#core/aliases/mailboxes.ts';
+import { rememberAliasDomain } from '#core/community/alias-domains.ts';
 import { systemClock } from '#kit/clock/clock.ts';
 import { type Database, openDatabase, system } from '#kit/db/database.ts';
 import { startEmbedded } from '#kit/db/embedded.ts';

@@ -17,6 +17,7 @@ export const apiStatus: Record<ProblemCode, number> = {
   'address-malformed': 422,
   'address-several': 422,
   'address-taken': 409,
+  'address-ours': 422,
   'address-last': 409,
   'address-primary': 409,
   'address-unverified': 409,

@@ -1,6 +1,7 @@
 /** People: find, add, change, move between states. */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { refuseAlias } from '#core/community/alias-domains.ts';
 import { community } from '#core/community/community.ts';
 import { groupsOf } from '#core/groups/groups.ts';
 import { activate } from '#core/lifecycle/activate.ts';
@@ -8,7 +9,7 @@ import { join } from '#core/lifecycle/join.ts';
 import { leave } from '#core/lifecycle/leave.ts';
 import { keepAnOwner, requirePermission, rolesOf } from '#core/operators/operators.ts';
 import { attributesOf, setAttributes } from '#core/people/attributes.ts';
-import { checkNewUsername, usernameKey } from '#core/people/names.ts';
+import { checkNewUsername, parseAddress, usernameKey } from '#core/people/names.ts';
 import {
   changeNames,
   findByVerifiedAddress,
@@ -134,6 +135,7 @@ function addPeople({ scope, change }: Api): void {
         const checked = checkNewUsername(username, { ...usernames, communityName });
         if (await findByVerifiedAddress(tx, address))
           throw new Problem('address-taken', { fields: { address: 'address-taken' } });
+        await refuseAlias(tx, parseAddress(address).key, 'address');
         const addresses = [{ address, primary: true, verified: true }];
         const id = await join(tx, {
           ...rest,

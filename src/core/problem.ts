@@ -18,6 +18,8 @@ export const problems = {
     'This does not look like a mail address. Check it for a missing part, like name@example.org.',
   'address-several': 'Only one mail address fits here. Type exactly one.',
   'address-taken': 'This address is already confirmed for an account. Sign in with it, or use another one.',
+  'address-ours':
+    'This address is one that this community makes: mail to it is passed on to you. Give the address where you read your mail.',
   'address-last': 'This is your only confirmed address. Add and confirm another one before removing it.',
   'address-primary': 'This is your main address. Make another one the main address first.',
   'address-unverified': 'This address is not confirmed yet. Open the mail we sent to it, then try again.',

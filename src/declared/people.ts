@@ -1,4 +1,5 @@
 /** The part of a plan that is about people: who joins, and what changes for those who are here. */
+import { onAliasDomain } from '#core/community/alias-domains.ts';
 import { insertPasswords, passwordOf, setPassword } from '#core/credentials/credentials.ts';
 import { activate } from '#core/lifecycle/activate.ts';
 import { join } from '#core/lifecycle/join.ts';
@@ -84,6 +85,7 @@ async function findTaken(tx: Tx, { declared, findings }: Planning, people: Known
     ...keys.filter(isAddress),
   ];
   const owners = await verifiedOwners(tx, wanted);
+  const aliases = await onAliasDomain(tx, wanted);
   const taken = await takenUsernames(tx, keys);
   for (const [index, one] of given.entries()) {
     const key = keys[index] ?? '';
@@ -95,6 +97,8 @@ async function findTaken(tx: Tx, { declared, findings }: Planning, people: Known
       refuse(['username'], 'is the confirmed address of someone else');
     for (const [at, each] of one.addresses.entries()) {
       const owner = owners.get(each.address.key);
+      const isTheirs = owner !== undefined && owner === self?.id;
+      if (aliases.has(each.address.key) && !isTheirs) refuse(['addresses', at], problems['address-ours']);
       if (each.verified && owner !== undefined && owner !== self?.id)
         refuse(['addresses', at], problems['address-taken']);
     }

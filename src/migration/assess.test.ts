@@ -25,7 +25,7 @@ function person(username: string, more: Partial<LegacyPerson> = {}): LegacyPerso
 }
 
 function known(more: Partial<Known> = {}): Known {
-  return { origins: new Map(), taken: new Set(), owners: new Map(), ...more };
+  return { origins: new Map(), taken: new Set(), owners: new Map(), aliases: new Set(), ...more };
 }
 
 /** Assesses the last of these people, in a source of all of them. */
@@ -95,6 +95,7 @@ const conflicts: [kind: string, people: LegacyPerson[], house?: Partial<Known>][
   ['duplicate-address', [person('ann'), person('bob', { addresses: [address('ANN@Example.org')] })]],
   ['duplicate-address', [person('bob')], { owners: new Map([['bob@example.org', 'someone']]) }],
   ['duplicate-username', [person('ann'), person('ANN', { addresses: [address('other@example.org')] })]],
+  ['address-ours', [person('ann')], { aliases: new Set(['ann@example.org']) }],
   ['username-taken', [person('ann')], { taken: new Set(['ann']) }],
   ['username-is-address', [person('ann'), person('Ann@Example.org', { addresses: [] })]],
   ['username-is-address', [person('x@y.org', { addresses: [] })], { owners: new Map([['x@y.org', 'p']]) }],

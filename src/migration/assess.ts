@@ -27,6 +27,8 @@ export interface Known {
   taken: ReadonlySet<string>;
   /** Confirmed addresses: key → person. */
   owners: ReadonlyMap<string, string>;
+  /** Addresses on a domain of alias mailboxes. */
+  aliases: ReadonlySet<string>;
 }
 
 export interface Finding {
@@ -185,6 +187,8 @@ function confirmedHolder(all: Survey, key: string): Candidate | undefined {
 function addressConflict(candidate: Candidate, all: Survey, known: Known): Refusal | undefined {
   const { main } = candidate;
   if (!main) return undefined;
+  if (known.aliases.has(main.key))
+    return ['address-ours', `${main.address} is on a domain of alias mailboxes: mail would go in a circle.`];
   const first = all.mainAddresses.get(main.key);
   if (first && first !== candidate)
     return ['duplicate-address', `${main.address} is the address of ${place(first)}, who comes before.`];
@@ -236,7 +240,7 @@ function joining(candidate: Candidate, all: Survey, known: Known, source: string
 
 /** What is to be said of a record that joined before, in a run that was broken off. */
 export function warningsOf(candidate: Candidate, all: Survey): Finding[] {
-  const nobody: Known = { origins: new Map(), taken: new Set(), owners: new Map() };
+  const nobody: Known = { origins: new Map(), taken: new Set(), owners: new Map(), aliases: new Set() };
   return joining(candidate, all, nobody, '').warnings;
 }
 
@@ -261,6 +265,10 @@ function keptOthers(
     known.owners.has(key) ||
     known.taken.has(key);
   const kept = candidate.others.filter((one) => {
+    if (known.aliases.has(one.key)) {
+      warn('address-dropped', `${one.address} is on a domain of alias mailboxes.`);
+      return false;
+    }
     if (!someoneElses(one)) return true;
     warn('address-dropped', `${one.address} is also someone else's.`);
     return false;

@@ -1,5 +1,6 @@
 /** Brings the people of a source in, in batches that each commit as a whole; or shows what that would do. */
 import { createHash } from 'node:crypto';
+import { onAliasDomain } from '#core/community/alias-domains.ts';
 import { record } from '#core/events/events.ts';
 import { type Joined, joinMany } from '#core/lifecycle/join.ts';
 import { insertOrigins, originsOf, takenUsernames, verifiedOwners } from '#core/people/people.ts';
@@ -264,6 +265,7 @@ async function lookUp(tx: Tx, run: Run, batch: readonly Candidate[]): Promise<Kn
     origins: await originsOf(tx, run.name, keys.origins),
     taken: await takenUsernames(tx, keys.usernames),
     owners: await verifiedOwners(tx, keys.addresses),
+    aliases: await onAliasDomain(tx, keys.addresses),
   };
 }
 

@@ -16,6 +16,7 @@ export const findingKinds = {
   'username-taken': { level: 'conflict', title: 'User name that is taken here' },
   'username-is-address': { level: 'conflict', title: 'User name that is the address of someone else' },
   'address-is-username': { level: 'conflict', title: 'Address that is the user name of someone else' },
+  'address-ours': { level: 'conflict', title: 'Address on a domain of alias mailboxes' },
   'name-unusable': { level: 'rejected', title: 'No usable user name' },
   'no-way-in': { level: 'rejected', title: 'Neither a usable password nor an address' },
   changed: { level: 'warning', title: 'Here already, and different in the source now' },

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { chooseAccount } from '#core/aliases/account-choices.ts';
-import { rememberAliasDomain } from '#core/aliases/mailboxes.ts';
 import { applicationSettings, requireApplication, saveApplication } from '#core/applications/applications.ts';
+import { rememberAliasDomain } from '#core/community/alias-domains.ts';
 import { leave } from '#core/lifecycle/leave.ts';
 import { samlNameOf } from '#fronts/saml/named.ts';
 import { modelTarget } from '#test/model-target.ts';

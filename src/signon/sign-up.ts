@@ -3,6 +3,7 @@
  * of someone else sees the same page, and its owner gets a mail.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { refuseAlias } from '#core/community/alias-domains.ts';
 import { setPassword } from '#core/credentials/credentials.ts';
 import { passwordProblem } from '#core/credentials/password-rule.ts';
 import { join } from '#core/lifecycle/join.ts';
@@ -130,6 +131,7 @@ export async function submitSignUp(
     if (!(await isUsernameFree(tx, read.username))) {
       throw new Problem('username-taken', { fields: { username: 'username-taken' } });
     }
+    await refuseAlias(tx, read.address, 'email');
     const person = await join(tx, {
       username: read.username,
       givenName: read.givenName,

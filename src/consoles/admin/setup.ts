@@ -3,6 +3,7 @@
  * signed in becomes the owner; whoever is not makes an account first. Closed for good afterwards (AU-17).
  */
 import type { FastifyReply } from 'fastify';
+import { refuseAlias } from '#core/community/alias-domains.ts';
 import { setPassword } from '#core/credentials/credentials.ts';
 import { passwordProblem } from '#core/credentials/password-rule.ts';
 import { join } from '#core/lifecycle/join.ts';
@@ -84,6 +85,7 @@ async function makeOwner(
   const hash = await needs.hasher.hash(given.password).catch(asBusy);
   const settled = await needs.database.transact({ ...here.context, cause: 'admin' }, async (tx) => {
     await useSetup(tx, needs.secrets, token);
+    await refuseAlias(tx, checked.address, 'email');
     if (await findByVerifiedAddress(tx, checked.address))
       throw new Problem('address-taken', { fields: { email: 'address-taken' } });
     const id = await join(tx, {

@@ -3,12 +3,13 @@
  * already have an account there. What the app expects is the default; one choice a person and app.
  */
 import type { Application } from '#core/applications/applications.ts';
+import { onAliasDomain } from '#core/community/alias-domains.ts';
 import { record } from '#core/events/events.ts';
 import { listAddresses } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import * as store from './account-choices.store.ts';
-import { currentMailbox, mailboxDomains } from './mailboxes.ts';
+import { currentMailbox } from './mailboxes.ts';
 
 export type AccountKind = 'mailbox' | 'own';
 
@@ -80,8 +81,7 @@ async function ownAddress(tx: Tx, person: string, id: string | undefined): Promi
   const address = mine.find((one) => (id === undefined ? one.primary : one.id === id));
   if (!address) throw new Problem('address-unknown');
   if (!address.verifiedAt) throw new Problem('address-unverified');
-  const domains = await mailboxDomains(tx);
-  if (domains.some((domain) => address.key.endsWith(`@${domain}`)))
+  if ((await onAliasDomain(tx, [address.key])).size > 0)
     throw new Problem('conflict', { detail: 'an alias mailbox is not an address of their own' });
   return address.id;
 }

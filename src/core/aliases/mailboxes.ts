@@ -3,6 +3,7 @@
  * the transaction in which someone joins (or proves their address), kept when they are renamed, never given to anyone
  * else, also not once they are erased. The relaying of what is mailed there is another part's.
  */
+import { aliasDomains } from '#core/community/alias-domains.ts';
 import { community } from '#core/community/community.ts';
 import { recordAll } from '#core/events/events.ts';
 import { usernameKey } from '#core/people/names.ts';
@@ -29,25 +30,10 @@ export type Named = Pick<Person, 'id' | 'username' | 'givenName' | 'familyName'>
 
 /** More than this many in a row who want the same address is a fault. */
 const mostRounds = 200;
-const domainFact = 'alias-domain';
 const completeFact = 'alias-mailboxes-complete';
 const pageSize = 1000;
 /** Who has none: sign-ups that proved nothing, and accounts that are nobody's any more. */
 const without = new Set<PersonState>(['unverified', 'erased', 'merged']);
-
-/** For main alone: the domain the settings name, for a community that names none itself. */
-export async function rememberAliasDomain(tx: Tx, domain: string | undefined): Promise<void> {
-  if ((await houseFact(tx, domainFact)) !== (domain ?? null))
-    await setHouseFact(tx, domainFact, domain ?? null);
-}
-
-/** Domains of alias mailboxes, the one new addresses are made on first. None: there are no alias mailboxes. */
-export async function mailboxDomains(tx: Tx): Promise<string[]> {
-  const { domains } = (await community(tx)).aliasMailboxes;
-  if (domains.length > 0) return domains;
-  const given = await houseFact(tx, domainFact);
-  return typeof given === 'string' ? [given] : [];
-}
 
 /**
  * Gives a mailbox to each of these people who has none, with a handful of statements however many they are. Nothing
@@ -59,7 +45,7 @@ export async function ensureMailboxes(
   origin: 'joined' | 'completed' = 'joined',
 ): Promise<number> {
   if (people.length === 0) return 0;
-  const [domain] = await mailboxDomains(tx);
+  const [domain] = await aliasDomains(tx);
   if (domain === undefined) return 0;
   const { rule } = (await community(tx)).aliasMailboxes;
   const wanted = people.map((one) => ({ person: one.id, stem: stemFor(nameBy(rule, one), one.id) }));
@@ -74,7 +60,7 @@ export async function ensureMailboxes(
  */
 export async function completeMailboxes(database: Database): Promise<number> {
   const isNeeded = await database.transact(system('schedule'), async (tx) => {
-    const [domain] = await mailboxDomains(tx);
+    const [domain] = await aliasDomains(tx);
     const isDone = (await houseFact(tx, completeFact)) === true;
     if (domain === undefined && isDone) await setHouseFact(tx, completeFact, false);
     return domain !== undefined && !isDone;
@@ -158,7 +144,7 @@ async function recordAssigned(
  * alive; one they had from that very name before becomes the current one again. A rename alone never does this.
  */
 export async function followName(tx: Tx, id: string): Promise<Mailbox> {
-  const [domain] = await mailboxDomains(tx);
+  const [domain] = await aliasDomains(tx);
   if (domain === undefined)
     throw new Problem('conflict', { detail: 'there is no domain for alias mailboxes' });
   const person = await requirePerson(tx, id);

@@ -6,6 +6,7 @@
  * but by `core/lifecycle` alone.
  */
 
+import { onAliasDomain } from '#core/community/alias-domains.ts';
 import { record } from '#core/events/events.ts';
 import { Problem } from '#core/problem.ts';
 import { newId } from '#kit/crypto/ids.ts';
@@ -156,9 +157,11 @@ export async function changeNames(
 
 /**
  * Keeps addresses of people who are just joining; for `core/lifecycle` alone. Refuses with `address-taken` when one
- * given as confirmed became another's in this very moment (the index decides).
+ * given as confirmed became another's in this very moment (the index decides), with `address-ours` when one is an alias.
  */
 export async function insertAddresses(tx: Tx, addresses: readonly store.NewAddressRow[]): Promise<void> {
+  const keys = addresses.map(({ key }) => key);
+  if ((await onAliasDomain(tx, keys)).size > 0) throw new Problem('address-ours');
   if (!(await store.insertAddresses(tx, addresses))) throw new Problem('address-taken');
 }
 

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { chooseAccount } from '#core/aliases/account-choices.ts';
 import { assignAliases, fixSubject } from '#core/aliases/aliases.ts';
-import { completeMailboxes, rememberAliasDomain } from '#core/aliases/mailboxes.ts';
+import { completeMailboxes } from '#core/aliases/mailboxes.ts';
 import {
   type Application,
   applicationSettings,
   requireApplication,
   saveApplication,
 } from '#core/applications/applications.ts';
+import { rememberAliasDomain } from '#core/community/alias-domains.ts';
 import { addGroup, addMembers } from '#core/groups/groups.ts';
 import { join } from '#core/lifecycle/join.ts';
 import { attributeDeclaration, declareAttributes, setAttributes } from '#core/people/attributes.ts';

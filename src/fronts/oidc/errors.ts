@@ -25,6 +25,7 @@ export const authorizationErrors: Record<ProblemCode, AuthorizationError> = {
   'address-malformed': fault,
   'address-several': fault,
   'address-taken': fault,
+  'address-ours': fault,
   'address-last': fault,
   'address-primary': fault,
   'address-unverified': denied,

@@ -24,6 +24,7 @@ export const statusOf: Record<ProblemCode, SamlStatus> = {
   'address-malformed': fault,
   'address-several': fault,
   'address-taken': fault,
+  'address-ours': fault,
   'address-last': fault,
   'address-primary': fault,
   'address-unverified': denied,

@@ -1,4 +1,5 @@
 /** Someone of an upstream gets an account here: what is proposed, what is still missing, and the joining itself. */
+import { onAliasDomain } from '#core/community/alias-domains.ts';
 import { community } from '#core/community/community.ts';
 import { join } from '#core/lifecycle/join.ts';
 import { attributeDeclarations, readAttributes, setAttributes } from '#core/people/attributes.ts';
@@ -88,6 +89,7 @@ async function check(tx: Tx, given: NewcomerForm) {
   const familyName = attempt('family_name', () => cleanLine(given.familyName));
   if (givenName === '' && familyName === '') fields.given_name = 'name-missing';
   const address = attempt('email', () => parseAddress(given.address));
+  if (address && (await onAliasDomain(tx, [address.key])).size > 0) fields.email = 'address-ours';
   const declared = await attributeDeclarations(tx);
   const wanted = Object.fromEntries(
     declared.filter((one) => one.required).map((one) => [one.name, given.attributes[one.name]]),
