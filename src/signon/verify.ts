@@ -18,6 +18,7 @@ import {
 import {
   type CodeOutcome,
   linkToken,
+  openVerifications,
   peekLink,
   requestVerification,
   useCode,
@@ -98,6 +99,16 @@ async function sendVerification(tx: Tx, here: Visit, personId: string): Promise<
   return { verification: verification.id, person: personId, address: address.address };
 }
 
+/**
+ * The mail whose code counts in this browser. The same person may have asked for a newer one in another browser, by the
+ * password: then that one is in their mailbox, and the code of the first is dead. Never that of another sign-up, be it
+ * with the same address: whoever made it chose its password (AC-05).
+ */
+async function newestMail(tx: Tx, waiting: Waiting): Promise<string> {
+  const [newest] = await openVerifications(tx, waiting.person, 'sign-up');
+  return newest?.id ?? waiting.verification;
+}
+
 /** Whether the person this browser waits for has confirmed in another one: then there is nothing left to do here. */
 async function isConfirmed(needs: PageNeeds, here: Visit, waiting: Waiting): Promise<boolean> {
   const person = await needs.database.read(here.context, (tx) => findPerson(tx, waiting.person));
@@ -120,8 +131,8 @@ export function verifyRoutes(app: App, needs: PageNeeds): void {
     const here = await visit(needs, request);
     const waiting = readWaiting(needs, here);
     if (!waiting) throw new Problem('request-expired');
-    const outcome = await proveAddress(needs, here, waiting, (tx) =>
-      useCode(tx, needs.secrets, waiting.verification, request.form.text('code')),
+    const outcome = await proveAddress(needs, here, waiting, async (tx) =>
+      useCode(tx, needs.secrets, await newestMail(tx, waiting), request.form.text('code')),
     );
     if ('refused' in outcome) {
       if (await isConfirmed(needs, here, waiting)) return wayInWithPassword(needs, here, reply, waiting);
