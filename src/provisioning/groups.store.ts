@@ -179,10 +179,61 @@ export async function putMembers(
 ): Promise<string[]> {
   const rows = await tx.query<{ remote_account_id: string }>(
     `select remote_account_id from target_members
-     where application = $1 and "group" = $2 and remote_group_id = $3 order by remote_account_id`,
+     where application = $1 and "group" = $2 and remote_group_id = $3 and remote_account_id <> ''
+     order by remote_account_id`,
     [application, group, remoteGroup],
   );
   return rows.map((row) => row.remote_account_id);
+}
+
+/** The record of a person is made anew: where it was put, the next one may be put. */
+export async function keepSeats(tx: Tx, application: string, person: string): Promise<void> {
+  await tx.query(`update target_members set remote_account_id = '' where application = $1 and person = $2`, [
+    application,
+    person,
+  ]);
+}
+
+/** Accounts that a seat is kept for in this group there. */
+export async function keptSeats(
+  tx: Tx,
+  at: { application: string; group: string; remoteGroup: string },
+): Promise<string[]> {
+  const rows = await tx.query<{ account: string }>(
+    `select l.remote_id as account from target_members m
+     join target_links l on l.application = m.application and l.person = m.person
+     where m.application = $1 and m."group" = $2 and m.remote_group_id = $3 and m.remote_account_id = ''
+       and l.state = 'linked' and l.remote_id is not null order by l.remote_id`,
+    [at.application, at.group, at.remoteGroup],
+  );
+  return rows.map(({ account }) => account);
+}
+
+/** Forgets the seats kept for a person, but in these groups. */
+export async function dropOtherSeats(
+  tx: Tx,
+  application: string,
+  person: string,
+  groups: readonly string[],
+): Promise<void> {
+  await tx.query(
+    `delete from target_members where application = $1 and person = $2 and remote_account_id = ''
+       and not ("group" = any($3::uuid[]))`,
+    [application, person, groups],
+  );
+}
+
+/** Forgets the seats in this group of those who have an account there. */
+export async function dropSeats(
+  tx: Tx,
+  at: { application: string; group: string; remoteGroup: string },
+): Promise<void> {
+  await tx.query(
+    `delete from target_members m using target_links l
+     where l.application = m.application and l.person = m.person and l.state = 'linked' and l.remote_id is not null
+       and m.application = $1 and m."group" = $2 and m.remote_group_id = $3 and m.remote_account_id = ''`,
+    [at.application, at.group, at.remoteGroup],
+  );
 }
 
 /** Account id → person, of those of these accounts that are linked. */

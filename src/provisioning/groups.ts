@@ -20,6 +20,7 @@ import { isApproved, permissionFor } from './permission.ts';
 import { digestOf } from './plan.ts';
 import * as plans from './plans.store.ts';
 import { contextOf, fenced, type Push, type Work } from './push.ts';
+import { takeSeats } from './seats.ts';
 import { capabilitiesOf } from './situation.ts';
 import { connectorOf, openTarget, type ProvisioningNeeds, type Target } from './targets.ts';
 import { note } from './timeline.ts';
@@ -70,7 +71,8 @@ export async function provisionGroup(
   };
   for (let pass = 1; ; pass += 1) {
     const situation = await situationOf(work, group);
-    const plan = await planOf(work, situation);
+    const seated = options.dryRun ? [] : await takeSeats(work, situation);
+    const plan = await planOf(work, situation, seated);
     if (options.dryRun) return { plan, did: 'looked' };
     try {
       return await carryOut(work, situation, plan);
@@ -164,7 +166,7 @@ async function memberAccounts(
 }
 
 /** Looks at the target and says what is to be done. */
-async function planOf(work: Work, situation: GroupSituation): Promise<GroupPlan> {
+async function planOf(work: Work, situation: GroupSituation, seated: readonly string[]): Promise<GroupPlan> {
   const { connection, connector, target, needs, push } = work;
   const { link, standing, group } = situation;
   const remote = await findThere(work, situation);
@@ -173,7 +175,7 @@ async function planOf(work: Work, situation: GroupSituation): Promise<GroupPlan>
   return needs.database.read(contextOf(push), async (tx) => {
     const { application } = target;
     const put = await store.putMembers(tx, application, group, remote.id);
-    const current = remote.members ?? put;
+    const current = [...new Set([...(remote.members ?? put), ...seated])];
     const ours = await store.peopleOfAccounts(tx, application, current);
     const putThere = new Set(put);
     // Those who are nobody of ours were put in by somebody there, and stay.

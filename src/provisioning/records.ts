@@ -10,7 +10,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import { enqueue, hasten } from '#kit/queue/queue.ts';
 import { askBrake } from './brake.ts';
 import type { Connection, RecordHelp, RecordLink, RemoteAccount } from './connector.ts';
-import { forgetMember } from './groups.store.ts';
+import { keepSeats } from './groups.store.ts';
 import { subjectJob } from './intake.ts';
 import { forgetRemote, type Link, linksOf } from './links.store.ts';
 import type { Plan } from './plan.ts';
@@ -151,7 +151,7 @@ export async function partLost(work: Work, { person }: Situation, remote: Remote
   await forgetRecord(connection, remote);
   await fenced(work, async (tx) => {
     await forgetRemote(tx, application, person, 'unlinked');
-    await forgetMember(tx, application, person);
+    await keepSeats(tx, application, person);
     await record(tx, 'account.deleted', { person, application, data: { remote: remote.id } });
     await writeRemoved(tx, application, remote.id, 'gone');
     await writeDeleted(tx, application, remote.id, { person });

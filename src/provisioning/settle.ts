@@ -4,7 +4,7 @@ import { groupKey, groupsOf } from '#core/groups/groups.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { enqueue, enqueueAll } from '#kit/queue/queue.ts';
 import type { RemoteAccount } from './connector.ts';
-import { forgetMember } from './groups.store.ts';
+import { dropOtherSeats, forgetMember } from './groups.store.ts';
 import * as links from './links.store.ts';
 import { digestOf, type Plan } from './plan.ts';
 import * as plans from './plans.store.ts';
@@ -155,6 +155,12 @@ async function passOnToGroups(tx: Tx, target: Target, person: string): Promise<v
   if (groups === 'none') return;
   const wanted = groups === 'all' ? undefined : new Set(groups.map(groupKey));
   const mine = (await groupsOf(tx, [person])).get(person) ?? [];
+  await dropOtherSeats(
+    tx,
+    target.application,
+    person,
+    mine.map(({ id }) => id),
+  );
   const lane = laneOf(target.application);
   const runAt = new Date(Date.now() + gatherMs);
   await enqueueAll(
