@@ -17,6 +17,7 @@ import { type LogReader, startReader } from '#core/events/reader.ts';
 import { openSetup } from '#core/operators/setup.ts';
 import { oidcFront } from '#fronts/oidc/oidc.ts';
 import { samlFront } from '#fronts/saml/saml.ts';
+import { regularly } from '#kit/clock/regularly.ts';
 import { system } from '#kit/db/database.ts';
 import { houseFact, setHouseFact } from '#kit/db/facts.ts';
 import { type App, createServer } from '#kit/http/server.ts';
@@ -151,13 +152,12 @@ async function startWork(
   const wrapping = startWrapping(house);
   closers.push(() => wrapping.stop());
   settlers.push(() => wrapping.settle());
-  const cleaning = setInterval(() => {
-    Promise.all([cleanUpSignOn(house), sweepHistory(house), giveMissingMailboxes(house)]).catch((error) =>
-      house.log.error({ err: error, code: 'clean-up-failed' }, 'cleaning up failed'),
-    );
-  }, 600_000);
-  cleaning.unref();
-  closers.push(async () => clearInterval(cleaning));
+  const failed = (error: unknown) =>
+    house.log.error({ err: error, code: 'clean-up-failed' }, 'cleaning up failed');
+  const cleaning = regularly({ everyMs: 600_000, failed }, () =>
+    Promise.all([cleanUpSignOn(house), sweepHistory(house), giveMissingMailboxes(house)]),
+  );
+  closers.push(() => cleaning.stop());
 }
 
 /** Where the community has a domain for alias mailboxes since lately: everyone who was here before gets one. */

@@ -2,6 +2,7 @@
  * Regular looks at whole targets: list, plan, and put to work or propose what differs. One job a target in a lane of
  * their own, several side by side, each ending rather than waiting long: a bad target delays no other.
  */
+import { regularly } from '#kit/clock/regularly.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { enqueue, enqueueAll, type Job, type NewJob } from '#kit/queue/queue.ts';
@@ -61,26 +62,17 @@ export function startSweeps(needs: ProvisioningNeeds): RunningSweeps {
     backoff: { first: 30, most: 3600 },
     handle: (job, lease) => sweep(needs, job, lease),
   });
-  let looking: Promise<void> = Promise.resolve();
-  const look = () => {
-    looking = looking.then(() =>
-      enqueueDue(needs).catch((error: unknown) =>
-        log.error({ err: error, code: 'sweeps-unread' }, 'which targets are to be swept could not be read'),
-      ),
-    );
-    return looking;
-  };
-  void look();
-  const timer = setInterval(look, lookEveryMs);
-  timer.unref();
+  const failed = (error: unknown) =>
+    log.error({ err: error, code: 'sweeps-unread' }, 'which targets are to be swept could not be read');
+  const looking = regularly({ everyMs: lookEveryMs, failed }, () => enqueueDue(needs));
+  void looking.run();
   return {
     async settle() {
-      await look();
+      await looking.run();
       await worker.idle();
     },
     async stop() {
-      clearInterval(timer);
-      await looking;
+      await looking.stop();
       await worker.stop({ drainSeconds: 2 });
     },
   };

@@ -1,10 +1,9 @@
 /** The provider for the keys of now: made again when keys change, while requests in hand end on the one before. */
 import type { Provider } from 'oidc-provider';
 import { system } from '#kit/db/database.ts';
+import { createFollower } from '#kit/db/follow.ts';
 import { type KeyRing, readKeys, rotateKeys } from './keys.ts';
 import { createProvider, type ProviderNeeds } from './provider.ts';
-
-const pollMs = 5000;
 
 export interface Engine {
   provider(): Provider;
@@ -22,33 +21,16 @@ export async function startEngine(needs: ProviderNeeds): Promise<Engine> {
     keys = await readKeys(database, secrets);
   }
   let provider = createProvider(needs, keys);
-  let turn: Promise<void> = Promise.resolve();
-
-  async function look(): Promise<void> {
-    const fresh = await readKeys(database, secrets);
-    if (fresh.fingerprint === keys.fingerprint) return;
-    provider = createProvider(needs, fresh);
-    keys = fresh;
-  }
-  function reload(): Promise<void> {
-    turn = turn.then(look).catch((error) => {
-      log.warn({ err: error, code: 'keys-unread' }, 'the signing keys could not be read');
-    });
-    return turn;
-  }
-  return {
-    provider: () => provider,
-    keys: () => keys,
-    async watch() {
-      const unlisten = await database.listen('oidc_keys', () => void reload());
-      const timer = setInterval(() => void reload(), pollMs);
-      timer.unref();
-      await reload();
-      return async () => {
-        clearInterval(timer);
-        await unlisten();
-        await turn;
-      };
+  const { watch } = createFollower({
+    database,
+    channel: 'oidc_keys',
+    async read() {
+      const fresh = await readKeys(database, secrets);
+      if (fresh.fingerprint === keys.fingerprint) return;
+      provider = createProvider(needs, fresh);
+      keys = fresh;
     },
-  };
+    failed: (error) => log.warn({ err: error, code: 'keys-unread' }, 'the signing keys could not be read'),
+  });
+  return { provider: () => provider, keys: () => keys, watch };
 }

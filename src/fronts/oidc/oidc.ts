@@ -10,6 +10,7 @@
  * app would hear.
  */
 import type { Clock } from '#kit/clock/clock.ts';
+import { regularly } from '#kit/clock/regularly.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
@@ -148,23 +149,17 @@ async function startWork(needs: OidcNeeds, engine: Engine) {
       for (let round = 0; round < 20 && (await drop(database, clock.now())) === 5000; round++);
     await deleteOldLogouts(database, new Date(clock.now().getTime() - keptLogoutsMs));
   }
-  let turn: Promise<void> = Promise.resolve();
-  const run = () => {
-    turn = turn.then(tidy).catch((error) => {
-      log.error({ err: error, code: 'clean-up-failed' }, 'tidying up OIDC failed');
-    });
-  };
-  const timer = setInterval(run, tidyMs);
-  timer.unref();
-  run();
+  const failed = (error: unknown) =>
+    log.error({ err: error, code: 'clean-up-failed' }, 'tidying up OIDC failed');
+  const tidying = regularly({ everyMs: tidyMs, failed }, tidy);
+  void tidying.run();
   return {
     async settle() {
-      await turn;
+      await tidying.settle();
       await worker.idle();
     },
     async stop() {
-      clearInterval(timer);
-      await turn;
+      await tidying.stop();
       await worker.stop();
       await unwatch();
     },

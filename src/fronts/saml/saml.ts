@@ -12,6 +12,7 @@ import type { Application } from '#core/applications/applications.ts';
 import { listApplications } from '#core/applications/applications.ts';
 import { sessionsByIds } from '#core/sessions/sessions.ts';
 import type { Clock } from '#kit/clock/clock.ts';
+import { regularly } from '#kit/clock/regularly.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
@@ -108,23 +109,17 @@ function startWork(needs: SamlNeeds, we: Ourselves) {
     for (const { kind, ...facts } of warnings)
       log.warn({ code: `saml-${kind}-ends`, ...facts }, 'this ends soon, or has ended');
   }
-  let turn: Promise<void> = Promise.resolve();
-  const run = () => {
-    turn = turn.then(tidy).catch((error) => {
-      log.error({ err: error, code: 'clean-up-failed' }, 'tidying up SAML failed');
-    });
-  };
-  const timer = setInterval(run, tidyMs);
-  timer.unref();
-  run();
+  const failed = (error: unknown) =>
+    log.error({ err: error, code: 'clean-up-failed' }, 'tidying up SAML failed');
+  const tidying = regularly({ everyMs: tidyMs, failed }, tidy);
+  void tidying.run();
   return {
     async settle() {
-      await turn;
+      await tidying.settle();
       await partners.settle();
     },
     async stop() {
-      clearInterval(timer);
-      await turn;
+      await tidying.stop();
       await partners.stop();
     },
   };

@@ -1,10 +1,9 @@
 /** The keys of now, in memory: read again when they change, and made where somebody first needs them. */
 import type { Clock } from '#kit/clock/clock.ts';
 import { type Database, system } from '#kit/db/database.ts';
+import { createFollower } from '#kit/db/follow.ts';
 import type { Log } from '#kit/log/log.ts';
 import { type KeyNeeds, type KeyRing, readKeys, rotateKeys } from './saml-keys.ts';
-
-const pollMs = 5000;
 
 export interface EngineNeeds extends KeyNeeds {
   database: Database;
@@ -23,14 +22,6 @@ export interface Engine {
 export function startEngine(needs: EngineNeeds): Engine {
   const { database, secrets, clock, log } = needs;
   let ring: KeyRing | undefined;
-  let turn: Promise<unknown> = Promise.resolve();
-
-  /** One after the other, so that what was read earlier never comes in later. */
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = turn.then(work);
-    turn = mine.catch(() => undefined);
-    return mine;
-  }
   async function look(): Promise<void> {
     const fresh = await readKeys(database, secrets);
     if (fresh?.fingerprint !== ring?.fingerprint) ring = fresh;
@@ -45,22 +36,11 @@ export function startEngine(needs: EngineNeeds): Engine {
     if (!ring) throw new Error('there is no key that signs for SAML');
     return ring;
   }
-  const reload = () =>
-    inTurn(look).catch((error) => {
-      log.warn({ err: error, code: 'keys-unread' }, 'the SAML keys could not be read');
-    });
-  return {
-    keys: async () => ring ?? inTurn(make),
-    async watch() {
-      const unlisten = await database.listen('saml_keys', () => void reload());
-      const timer = setInterval(() => void reload(), pollMs);
-      timer.unref();
-      await reload();
-      return async () => {
-        clearInterval(timer);
-        await unlisten();
-        await turn;
-      };
-    },
-  };
+  const { inTurn, watch } = createFollower({
+    database,
+    channel: 'saml_keys',
+    read: look,
+    failed: (error) => log.warn({ err: error, code: 'keys-unread' }, 'the SAML keys could not be read'),
+  });
+  return { keys: async () => ring ?? inTurn(make), watch };
 }
