@@ -10,7 +10,10 @@ import type { Clock } from '#kit/clock/clock.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
+import type { Limits } from '#kit/limits/limits.ts';
+import { boundRequests } from '#signon/request-limits.ts';
 import { insertDevice } from './devices.store.ts';
+import { exchangeOf } from './exchange.ts';
 import * as store from './store.ts';
 import { together } from './together.ts';
 import { userCodeHashes } from './user-codes.ts';
@@ -35,7 +38,7 @@ export function takeWaiting(ctx: object): store.PayloadRow[] {
 const written = new Set(['Grant', 'AuthorizationCode', 'AccessToken', 'RefreshToken', 'ClientCredentials']);
 
 /** The library's storage over our database. */
-export function createAdapter(needs: AdapterNeeds): AdapterFactory {
+export function createAdapter(needs: AdapterNeeds & { limits: Limits }): AdapterFactory {
   const { database } = needs;
   const shared: Shared = {
     find: together((keys) => store.findPayloads(database, keys)),
@@ -50,12 +53,14 @@ interface Shared {
   consume(key: store.PayloadKey): Promise<boolean>;
 }
 
-function adapterFor(kind: string, needs: AdapterNeeds, shared: Shared): Adapter {
+function adapterFor(kind: string, needs: AdapterNeeds & { limits: Limits }, shared: Shared): Adapter {
   const { database, secrets } = needs;
   return {
     async upsert(id, payload) {
       const row = payloadRow(needs, { kind, id, payload });
       const ctx = Provider.ctx;
+      // Without anybody signed in, each request of an app keeps one: what our own pages save of it comes without.
+      if (kind === 'Interaction' && ctx) await boundRequests(needs, exchangeOf(ctx).request);
       if (kind === 'DeviceCode' && payload.userCode) return keepDevice(needs, row, payload.userCode);
       if (!ctx || !written.has(kind)) return store.savePayloads(database, [row]);
       waiting.set(ctx, [...(waiting.get(ctx) ?? []), row]);

@@ -6,8 +6,11 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { Duplex } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
+import type { Problem } from '#core/problem.ts';
+import type { DatabaseBusy } from '#kit/db/busy.ts';
 import type { TxContext } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
+import { tellApp, turnedAway } from './turned-away.ts';
 
 export interface Exchange {
   request: FastifyRequest;
@@ -16,6 +19,8 @@ export interface Exchange {
   page?: () => FastifyReply | Promise<FastifyReply>;
   ctx?: KoaContextWithOIDC;
   failure?: unknown;
+  /** Why there was no room for it, where the library knows only of a fault. */
+  turned?: Problem | DatabaseBusy;
 }
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>();
@@ -92,16 +97,22 @@ export function captureAnswers(provider: Provider): void {
   });
 }
 
+/** A path the library answers. */
+export interface LibraryRoute {
+  method: string;
+  url: string;
+  /** What the library knows it as, where that is another path. */
+  path?: string;
+  /** People come here, who are shown pages. */
+  people?: boolean;
+}
+
 /** Lets the provider answer these paths. The body is left for it to read. */
-export function mountProvider(
-  app: App,
-  current: () => Provider,
-  routes: readonly { method: string; url: string; path?: string }[],
-): void {
+export function mountProvider(app: App, current: () => Provider, routes: readonly LibraryRoute[]): void {
   void app.register(async (inner) => {
     inner.removeAllContentTypeParsers();
     inner.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
-    for (const { method, url, path } of routes) {
+    for (const { method, url, path, people } of routes) {
       inner.route({
         method,
         url,
@@ -109,7 +120,7 @@ export function mountProvider(
         config: { door: 'protocol' },
         handler: async (request, reply) => {
           if (path) request.raw.url = path;
-          return answer(current(), { request, reply });
+          return answer(current(), { request, reply }, people ?? false);
         },
       });
     }
@@ -124,14 +135,16 @@ function listenerOf(provider: Provider): ReturnType<Provider['callback']> {
   return listener;
 }
 
-async function answer(provider: Provider, exchange: Exchange): Promise<FastifyReply> {
+async function answer(provider: Provider, exchange: Exchange, people: boolean): Promise<FastifyReply> {
   const { request, reply } = exchange;
   exchanges.set(request.raw, exchange);
   await listenerOf(provider)(request.raw, reply.raw);
   const headers = Object.entries(reply.raw.getHeaders());
   for (const [name] of headers) reply.raw.removeHeader(name);
   const { ctx } = exchange;
-  if (exchange.failure) throw exchange.failure;
+  const turned = turnedAway(exchange);
+  if (turned && !people) return tellApp(exchange, turned);
+  if (turned ?? exchange.failure) throw turned ?? exchange.failure;
   if (!ctx) throw new Error('the provider gave no answer');
   for (const [name, value] of headers) {
     if (value === undefined || (exchange.page && /^content-(type|length)$/.test(name))) continue;

@@ -12,6 +12,7 @@ import { Problem } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
 import type { GateNeeds, SignedOn } from '#signon/gate.ts';
+import { boundRequests } from '#signon/request-limits.ts';
 import { trace } from '#signon/trace.ts';
 import { type Visit, visit } from '#signon/visit.ts';
 import { covers, type Standing, standingOf } from './admission.ts';
@@ -122,14 +123,15 @@ async function ask(
   return undefined;
 }
 
-/** Opens a sign-on that comes back to this request. Returns where it starts. */
-function signOnPath(
+/** Opens a sign-on that comes back to this request. Returns where it starts; refuses browsers that do so all the time. */
+async function signOnPath(
   needs: InteractionNeeds,
   here: Visit,
   interaction: Interaction,
   more: { provedAfter?: string; neededAal?: 2 } = {},
 ): Promise<string> {
   const { params, uid } = interaction;
+  await boundRequests(needs, here.request);
   return needs.database.transact(here.context, (tx) =>
     requestSignOn(tx, here.browser, {
       front: 'oidc',

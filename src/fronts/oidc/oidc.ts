@@ -24,7 +24,7 @@ import { knownApplications } from './clients.ts';
 import { deviceRoutes } from './device-pages.ts';
 import { deleteExpiredDevices } from './devices.store.ts';
 import { type Engine, startEngine } from './engine.ts';
-import { mountProvider } from './exchange.ts';
+import { type LibraryRoute, mountProvider } from './exchange.ts';
 import { interactionRoutes } from './interactions.ts';
 import { defaultKeyPolicy, type KeyPolicy, rotateKeys } from './keys.ts';
 import { launch, launches } from './launch.ts';
@@ -92,13 +92,13 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
 }
 
 /** Paths the library answers by itself. */
-function providerRoutes(issuer: URL): { method: string; url: string; path?: string }[] {
+function providerRoutes(issuer: URL): LibraryRoute[] {
   const both = ['GET', 'POST', 'OPTIONS'];
   const onlyPost = ['POST', 'OPTIONS'];
   const onlyGet = ['GET', 'OPTIONS'];
-  const routes: { methods: string[]; url: string; path?: string }[] = [
-    { methods: ['GET'], url: paths.authorization },
-    { methods: ['GET'], url: `${paths.authorization}/:uid` },
+  const routes: (Omit<LibraryRoute, 'method'> & { methods: string[] })[] = [
+    { methods: ['GET'], url: paths.authorization, people: true },
+    { methods: ['GET'], url: `${paths.authorization}/:uid`, people: true },
     { methods: onlyPost, url: paths.pushed },
     { methods: onlyPost, url: paths.deviceAuthorization },
     { methods: onlyPost, url: paths.token },

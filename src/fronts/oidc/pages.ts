@@ -10,6 +10,7 @@ import { traceRefused } from '#signon/trace.ts';
 import { type PageNeeds, show, visit } from '#signon/visit.ts';
 import { formActionOf } from './asked.ts';
 import { exchangeOf } from './exchange.ts';
+import { isTurnedAway } from './turned-away.ts';
 import { words } from './words.ts';
 
 /** What our pages need, at the server this request came to. */
@@ -30,6 +31,8 @@ function textOf(error: string, cause: Error): ErrorText {
 /** Shows an error here, in our words; no text of the request is repeated (FE-06) and nothing redirects (OA-02). */
 export function renderError(needs: Omit<GateNeeds, 'floorMs'>) {
   return (ctx: KoaContextWithOIDC, out: { error: string }, cause: Error): void => {
+    // Said by exchange.ts.
+    if (isTurnedAway(cause as unknown)) return;
     const exchange = exchangeOf(ctx);
     const text = textOf(out.error, cause);
     traceRefused(exchange.request, out.error, { detail: cause.message });

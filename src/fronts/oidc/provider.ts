@@ -31,6 +31,7 @@ import type { KeyRing } from './keys.ts';
 import { housePolicy, mayShare } from './policy.ts';
 import { scopeClaims } from './profile.ts';
 import { countProofsOnce } from './replays.ts';
+import { isTurnedAway } from './turned-away.ts';
 import { userCodeForm } from './user-codes.ts';
 
 /** Every path of this front. */
@@ -265,10 +266,12 @@ function standOnPublicUrl(provider: Provider, publicUrl: URL): void {
 
 function logFaults(provider: Provider, log: Log): void {
   provider.on('server_error', (ctx, error) => {
-    log.error(
-      { err: error, code: 'unexpected', reference: exchangeOf(ctx).request.requestId },
-      'oidc failed',
-    );
+    const exchange = exchangeOf(ctx);
+    const reference = exchange.request.requestId;
+    if (isTurnedAway(error)) {
+      exchange.turned = error;
+      log.info({ code: 'turned-away', detail: error.message, reference }, 'refused');
+    } else log.error({ err: error, code: 'unexpected', reference }, 'oidc failed');
   });
   const refused = (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError) => {
     const facts = {

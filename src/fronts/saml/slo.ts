@@ -10,6 +10,7 @@ import type { Tx, TxContext } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { html } from '#kit/page/html.ts';
 import { linkButton } from '#kit/page/parts.ts';
+import { boundNetwork } from '#signon/request-limits.ts';
 import { show, type Visit, visit } from '#signon/visit.ts';
 import { encodeRedirect, type Message, type PostForm, postPage as postForm } from '#wire/saml/bindings.ts';
 import {
@@ -67,6 +68,7 @@ async function receive(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const context: TxContext = { actor: { kind: 'anonymous' }, cause: 'request', requestId: request.requestId };
+  await boundNetwork(needs, request);
   try {
     const given = incoming(request);
     if (given.name === 'SAMLResponse') return await answered(needs, context, reply, given);

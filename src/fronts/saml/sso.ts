@@ -9,6 +9,7 @@ import { newId } from '#kit/crypto/ids.ts';
 import type { TxContext } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
+import { boundNetwork, boundRequests, giveBackNetwork } from '#signon/request-limits.ts';
 import { trace, traceRefused } from '#signon/trace.ts';
 import { type Visit, visit } from '#signon/visit.ts';
 import { SamlRefusal } from '#wire/saml/refusal.ts';
@@ -124,13 +125,14 @@ export function turnAway(
   return errorPage(here, reply, turned, title);
 }
 
-/** Believes a request and keeps what it asks. Returns where it goes on. */
+/** Believes a request and keeps what it asks. Returns where it goes on. Refuses networks that ask all the time. */
 async function receive(
   needs: AnswerNeeds,
   request: FastifyRequest,
   context: TxContext,
   browser?: string,
 ): Promise<string> {
+  await boundNetwork(needs, request);
   const given = incoming(request);
   return needs.database.transact(context, async (tx) => {
     const { sp, message } = await believe<AuthnRequest>(tx, given, {
@@ -163,6 +165,7 @@ async function receive(
 
 /** A person is sent to an app that did not ask: only where its settings say so, with the RelayState they say. */
 async function launch(needs: AnswerNeeds, here: Visit, applicationId: string): Promise<string> {
+  await boundNetwork(needs, here.request);
   return needs.database.transact(here.context, async (tx) => {
     const application = await findApplication(tx, applicationId);
     const sp = application && (await serviceProvider(tx, application));
@@ -236,8 +239,7 @@ async function take(
   open: Open,
   step: Step,
 ): Promise<FastifyReply> {
-  const { title } = open.sp.application.settings;
-  if ('done' in step) return postPage(here, reply, title, await signIn(needs, here, open));
+  if ('done' in step) return answerPage(needs, here, reply, open);
   if ('decline' in step) return sayNo(needs, here, reply, open, step.decline);
   if ('prove' in step) return reply.redirect(await signOnPath(needs, here, open), 303);
   if ('consent' in step) return consentPage(needs, here, reply, open, step);
@@ -245,6 +247,19 @@ async function take(
   const why = step.refused.code;
   if (open.asked.isPassive) return sayNo(needs, here, reply, open, why);
   return refusedPage(here, reply, open, why, await elsewhere(needs, here, open));
+}
+
+/** Says who it is. A request that is answered so is none of those that a network may make only so often. */
+async function answerPage(
+  needs: AnswerNeeds,
+  here: Visit,
+  reply: FastifyReply,
+  open: Open,
+): Promise<FastifyReply> {
+  const answer = await signIn(needs, here, open);
+  // Whoever is signed in there is; a count that stays too high for ten minutes is no reason to say otherwise.
+  await giveBackNetwork(needs, here.request).catch(() => undefined);
+  return postPage(here, reply, open.sp.application.settings.title, answer);
 }
 
 /** Tells the app that there is no answer. One that did not ask is told nothing: the person goes back to their apps. */
@@ -266,6 +281,7 @@ async function signOnPath(needs: AnswerNeeds, here: Visit, open: Open): Promise<
   const { asked, sp } = open;
   const happened = here.signedOn?.session ?? { aal: 1, amr: ['pwd'] };
   const start = `${paths.sso}/${open.id}`;
+  await boundRequests(needs, here.request);
   return needs.database.transact(here.context, (tx) =>
     requestSignOn(tx, here.browser, {
       front: 'saml',
@@ -300,7 +316,6 @@ async function takeAnswer(
 ): Promise<FastifyReply> {
   const open = await openOf(needs, here, id);
   const step = await nextStep(needs, here, open);
-  const { title } = open.sp.application.settings;
   if (answer === 'allow' && 'consent' in step) {
     await needs.database.transact(here.context, (tx) =>
       giveConsent(tx, {
@@ -311,7 +326,7 @@ async function takeAnswer(
         textVersion,
       }),
     );
-    return postPage(here, reply, title, await signIn(needs, here, open));
+    return answerPage(needs, here, reply, open);
   }
   if (answer === 'back' && 'consent' in step) return sayNo(needs, here, reply, open, 'consent-refused');
   if (answer === 'back' && 'refused' in step) return sayNo(needs, here, reply, open, step.refused.code);

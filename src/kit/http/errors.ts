@@ -69,10 +69,15 @@ function render(
   }
 }
 
+/** After how many seconds to come again where the database had no room; not all at the same moment. */
+export function whenBusy(): number {
+  return 2 + randomInt(4);
+}
+
 /** Faults of reading the request become refusals; everything else stays what it is. */
 function asRefusal(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  if (error instanceof DatabaseBusy) return new HttpRefusal(503, 'busy', error.message, 2 + randomInt(4));
+  if (error instanceof DatabaseBusy) return new HttpRefusal(503, 'busy', error.message, whenBusy());
   const known = byFastifyCode[(error as FastifyError).code ?? ''];
   if (known) return new HttpRefusal(known[0], known[1], error.message);
   const status = (error as FastifyError).statusCode;
