@@ -669,6 +669,7 @@ CREATE TABLE session_upstreams (
   subject text NOT NULL,
   session_index text,
   id_token bytea,
+  name_hash bytea,
   CONSTRAINT session_upstreams_pkey PRIMARY KEY (session),
   CONSTRAINT session_upstreams_session_fkey FOREIGN KEY (session) REFERENCES sessions(id) ON DELETE CASCADE
 );
@@ -1035,6 +1036,18 @@ CREATE TABLE upstream_links (
 CREATE INDEX upstream_links_person ON upstream_links USING btree (person);
 CREATE TRIGGER upstream_links_fixed BEFORE UPDATE OF id, upstream, tenant, subject, person ON upstream_links FOR EACH ROW EXECUTE FUNCTION upstream_links_fixed();
 
+CREATE TABLE upstream_metadata (
+  upstream text NOT NULL,
+  url text NOT NULL,
+  xml text,
+  valid_until timestamp with time zone,
+  fetched_at timestamp with time zone,
+  tried_at timestamp with time zone NOT NULL,
+  failure text,
+  CONSTRAINT upstream_metadata_pkey PRIMARY KEY (upstream),
+  CONSTRAINT upstream_metadata_upstream_fkey FOREIGN KEY (upstream) REFERENCES upstreams(id) ON DELETE CASCADE
+);
+
 CREATE TABLE upstream_requests (
   id uuid NOT NULL,
   handle_hash bytea NOT NULL,
@@ -1044,6 +1057,7 @@ CREATE TABLE upstream_requests (
   created_at timestamp with time zone NOT NULL,
   expires_at timestamp with time zone NOT NULL,
   used_at timestamp with time zone,
+  answer bytea,
   CONSTRAINT upstream_requests_pkey PRIMARY KEY (id),
   CONSTRAINT upstream_requests_handle_hash_key UNIQUE (handle_hash),
   CONSTRAINT upstream_requests_upstream_fkey FOREIGN KEY (upstream) REFERENCES upstreams(id) ON DELETE CASCADE

@@ -225,6 +225,7 @@ async function startWeb(
     cookies: app.cookieJar,
     floorMs: config.signInFloorMs,
     publicUrl: new URL(config.publicUrl),
+    fronts,
   };
   operations(app, { ...house, isDraining: () => app.draining });
   registerSignOn(app, { ...needs, ...humanCheck(house) }, fronts);

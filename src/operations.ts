@@ -44,7 +44,7 @@ export function operations(
   const ends = new Gauge({
     name: 'gatehouse_saml_ends_seconds',
     help: 'Seconds until a SAML certificate or metadata ends, of those that end within 30 days or have ended.',
-    labelNames: ['kind', 'application'],
+    labelNames: ['kind', 'application', 'upstream'],
     registers: [registry],
   });
 
@@ -69,8 +69,8 @@ export function operations(
       endings: await samlWarnings(tx),
       now: tx.now().getTime(),
     }));
-    for (const { kind, application = '', at } of endings)
-      ends.set({ kind, application }, at ? (at.getTime() - now) / 1000 : 0);
+    for (const { kind, application = '', upstream, at } of endings)
+      ends.set({ kind, application, ...(upstream && { upstream }) }, at ? (at.getTime() - now) / 1000 : 0);
     return reply.type(registry.contentType).send(await registry.metrics());
   });
 }

@@ -26,6 +26,8 @@ const concerns = [
   'saml-certificate',
   'saml-app-certificate',
   'saml-app-metadata',
+  'saml-upstream-certificate',
+  'saml-upstream-metadata',
 ] as const;
 
 const shape = z.object({
@@ -51,6 +53,7 @@ const shape = z.object({
       z.object({
         code: z.enum(concerns),
         application: z.string().optional(),
+        upstream: z.string().optional(),
         lane: z.string().optional(),
         count: z.number().int().optional(),
         at: moment.optional().describe('When it ends, or ended.'),
@@ -116,9 +119,9 @@ async function operatorsWithoutFactor(tx: Tx): Promise<number> {
 /** Certificates and metadata that end soon, or have ended. */
 async function samlConcerns(tx: Tx, caller: Caller): Promise<Concern[]> {
   const { all, ids } = appsOf(caller.grants, 'applications.read');
-  return (await samlWarnings(tx)).flatMap(({ kind, application, at }) =>
+  return (await samlWarnings(tx)).flatMap(({ kind, application, upstream, at }) =>
     all || (application !== undefined && ids.has(application))
-      ? [{ code: `saml-${kind}` as const, application, at }]
+      ? [{ code: `saml-${kind}` as const, application, upstream, at }]
       : [],
   );
 }

@@ -93,6 +93,9 @@ const usualOf: Record<UpstreamKind, object> = {
     ['issuer', 'clientId'],
   ),
   github: without(upstreamSettings.parse({ title: 'x', github: { clientId: 'x' } }).github, ['clientId']),
+  saml: without(upstreamSettings.parse({ title: 'x', saml: { metadata: { url: 'https://x.test' } } }).saml, [
+    'metadata',
+  ]),
   ldap: without(
     upstreamSettings.parse({ title: 'x', ldap: { url: 'ldaps://x', bindDn: 'x', baseDn: 'x' } }).ldap,
     ['url', 'bindDn', 'baseDn'],

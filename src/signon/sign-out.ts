@@ -73,7 +73,8 @@ export async function signOut(
   });
 }
 
-async function endAt(tx: Tx, fronts: readonly Front[], session: Session): Promise<SignOutOutcome[]> {
+/** What each front can say of the apps of a session that is about to end, in the transaction that ends it. */
+export async function endAt(tx: Tx, fronts: readonly Front[], session: Session): Promise<SignOutOutcome[]> {
   const outcomes: SignOutOutcome[] = [];
   for (const front of fronts) outcomes.push(...((await front.endSession?.(tx, session)) ?? []));
   // Opened by its address alone: the app has a session of its own that nobody here knows of.
@@ -85,7 +86,7 @@ async function endAt(tx: Tx, fronts: readonly Front[], session: Session): Promis
 }
 
 /** The way through apps that only this browser can sign out of; where several fronts have one, one after the other. */
-async function chainOf(
+export async function chainOf(
   tx: Tx,
   fronts: readonly Front[],
   chain: { session: string; browser: string; returnTo: string },

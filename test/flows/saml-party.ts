@@ -1,7 +1,7 @@
 /** A service provider for tests: node-saml asks and believes, and everything it sends can be made wrong on purpose. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { get, type IncomingMessage } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { type Profile, SAML, type SamlConfig, ValidateInResponseTo } from '@node-saml/node-saml';
 import { type SamlKey, samlKey } from '#test/saml.ts';
@@ -186,15 +186,22 @@ export function postFrom(visitor: Visitor, url: string, fields: Record<string, s
   });
 }
 
-/** Another node of the same installation, under the same name. Returns how an address is asked of it. */
+/** Another node of the same installation, under the same name. Returns how an address is asked of it, or a form is posted there. */
 export async function secondNode(
   platform: Platform,
-): Promise<(url: string) => Promise<Pick<Seen, 'status' | 'text'>>> {
+): Promise<(url: string, form?: Record<string, string>) => Promise<Pick<Seen, 'status' | 'text'>>> {
   const port = await freePort();
   await platform.again({ GATEHOUSE_PORT: String(port), GATEHOUSE_PUBLIC_URL: platform.origin });
-  return async (url) => {
+  return async (url, form) => {
     const { host, pathname, search } = new URL(url);
-    const asking = get({ host: '127.0.0.1', port, path: pathname + search, headers: { host } });
+    const asking = request({
+      host: '127.0.0.1',
+      port,
+      path: pathname + search,
+      method: form ? 'POST' : 'GET',
+      headers: { host, ...(form && { 'content-type': 'application/x-www-form-urlencoded' }) },
+    });
+    asking.end(form && new URLSearchParams(form).toString());
     const [answer] = (await once(asking, 'response')) as [IncomingMessage];
     return { status: answer.statusCode ?? 0, text: await text(answer) };
   };

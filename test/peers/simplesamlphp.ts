@@ -1,5 +1,5 @@
 /**
- * A real SimpleSAMLphp as an app, in PHP's own web server: configuration, keys, sessions and log in a temporary folder.
+ * A real SimpleSAMLphp as an app or as an identity provider, in PHP's own web server: configuration, keys, sessions and log in a temporary folder.
  * Needs the Debian packages simplesamlphp and php-cli.
  */
 import { spawn } from 'node:child_process';
@@ -43,36 +43,109 @@ export interface SimpleSaml {
 
 /** Starts it as a service provider and waits until it answers. */
 export async function startSimpleSamlService(options: ServiceOptions): Promise<SimpleSaml> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'simplesamlphp-'));
-  const file = (name: string) => path.join(directory, name);
-  const origin = `http://127.0.0.1:${options.port}`;
+  const { port, key, idp } = options;
+  const origin = `http://127.0.0.1:${port}`;
   const entityId = `${origin}/sp`;
-  for (const folder of ['log', 'sessions', 'temporary', 'metadata']) await mkdir(file(folder));
-  await writeFile(file('sp.key'), options.key.key);
-  await writeFile(file('sp.pem'), options.key.certificate);
-  await writeFile(file('idp.xml'), options.idp.metadata);
-  await writeFile(file('config.php'), configuration(directory, origin));
-  await writeFile(
-    file('authsources.php'),
-    `<?php
-    $config = ['default-sp' => ['saml:SP', 'entityID' => '${entityId}', 'idp' => '${options.idp.entityId}',
+  const metadataUrl = `${origin}/module.php/saml/sp/metadata.php/default-sp`;
+  const running = await run(port, metadataUrl, (directory) => ({
+    'sp.key': key.key,
+    'sp.pem': key.certificate,
+    'idp.xml': idp.metadata,
+    'config.php': configuration(directory, origin, {
+      'enable.saml20-idp': 'false',
+      'metadata.sources': `[['type' => 'xml', 'file' => '${directory}/idp.xml']]`,
+    }),
+    'authsources.php': `<?php
+    $config = ['default-sp' => ['saml:SP', 'entityID' => '${entityId}', 'idp' => '${idp.entityId}',
       'privatekey' => 'sp.key', 'certificate' => 'sp.pem', 'sign.authnrequest' => true, 'redirect.sign' => true,
       'redirect.validate' => true, 'sign.logout' => true, 'WantAssertionsSigned' => true,
-      'signature.algorithm' => 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256', ${options.source ?? ''}]];`,
-  );
-  await writeFile(file('router.php'), router);
+      'signature.algorithm' => '${rsaSha256}', ${options.source ?? ''}]];`,
+    'router.php': router,
+  }));
+  return { ...running, origin, entityId, whoUrl: `${origin}/who`, metadataUrl };
+}
+
+const rsaSha256 = 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256';
+
+export interface ProviderOptions {
+  /** Where it listens, on 127.0.0.1. */
+  port: number;
+  key: SamlKey;
+  /** The service provider: its metadata as XML. */
+  sp: { metadata: string };
+  /** Attributes by `name:password`. */
+  people: Record<string, Record<string, string>>;
+  /** Which attribute persistent names are made of. */
+  nameBy: string;
+  /** Where it may lead after a sign-out: hosts, with a port where there is one. */
+  trusted: string[];
+}
+
+export interface SimpleSamlProvider {
+  origin: string;
+  entityId: string;
+  metadataUrl: string;
+  /** Signs out of everything it signed in to, and goes on to an address. */
+  logoutUrl(returnTo: string): string;
+  /** From now on assertions are encrypted, or not. */
+  encrypt(on: boolean): Promise<void>;
+  log(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Starts it as an identity provider (exampleauth:UserPass) and waits until it answers. */
+export async function startSimpleSamlProvider(options: ProviderOptions): Promise<SimpleSamlProvider> {
+  const { port, key, sp, people, nameBy, trusted } = options;
+  const origin = `http://127.0.0.1:${port}`;
+  const entityId = `${origin}/idp`;
+  const metadataUrl = `${origin}/saml2/idp/metadata.php`;
+  const hosted = (encrypt: boolean) => `<?php
+    $metadata['${entityId}'] = ['host' => '__DEFAULT__', 'privatekey' => 'idp.key', 'certificate' => 'idp.pem',
+      'auth' => 'people', 'signature.algorithm' => '${rsaSha256}', 'redirect.sign' => true, 'redirect.validate' => true,
+      'validate.authnrequest' => true, 'assertion.encryption' => ${encrypt},
+      'NameIDFormat' => 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent',
+      'authproc' => [1 => ['class' => 'saml:PersistentNameID', 'attribute' => '${nameBy}']]];`;
+  const users = Object.entries(people).map(([name, attributes]) => {
+    const lines = Object.entries(attributes).map(([attribute, value]) => `'${attribute}' => ['${value}']`);
+    return `'${name}' => [${lines.join(', ')}]`;
+  });
+  const running = await run(port, metadataUrl, (directory) => ({
+    'idp.key': key.key,
+    'idp.pem': key.certificate,
+    'sp.xml': sp.metadata,
+    'metadata/saml20-idp-hosted.php': hosted(false),
+    'config.php': configuration(directory, origin, {
+      'enable.saml20-idp': 'true',
+      'module.enable': `['exampleauth' => true]`,
+      'metadata.sources': `[['type' => 'flatfile', 'directory' => '${directory}/metadata'], ['type' => 'xml', 'file' => '${directory}/sp.xml']]`,
+      'trusted.url.domains': `[${trusted.map((host) => `'${host}'`).join(', ')}]`,
+    }),
+    'authsources.php': `<?php $config = ['people' => ['exampleauth:UserPass', ${users.join(', ')}]];`,
+    'router.php': router,
+  }));
+  return {
+    ...running,
+    origin,
+    entityId,
+    metadataUrl,
+    logoutUrl: (returnTo) =>
+      `${origin}/saml2/idp/SingleLogoutService.php?ReturnTo=${encodeURIComponent(returnTo)}`,
+    encrypt: (on) => writeFile(path.join(running.directory, 'metadata/saml20-idp-hosted.php'), hosted(on)),
+  };
+}
+
+/** Runs it on these files, by their name in a folder of its own, and waits until an address answers. */
+async function run(port: number, readyUrl: string, files: (directory: string) => Record<string, string>) {
+  const directory = await mkdtemp(path.join(tmpdir(), 'simplesamlphp-'));
+  const file = (name: string) => path.join(directory, name);
+  for (const folder of ['log', 'sessions', 'temporary', 'metadata']) await mkdir(file(folder));
+  for (const [name, text] of Object.entries(files(directory))) await writeFile(file(name), text);
+  const flags = ['error_reporting=E_ALL & ~E_DEPRECATED & ~E_WARNING', 'display_errors=0'];
   const server = spawn(
     program,
     [
-      '-d',
-      'error_reporting=E_ALL & ~E_DEPRECATED & ~E_WARNING',
-      '-d',
-      'display_errors=0',
-      '-S',
-      `127.0.0.1:${options.port}`,
-      '-t',
-      `${library}/www`,
-      file('router.php'),
+      ...flags.flatMap((flag) => ['-d', flag]),
+      ...['-S', `127.0.0.1:${port}`, '-t', `${library}/www`, file('router.php')],
     ],
     { env: { ...process.env, SIMPLESAMLPHP_CONFIG_DIR: directory }, stdio: ['ignore', 'ignore', 'pipe'] },
   );
@@ -89,8 +162,7 @@ export async function startSimpleSamlService(options: ServiceOptions): Promise<S
     process.off('exit', end);
     await rm(directory, { recursive: true, force: true });
   }
-  const metadataUrl = `${origin}/module.php/saml/sp/metadata.php/default-sp`;
-  for (let tries = 0; !(await isReady(metadataUrl)); tries++) {
+  for (let tries = 0; !(await isReady(readyUrl)); tries++) {
     if (server.exitCode === null && tries < 200) await sleep(50);
     else {
       const said = await log();
@@ -98,7 +170,7 @@ export async function startSimpleSamlService(options: ServiceOptions): Promise<S
       throw new Error(`SimpleSAMLphp did not start: ${said}`);
     }
   }
-  return { origin, entityId, whoUrl: `${origin}/who`, metadataUrl, log, stop };
+  return { directory, log, stop };
 }
 
 async function isReady(url: string): Promise<boolean> {
@@ -109,7 +181,7 @@ async function isReady(url: string): Promise<boolean> {
   }
 }
 
-function configuration(directory: string, origin: string): string {
+function configuration(directory: string, origin: string, more: Record<string, string>): string {
   const values: Record<string, string> = {
     baseurlpath: `'${origin}/'`,
     certdir: `'${directory}/'`,
@@ -125,7 +197,6 @@ function configuration(directory: string, origin: string): string {
     'logging.level': '7',
     'logging.handler': `'file'`,
     'logging.logfile': `'simplesamlphp.log'`,
-    'enable.saml20-idp': 'false',
     'session.duration': '28800',
     'session.cookie.name': `'SimpleSAML'`,
     'session.cookie.secure': 'false',
@@ -136,8 +207,8 @@ function configuration(directory: string, origin: string): string {
     'store.type': `'phpsession'`,
     'language.available': `['en']`,
     'language.default': `'en'`,
-    'metadata.sources': `[['type' => 'xml', 'file' => '${directory}/idp.xml']]`,
     'trusted.url.domains': '[]',
+    ...more,
   };
   const lines = Object.entries(values).map(([name, value]) => `'${name}' => ${value},`);
   return `<?php\n$config = [\n${lines.join('\n')}\n];\n`;

@@ -8,7 +8,7 @@ import { isReturnUri, isServerUri } from './addresses.ts';
 const plain = /^[^\u0000-\u0020\u007f-\u00a0\u2028\u2029]+$/;
 
 /** An address a browser posts to or is sent to: never a private scheme. */
-const webUri = z
+export const webUri = z
   .string()
   .max(500)
   .refine((text) => isReturnUri(text) && /^https?:/i.test(text), 'must be https (or http on loopback)');
@@ -34,7 +34,7 @@ const certificate = z
     'must be one certificate with an RSA key, 2048 bits or more',
   );
 
-const certificates = z.array(certificate).max(5);
+export const certificates = z.array(certificate).max(5);
 
 /** What of a profile an attribute can carry; attributes of the community as `attribute:NAME`. */
 export const samlValues = [

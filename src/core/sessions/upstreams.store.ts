@@ -3,11 +3,20 @@ import type { OpenedBy } from './upstreams.ts';
 
 export async function insertUpstream(
   tx: Tx,
-  row: { session: string; upstream: string; subject: string; sessionIndex?: string; idToken?: Buffer | '' },
+  row: {
+    session: string;
+    upstream: string;
+    subject: string;
+    sessionIndex?: string;
+    nameHash?: Buffer;
+    idToken?: Buffer | '';
+  },
 ): Promise<void> {
+  const { session, upstream, subject, sessionIndex, nameHash, idToken } = row;
   await tx.query(
-    `insert into session_upstreams (session, upstream, subject, session_index, id_token) values ($1, $2, $3, $4, $5)`,
-    [row.session, row.upstream, row.subject, row.sessionIndex ?? null, row.idToken || null],
+    `insert into session_upstreams (session, upstream, subject, session_index, name_hash, id_token)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [session, upstream, subject, sessionIndex ?? null, nameHash ?? null, idToken || null],
   );
 }
 
@@ -39,14 +48,15 @@ export async function deleteUpstreamsOf(tx: Tx, person: string): Promise<void> {
 
 export async function sessionsFromUpstream(
   tx: Tx,
-  by: { upstream: string; subject?: string; sessionIndex?: string },
+  by: { upstream: string; subject?: string; nameHash?: Buffer; sessionIndex?: string },
 ): Promise<string[]> {
-  if (by.subject === undefined && by.sessionIndex === undefined) return [];
+  const { upstream, subject, nameHash, sessionIndex } = by;
+  if (subject === undefined && nameHash === undefined && sessionIndex === undefined) return [];
   const rows = await tx.query<{ id: string }>(
     `select s.id from session_upstreams u join sessions s on s.id = u.session
      where u.upstream = $1 and ($2::text is null or u.subject = $2) and ($3::text is null or u.session_index = $3)
-       and s.ended_at is null and s.expires_at > $4`,
-    [by.upstream, by.subject ?? null, by.sessionIndex ?? null, tx.now()],
+       and ($4::bytea is null or u.name_hash = $4) and s.ended_at is null and s.expires_at > $5`,
+    [upstream, subject ?? null, sessionIndex ?? null, nameHash ?? null, tx.now()],
   );
   return rows.map((row) => row.id);
 }

@@ -1,4 +1,5 @@
 /** Which identity provider vouched for the person of a session: for signing out there, and for when it signs out here. */
+import { hashToken } from '#kit/crypto/ids.ts';
 import { type Secrets, WrongMasterKey } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { endSessionsByIds } from './sessions.ts';
@@ -11,7 +12,12 @@ export interface UpstreamProof {
   subject: string;
   /** Its own id of its session: OIDC `sid`, SAML SessionIndex. */
   sessionIndex?: string;
-  /** The ID token, as it came: a hint for signing out there (OIDC RP-Initiated Logout). Kept sealed. */
+  /** By which name it signs the person out, where that is not `subject` (SAML: the NameID). Kept as a hash. */
+  name?: string;
+  /**
+   * What it wants to hear when someone signs out there: the ID token as it came (OIDC RP-Initiated Logout), or the SAML
+   * NameID. Kept sealed.
+   */
   idToken?: string;
 }
 
@@ -24,9 +30,10 @@ export async function noteUpstream(
   session: string,
   proof: UpstreamProof,
 ): Promise<void> {
-  const { id: upstream, subject, sessionIndex } = proof;
+  const { id: upstream, subject, sessionIndex, name } = proof;
   const idToken = proof.idToken && secrets.seal(purpose, proof.idToken, bindOf(session));
-  await store.insertUpstream(tx, { session, upstream, subject, sessionIndex, idToken });
+  const nameHash = name === undefined ? undefined : hashToken(name);
+  await store.insertUpstream(tx, { session, upstream, subject, sessionIndex, nameHash, idToken });
 }
 
 /** Who vouched for a session; undefined for one that began with a proof of our own. */
@@ -52,8 +59,16 @@ function opened(secrets: Secrets, sealed: Buffer, session: string): string | und
   }
 }
 
-/** The live sessions that an upstream vouched for: all of a subject there, or one by its index. */
-export const sessionsFromUpstream = store.sessionsFromUpstream;
+/** The live sessions that an upstream vouched for: all of a subject or of a name there, or one by its index. */
+export function sessionsFromUpstream(
+  tx: Tx,
+  { name, ...by }: { upstream: string; subject?: string; name?: string; sessionIndex?: string },
+): Promise<string[]> {
+  return store.sessionsFromUpstream(tx, {
+    ...by,
+    nameHash: name === undefined ? undefined : hashToken(name),
+  });
+}
 
 /** Which sessions an upstream opened. */
 export interface OpenedBy {

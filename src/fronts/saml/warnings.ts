@@ -1,8 +1,12 @@
-/** What will stop working at a known moment: our certificate, those of apps, metadata that is not renewed (SA-17). */
+/**
+ * What will stop working at a known moment: our certificate, those of apps and of providers, metadata that is not renewed
+ * (SA-17).
+ */
 import { X509Certificate } from 'node:crypto';
 import { listApplications } from '#core/applications/applications.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { publishedKeys } from '#signon/saml-keys/saml-keys.ts';
+import { type ProviderWarning, providerWarnings } from '#signon/upstream/saml-warnings.ts';
 import { serviceProvider } from './service.ts';
 import * as store from './store.ts';
 
@@ -13,14 +17,15 @@ const staleDays = 3;
 
 export interface SamlWarning {
   /** `certificate` = ours, `app-certificate` = that of an app, `app-metadata` = it cannot be fetched any more. */
-  kind: 'certificate' | 'app-certificate' | 'app-metadata';
+  kind: 'certificate' | 'app-certificate' | 'app-metadata' | ProviderWarning['kind'];
   application?: string;
+  upstream?: string;
   /** When it ends, or ended; of metadata without an end when it was last fetched. */
   at?: Date;
   detail?: string;
 }
 
-/** Everything that ends within 30 days or has ended, of apps that are on. */
+/** Everything that ends within 30 days or has ended, of apps and providers that are on. */
 export async function samlWarnings(tx: Tx): Promise<SamlWarning[]> {
   const now = tx.now();
   const isNear = (end: Date) => end.getTime() - now.getTime() <= warnDays * day;
@@ -44,7 +49,7 @@ export async function samlWarnings(tx: Tx): Promise<SamlWarning[]> {
         detail: row.failure,
       });
   }
-  return found;
+  return [...found, ...(await providerWarnings(tx))];
 }
 
 function isStale(row: store.MetadataRow, now: Date): boolean {

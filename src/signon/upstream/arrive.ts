@@ -101,7 +101,7 @@ export interface Arrival extends Newcomer {
   id: string;
   createdAt: Date;
   errand: SignInErrand;
-  told: Pick<Told, 'amr' | 'acr' | 'sessionIndex' | 'idToken'>;
+  told: Pick<Told, 'amr' | 'acr' | 'sessionIndex' | 'name' | 'idToken'>;
 }
 
 interface Sealed {
@@ -123,11 +123,11 @@ async function keepArrival(
   here: { browser: string; errand: SignInErrand },
 ): Promise<string> {
   const id = newId();
-  const { tenant, subject, label, amr, acr, sessionIndex, idToken } = who.told;
+  const { tenant, subject, label, amr, acr, sessionIndex, name, idToken } = who.told;
   const content: Sealed = {
     identity: who.identity,
     label,
-    told: { amr, acr, sessionIndex, idToken },
+    told: { amr, acr, sessionIndex, name, idToken },
     errand: here.errand,
   };
   const sealed = secrets.seal(purpose, JSON.stringify(content), bindOf(id));

@@ -21,13 +21,13 @@ export interface ProvedThere {
 
 export function proofOf(
   upstream: Upstream,
-  told: Pick<Told, 'tenant' | 'subject' | 'amr' | 'acr' | 'sessionIndex' | 'idToken'>,
+  told: Pick<Told, 'tenant' | 'subject' | 'amr' | 'acr' | 'sessionIndex' | 'name' | 'idToken'>,
 ): ProvedThere {
-  const { sessionIndex, idToken } = told;
+  const { sessionIndex, name, idToken } = told;
   return {
     amr: told.amr ?? [],
     aal: aalOf(upstream.settings, told),
-    upstream: { id: upstream.id, subject: subjectKey(told), sessionIndex, idToken },
+    upstream: { id: upstream.id, subject: subjectKey(told), sessionIndex, name, idToken },
   };
 }
 

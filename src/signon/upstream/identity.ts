@@ -19,6 +19,8 @@ export interface Told {
   /** When the person proved themselves there, when it said so. */
   provedAt?: Date;
   sessionIndex?: string;
+  /** By which name it will sign the person out (`UpstreamProof`). */
+  name?: string;
   idToken?: string;
   /** Names of groups are not all there (Entra overage). */
   groupsMissing?: boolean;
@@ -37,13 +39,24 @@ export interface Identity {
   groups?: string[];
 }
 
-const usual: Record<UpstreamKind, Record<string, string>> = {
+/** What is read of each kind where the settings say nothing. */
+export const usualMapping: Record<UpstreamKind, Record<string, string>> = {
   oidc: {
     username: 'first(claims.preferred_username, claims.nickname, claims.email, "")',
     givenName: 'claims.given_name',
     familyName: 'claims.family_name',
     displayName: 'claims.name',
     locale: 'claims.locale',
+    groups: 'claims.groups',
+  },
+  // By the names `saml-claims.ts` gives to what goes by many.
+  saml: {
+    username:
+      'first(claims.uid, claims.username, claims.eduPersonPrincipalName, claims.mail, claims.name, "")',
+    givenName: 'claims.givenName',
+    familyName: 'claims.sn',
+    displayName: 'first(claims.displayName, claims.cn)',
+    locale: 'claims.preferredLanguage',
     groups: 'claims.groups',
   },
   github: { username: 'claims.login', displayName: 'claims.name', groups: 'claims.organizations' },
@@ -72,7 +85,7 @@ function expressionOf(source: string): Expression {
 export function identify(settings: UpstreamSettings, told: Told, log: Pick<Log, 'info'>): Identity {
   const values = { claims: told.claims, subject: told.subject };
   const { attributes, ...own } = settings.mapping;
-  const sources = { ...usual[kindOf(settings)], ...own };
+  const sources = { ...usualMapping[kindOf(settings)], ...own };
   const run = (name: string, source: string | undefined) => {
     if (!source) return null;
     try {

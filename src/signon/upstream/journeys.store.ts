@@ -30,15 +30,49 @@ export async function insertJourney(
 /** Uses it up; of many at once one gets it. */
 export async function useJourney(
   tx: Tx,
-  by: { handleHash: Buffer; browser: string; upstream: string },
-): Promise<{ id: string; errand: Errand; began: Date } | undefined> {
-  const rows = await tx.query<{ id: string; errand: Errand; began: Date }>(
-    `update upstream_requests set used_at = $4
-     where handle_hash = $1 and browser = $2 and upstream = $3 and used_at is null and expires_at > $4
-     returning id, request as errand, created_at as began`,
-    [by.handleHash, by.browser, by.upstream, tx.now()],
+  by: { handleHash: Buffer; browser: string; anyBrowser: string; upstream: string },
+): Promise<{ id: string; errand: Errand; began: Date; answer?: Buffer } | undefined> {
+  const rows = await tx.query<{ id: string; errand: Errand; began: Date; answer: Buffer | null }>(
+    `update upstream_requests set used_at = $5
+     where handle_hash = $1 and (browser = $2 or (browser = $3 and answer is not null)) and upstream = $4
+       and used_at is null and expires_at > $5
+     returning id, request as errand, created_at as began, answer`,
+    [by.handleHash, by.browser, by.anyBrowser, by.upstream, tx.now()],
+  );
+  const [row] = rows;
+  return row && { ...row, answer: row.answer ?? undefined };
+}
+
+/** One that is open, whoever's it is. */
+export async function findJourney(
+  tx: Tx,
+  by: { handleHash: Buffer; upstream: string },
+): Promise<{ id: string; errand: Errand } | undefined> {
+  const rows = await tx.query<{ id: string; errand: Errand }>(
+    `select id, request as errand from upstream_requests
+     where handle_hash = $1 and upstream = $2 and used_at is null and expires_at > $3`,
+    [by.handleHash, by.upstream, tx.now()],
   );
   return rows[0];
+}
+
+/** False where there is an answer already, or the journey is over. */
+export async function keepAnswer(tx: Tx, id: string, answer: Buffer): Promise<boolean> {
+  const rows = await tx.query(
+    `update upstream_requests set answer = $2
+     where id = $1 and answer is null and used_at is null and expires_at > $3 returning 1`,
+    [id, answer, tx.now()],
+  );
+  return rows.length === 1;
+}
+
+/** Uses it up by its id. */
+export async function spendJourney(tx: Tx, id: string): Promise<boolean> {
+  const rows = await tx.query(
+    'update upstream_requests set used_at = $2 where id = $1 and used_at is null and expires_at > $2 returning 1',
+    [id, tx.now()],
+  );
+  return rows.length === 1;
 }
 
 export async function insertArrival(

@@ -20,7 +20,11 @@ export type Errand =
       /** Proof of before this moment does not count. */
       provedAfter?: string;
     }
-  | { kind: 'link'; person: string; session: string };
+  | { kind: 'link'; person: string; session: string }
+  /** To end the session there; the one here has ended before. */
+  | { kind: 'sign-out' }
+  /** It ended sessions here, and waits for our answer while this browser goes along their apps. */
+  | { kind: 'sign-out-answer'; inResponseTo: string; relayState?: string; sessions: string[] };
 
 export interface Journey {
   id: string;
@@ -52,6 +56,70 @@ function derived(secrets: Secrets, id: string): Pick<Journey, 'nonce' | 'verifie
 export interface Returned extends Journey {
   errand: Errand;
   began: Date;
+  /** What was kept for it (`keepAnswer`), sealed. */
+  answer?: Buffer;
+}
+
+/** How a message names a journey that is under way (SAML: the ID of our request). */
+export function requestIdOf({ id }: { id: string }): string {
+  return `_${id}`;
+}
+
+/**
+ * The journey an answer belongs to that came without the browser's cookies, because another site's form posted it. It
+ * stays open: whoever set out must come for the answer. Refuses with `upstream-stray` as `endJourney` does.
+ */
+export async function journeyOnTheWay(
+  tx: Tx,
+  input: { upstream: string; handle: unknown },
+): Promise<{ id: string; errand: Errand; handle: string }> {
+  const { upstream, handle } = input;
+  const found =
+    isHandle(handle) && (await store.findJourney(tx, { handleHash: hashToken(handle), upstream }));
+  if (!found) throw new Problem('upstream-stray');
+  return { ...found, handle };
+}
+
+/** Keeps an answer for the browser that set out; one journey has one. Refuses with `upstream-stray` a second one. */
+export async function keepAnswer(tx: Tx, id: string, answer: Buffer): Promise<void> {
+  if (!(await store.keepAnswer(tx, id, answer))) throw new Problem('upstream-stray');
+}
+
+const adoptSeconds = 60;
+
+/**
+ * An answer nobody here asked for (SAML: begun at the provider): the first browser that comes with the handle within a
+ * minute has it. Returns the handle. Call it only where settings allow such answers.
+ */
+export async function adoptableJourney(
+  tx: Tx,
+  input: { upstream: string; errand: Errand; seal(id: string): Buffer },
+): Promise<string> {
+  const { upstream, errand } = input;
+  const id = newId();
+  const handle = randomToken();
+  const row = { id, handleHash: hashToken(handle), browser: anyBrowser, upstream, errand };
+  await store.insertJourney(tx, { ...row, lifetimeSeconds: adoptSeconds });
+  await keepAnswer(tx, id, input.seal(id));
+  return handle;
+}
+
+/** An answer to a sign-out comes from anywhere and opens nothing: its journey ends without asking for the browser. */
+export async function endSignOutJourney(
+  tx: Tx,
+  input: { upstream: string; handle: unknown },
+): Promise<{ id: string }> {
+  const found = await journeyOnTheWay(tx, input);
+  if (found.errand.kind !== 'sign-out' || !(await store.spendJourney(tx, found.id)))
+    throw new Problem('upstream-stray');
+  return found;
+}
+
+/** No browser is called this: ids of browsers have 22 letters. */
+const anyBrowser = '';
+
+function isHandle(handle: unknown): handle is string {
+  return typeof handle === 'string' && /^[A-Za-z0-9_-]{43}$/.test(handle);
 }
 
 /**
@@ -64,10 +132,12 @@ export async function endJourney(
   input: { browser: string; upstream: string; handle: unknown },
 ): Promise<Returned> {
   const { browser, upstream, handle } = input;
-  const sound = typeof handle === 'string' && /^[A-Za-z0-9_-]{43}$/.test(handle);
-  const found = sound && (await store.useJourney(tx, { handleHash: hashToken(handle), browser, upstream }));
+  const found =
+    isHandle(handle) &&
+    browser !== anyBrowser &&
+    (await store.useJourney(tx, { handleHash: hashToken(handle), browser, anyBrowser, upstream }));
   if (!found) throw new Problem('upstream-stray');
-  return { ...found, handle, ...derived(secrets, found.id) };
+  return { ...found, handle: handle as string, ...derived(secrets, found.id) };
 }
 
 /** Notes what may be heard once only, until it would have ended anyway. False when it was heard before. */

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { isServerUri } from '#core/applications/addresses.ts';
 import { compileExpression, ExpressionError } from '#kit/expressions/expressions.ts';
+import { samlAuthority, samlUpstream } from './saml-settings.ts';
 
 /** Ids are chosen by operators and stand in the addresses given to the other side, so they stay. */
 export const upstreamId = z
@@ -124,7 +125,7 @@ const mapping = z.strictObject({
   attributes: z.record(z.string(), expression).default({}),
 });
 
-const kinds = ['oidc', 'github', 'ldap'] as const;
+const kinds = ['oidc', 'github', 'saml', 'ldap'] as const;
 export type UpstreamKind = (typeof kinds)[number];
 
 /** Everything an upstream knows but its credentials. */
@@ -138,6 +139,7 @@ export const upstreamSettings = z
       .describe('Whether the sign-in page shows it; else by domain or app alone.'),
     oidc: oidc.optional(),
     github: github.optional(),
+    saml: samlUpstream.optional(),
     ldap: ldap.optional(),
     privateNetwork: z.boolean().default(false).describe('It may stand in a private network.'),
     newPeople: z
@@ -200,6 +202,8 @@ export function kindOf(settings: UpstreamSettings): UpstreamKind {
 export const credentialNames: Record<UpstreamKind, readonly { name: string; required: boolean }[]> = {
   oidc: [{ name: 'clientSecret', required: false }],
   github: [{ name: 'clientSecret', required: true }],
+  // What signs and decrypts are the keys of the house.
+  saml: [],
   ldap: [{ name: 'bindPassword', required: true }],
 };
 
@@ -216,6 +220,7 @@ export function issuerOf(one: NonNullable<UpstreamSettings['oidc']>): string {
 export function authorityOf(settings: UpstreamSettings): string {
   if (settings.oidc) return `oidc ${issuerOf(settings.oidc)}`;
   if (settings.github) return `github ${settings.github.url}`;
+  if (settings.saml) return samlAuthority(settings.saml);
   return `ldap ${settings.ldap?.baseDn} ${settings.ldap?.subject}`;
 }
 

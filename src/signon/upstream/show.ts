@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { html } from '#kit/page/html.ts';
 import { linkButton, notice } from '#kit/page/parts.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
+import { signOutWords } from '#signon/sign-out.words.ts';
 import { traceRefused } from '#signon/trace.ts';
 import { type PageNeeds, show, type Visit } from '#signon/visit.ts';
 import type { UpstreamFailure } from './failure.ts';
@@ -52,5 +53,50 @@ export function leavePage(here: Visit, reply: FastifyReply, url: string, title: 
     title: tell('leavingTitle', { upstream: title }),
     lede: tell('leaving', { upstream: title }),
     body: linkButton({ label: tell('leave', { upstream: title }), url, full: true, id: 'leave' }),
+  });
+}
+
+/** After signing out here the provider was asked as well, and did not say that it has: the truth, and what to do. */
+export function stillSignedInPage(
+  needs: Pick<PageNeeds, 'log'>,
+  here: Visit,
+  reply: FastifyReply,
+  failure: UpstreamFailure,
+): FastifyReply {
+  return signOutPage(needs, here, reply, failure, 'stillIn');
+}
+
+/** The provider asked to end a session here and was not believed: the session is still there. */
+export function signOutRefusedPage(
+  needs: Pick<PageNeeds, 'log'>,
+  here: Visit,
+  reply: FastifyReply,
+  failure: UpstreamFailure,
+): FastifyReply {
+  return signOutPage(needs, here, reply, failure, 'outRefused');
+}
+
+function signOutPage(
+  { log }: Pick<PageNeeds, 'log'>,
+  here: Visit,
+  reply: FastifyReply,
+  { code, title, upstream, facts }: UpstreamFailure,
+  what: 'stillIn' | 'outRefused',
+): FastifyReply {
+  const reference = here.request.requestId;
+  traceRefused(here.request, code, { upstream, detail: facts.detail });
+  log.info({ code, upstream, reference, detail: facts.detail }, 'signing out with an upstream failed');
+  const tell = words(here.locale);
+  const say =
+    what === 'stillIn'
+      ? (['stillInTitle', 'stillIn'] as const)
+      : (['outRefusedTitle', 'outRefused'] as const);
+  return show(here, reply, {
+    title: tell(say[0], { upstream: title }),
+    lede: tell(say[1], { upstream: title }),
+    body: html`${here.signedOn ? linkButton({ label: signOutWords(here.locale)('signOut'), url: '/sign-out', full: true }) : ''}
+      <div class="aside-actions"><p id="code">${tell('failedCode', { code })}</p>
+      <p id="reference">${here.say('reference', { reference })}</p></div>`,
+    status: pageStatus[code],
   });
 }

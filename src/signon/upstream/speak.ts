@@ -2,8 +2,10 @@
 import { UpstreamFailure } from './failure.ts';
 import { githubUrl, readGithub } from './github.ts';
 import type { Told } from './identity.ts';
-import type { Journey } from './journeys.ts';
-import { authorizationUrl, type OidcNeeds, readAnswer } from './oidc.ts';
+import type { Journey, Returned } from './journeys.ts';
+import { authorizationUrl, readAnswer } from './oidc.ts';
+import { authnRequestUrl, keptAnswer, type SamlNeeds } from './saml.ts';
+import { toSaml } from './saml-published.ts';
 import type { Credentials, Upstream } from './upstreams.ts';
 
 /** An upstream, opened for this conversation. */
@@ -16,7 +18,7 @@ export interface Opened {
 
 /** Where the browser is sent. Refuses with `upstream-not-fresh` where proof of this moment cannot be had. */
 export async function wayThere(
-  needs: OidcNeeds,
+  needs: SamlNeeds,
   { upstream, credentials, redirectUri }: Opened,
   way: Journey & { hint?: string; anew?: boolean; locale?: string },
 ): Promise<URL> {
@@ -33,14 +35,16 @@ export async function wayThere(
       { ...upstream, settings: { ...settings, github: settings.github }, secret: secret ?? '' },
       { ...way, redirectUri },
     );
+  const saml = toSaml(upstream);
+  if (saml) return authnRequestUrl(needs, saml, way);
   throw new UpstreamFailure(settings.github ? 'upstream-not-fresh' : 'upstream-unknown', upstream);
 }
 
 /** What the answer says, checked in everything that binds it to the journey. */
 export async function readBack(
-  needs: OidcNeeds,
+  needs: SamlNeeds,
   { upstream, credentials, redirectUri }: Opened,
-  journey: Journey,
+  journey: Returned,
   answer: URL,
 ): Promise<Told> {
   const { settings } = upstream;
@@ -54,5 +58,7 @@ export async function readBack(
     const of = { ...upstream, settings: github, secret: secret ?? '' };
     return readGithub(needs, of, { ...journey, redirectUri }, answer);
   }
+  const saml = toSaml(upstream);
+  if (saml) return keptAnswer(needs, saml, journey);
   throw new UpstreamFailure('upstream-unknown', upstream);
 }

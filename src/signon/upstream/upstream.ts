@@ -1,7 +1,8 @@
 /**
- * Signing in through others: OpenID Connect providers, GitHub, directories. A session here is opened by `signon/proof.ts`
+ * Signing in through others: OpenID Connect and SAML providers, GitHub, directories. A session here is opened by `signon/proof.ts`
  * alone; an upstream is one proof, no stronger than it says and the settings believe.
- * Owns `upstreams`, `upstream_links`, `upstream_requests`, `upstream_arrivals`, `upstream_heard`.
+ * Owns `upstreams`, `upstream_links`, `upstream_requests`, `upstream_arrivals`, `upstream_heard`,
+ * `upstream_metadata`.
  * Records upstream.added, upstream.changed, upstream.removed, upstream.linked, upstream.unlinked.
  * Refuses answers nobody asked for in this browser, an upstream that is switched off on every path, and accounts by the
  * address alone: the key is what the upstream calls the person for good.
@@ -10,6 +11,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import type { Net } from '#kit/net/net.ts';
+import type { Front } from '#signon/front.ts';
+import type { Engine } from '#signon/saml-keys/engine.ts';
 import { trace } from '#signon/trace.ts';
 import { type PageNeeds, type Visit, visit } from '#signon/visit.ts';
 import { arrivalRoutes } from './arrival-pages.ts';
@@ -22,13 +25,20 @@ import { UpstreamFailure } from './failure.ts';
 import type { Told } from './identity.ts';
 import { type Errand, endJourney, type Returned } from './journeys.ts';
 import { link } from './links.ts';
+import { samlRoutes } from './saml.ts';
+import { samlSignOutRoutes } from './saml-sign-out.ts';
 import { opening, orFailure, readChoices, setOutToSignIn } from './set-out.ts';
+import { failurePage } from './show.ts';
 import { upstreamSignOutRoutes } from './sign-out.ts';
 import { readBack } from './speak.ts';
 import { openUpstream, type Upstream } from './upstreams.ts';
 
 export interface UpstreamNeeds extends PageNeeds {
   net: Net;
+  /** The keys of the house for SAML. */
+  engine: Engine;
+  /** Who is told when a provider ends sessions here. */
+  fronts: readonly Front[];
   /** Where people reach us: the only place upstreams send them back to. */
   publicUrl: URL;
 }
@@ -38,6 +48,10 @@ export function registerUpstreams(app: App, needs: UpstreamNeeds): void {
   arrivalRoutes(app, needs);
   backchannelRoutes(app, needs);
   upstreamSignOutRoutes(app, needs);
+  samlSignOutRoutes(app, needs);
+  samlRoutes(app, needs, async (request, reply, failure, requestId) =>
+    failurePage(needs, await visit(needs, request), reply, failure, requestId),
+  );
 
   app.get('/upstream/:upstream/start', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
@@ -99,6 +113,7 @@ async function cameBack(
     await linkHere(needs, here, upstream, errand, told);
     return reply.redirect('/account?said=linked', 303);
   }
+  if (errand.kind !== 'sign-in') throw new Problem('upstream-stray');
   checkProof(upstream, told, errand.provedAfter);
   const found = await needs.database.transact(here.context, (tx) =>
     arrive(tx, needs, upstream.id, told, { browser: here.browser, locale: here.locale, errand }),

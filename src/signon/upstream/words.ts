@@ -37,4 +37,11 @@ export const words = defineWords('upstream', {
   failedTitle: '{upstream} did not sign you in',
   failedCode: 'Code: {code}',
   tryAgain: 'Try {upstream} again',
+  // signing out
+  stillInTitle: '{upstream} did not sign you out',
+  stillIn:
+    'You are signed out here. At {upstream} you may still be signed in: sign out there, or close the browser.',
+  outRefusedTitle: 'You were not signed out',
+  outRefused:
+    '{upstream} asked to sign you out here, and could not be believed. If you want to, do it yourself.',
 });

@@ -126,6 +126,10 @@ export const words = {
       `The certificate of ${app} ends on ${day}. Ask the people who run it for the next one.`,
     'saml-app-metadata': (app: string, _day: string) =>
       `The metadata of ${app} cannot be fetched any more. What it said last still counts, until it ends.`,
+    'saml-upstream-certificate': (upstream: string, day: string) =>
+      `The certificate of the upstream ${upstream} ends on ${day}. Ask the people who run it for the next one.`,
+    'saml-upstream-metadata': (upstream: string, _day: string) =>
+      `The metadata of the upstream ${upstream} cannot be fetched any more. What it said last still counts, until it ends.`,
   },
 
   peoplePage: {

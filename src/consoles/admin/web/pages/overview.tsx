@@ -70,6 +70,7 @@ const targetPages = { 'target-held': '', 'target-braked': '/brake', 'target-wait
 function told({
   code,
   application = '',
+  upstream = '',
   lane = '',
   count: many = 0,
   at,
@@ -86,6 +87,8 @@ function told({
   if (code === 'saml-certificate') return <p>{words.concerns[code](application, day(at))}</p>;
   if (code === 'saml-app-certificate' || code === 'saml-app-metadata')
     return <a href={`/admin/apps/${application}`}>{words.concerns[code](application, day(at))}</a>;
+  if (code === 'saml-upstream-certificate' || code === 'saml-upstream-metadata')
+    return <a href={`/admin/upstreams/${upstream}`}>{words.concerns[code](upstream, day(at))}</a>;
   if (code === 'target-held' || code === 'target-braked' || code === 'target-waits')
     return (
       <a href={`/admin/targets/${application}${targetPages[code]}`}>
