@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { freePort } from '#test/port.ts';
+import { nodeFlags } from '../bin/launch.mjs';
 import { type Program, startProgram } from './program.ts';
 
 export interface House {
@@ -30,10 +31,7 @@ export async function houseEnvironment(data: string): Promise<Record<string, str
 /** Starts the product and answers when it is ready. */
 export async function startHouse(env: Record<string, string> = {}): Promise<House> {
   const data = await mkdtemp(path.join(tmpdir(), 'gatehouse-bench-'));
-  // The flag is the launcher's (bin/launch.mjs).
-  const program = await startProgram('house', { ...(await houseEnvironment(data)), ...env }, [
-    '--max-semi-space-size=4',
-  ]);
+  const program = await startProgram('house', { ...(await houseEnvironment(data)), ...env }, [...nodeFlags]);
   const stop = async () => {
     await program.stop();
     await rm(data, { recursive: true, force: true });

@@ -49,7 +49,7 @@ async function measureStarts(
 
 async function startOnce(command: string, env: Record<string, string>): Promise<number> {
   const began = performance.now();
-  const child = spawn('node', [path.join(root, 'tools', 'start.mjs'), command], {
+  const child = spawn(path.join(root, 'gatehouse'), [command], {
     env: { ...neutralEnvironment(), ...env },
     stdio: ['ignore', 'ignore', 'inherit'],
   });

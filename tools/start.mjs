@@ -2,6 +2,7 @@
  * The step before everything in a checkout: installs what is missing, then runs the wanted program on the project's
  * own Node. Plain JavaScript without dependencies, for whatever Node (20 or newer) is there.
  *
+ *   node tools/start.mjs --say         how the script bin/gatehouse becomes src/cli/gatehouse.ts
  *   node tools/start.mjs demo …        src/cli/gatehouse.ts demo …
  *   node tools/start.mjs --test …      tools/test.ts …
  *   node tools/start.mjs --assure ID   tools/test.ts --assure ID
@@ -13,7 +14,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findNode, requireNode, run } from '../bin/launch.mjs';
+import { findNode, requireNode, run, shellCommand } from '../bin/launch.mjs';
 import { isConsoleBuilt } from './console-stamp.mjs';
 
 requireNode();
@@ -23,6 +24,7 @@ const stampFile = path.join(modules, '.gatehouse-stamp');
 
 const [first, ...rest] = process.argv.slice(2);
 const programs = {
+  '--say': ['src/cli/gatehouse.ts'],
   '--test': ['tools/test.ts'],
   '--assure': ['tools/test.ts', '--assure'],
   '--bench': ['bench/bench.ts'],
@@ -30,14 +32,15 @@ const programs = {
 };
 const program = Object.hasOwn(programs, String(first)) ? programs[first] : undefined;
 const [file, ...before] = program ?? ['src/cli/gatehouse.ts'];
-const args = program ? [...before, ...rest] : process.argv.slice(2);
+const words = [path.join(root, file), ...before, ...(program ? rest : process.argv.slice(2))];
 
 const lock = readFileSync(path.join(root, 'package-lock.json'));
 const stamp = createHash('sha256').update(lock).digest('hex');
 if (!isInstalled()) await install();
 const node = findNode(root) ?? (await installNode());
 await buildConsole();
-run(node, [path.join(root, file), ...args]);
+if (first === '--say') process.stdout.write(shellCommand(node, words));
+else run(node, words);
 
 /** Whether node_modules is what package-lock.json asks for. */
 function isInstalled() {

@@ -6,26 +6,13 @@ import { Command, CommanderError } from 'commander';
 import type { Clock } from '#kit/clock/clock.ts';
 import { systemClock } from '#kit/clock/clock.ts';
 import { createLog, type Log } from '#kit/log/log.ts';
-import { adminCommand } from './admin.ts';
-import { applyCommand, type DeclaredPart, exportCommand } from './apply.ts';
-import { appsCommand } from './apps.ts';
-import { backupCommand } from './backup.ts';
+import type { DeclaredPart } from './apply.ts';
 import type { AddCommand, CommandIo, CommandSettings, Toolbox } from './cli.ts';
-import { eventsCommand } from './events.ts';
-import { explainCommand } from './explain.ts';
 import { type OpenHouse, withHouse } from './house.ts';
-import { importCommand } from './import.ts';
-import { keysCommand } from './keys.ts';
 import { obstacleText } from './obstacles.ts';
-import { peopleCommand } from './people.ts';
-import { planCommand } from './plan.ts';
-import { profileCommand } from './profile.ts';
-import { restoreCommand } from './restore.ts';
 import { demoCommand, type Running, serveCommand } from './serve.ts';
 import { type Simulators, simulateCommand } from './simulate.ts';
 import { plainLine } from './table.ts';
-import { targetCommand } from './target.ts';
-import { tokenCommand } from './token.ts';
 
 /** What stands right of the commands; each is loaded when a command needs it. */
 export interface ProgramParts<Settings extends CommandSettings> {
@@ -55,7 +42,9 @@ export async function runCli<Settings extends CommandSettings>(
   parts: ProgramParts<Settings>,
 ): Promise<number> {
   try {
-    await build(io, parts).parseAsync(argv, { from: 'user' });
+    // What runs for months does not carry along what other commands need.
+    const others = running.has(commandOf(argv)) ? {} : (await import('./commands.ts')).commands(parts);
+    await build(io, parts, others).parseAsync(argv, { from: 'user' });
     return 0;
   } catch (error) {
     const { status, text } = explain(error);
@@ -64,7 +53,21 @@ export async function runCli<Settings extends CommandSettings>(
   }
 }
 
-function build<Settings extends CommandSettings>(io: CommandIo, parts: ProgramParts<Settings>): Command {
+const running = new Set(['serve', 'demo']);
+
+/** The first word that is no option of the program itself. */
+function commandOf(argv: readonly string[]): string {
+  let at = 0;
+  while (argv[at]?.startsWith('-')) at += ['--config', '--data'].includes(argv[at]!) ? 2 : 1;
+  return argv[at] ?? '';
+}
+
+/** @param others commands beside those that run until they are stopped, by the heading they stand under in the help */
+function build<Settings extends CommandSettings>(
+  io: CommandIo,
+  parts: ProgramParts<Settings>,
+  others: Record<string, AddCommand[]>,
+): Command {
   const program = new Command('gatehouse');
   const bold = (text: string) => styleText('bold', text, { stream: io.output });
   let settings: Settings | undefined;
@@ -105,19 +108,7 @@ function build<Settings extends CommandSettings>(io: CommandIo, parts: ProgramPa
       demoCommand(async (given) => parts.demo(await readSettings(given, true))),
       simulateCommand(parts.simulators),
     ],
-    'The community as a file:': [applyCommand(parts.declared), exportCommand(parts.declared)],
-    'People of an older system:': [importCommand],
-    'People, apps, operators:': [
-      peopleCommand,
-      appsCommand,
-      explainCommand,
-      eventsCommand,
-      adminCommand,
-      tokenCommand,
-      keysCommand,
-    ],
-    'Accounts at other apps:': [targetCommand, planCommand, profileCommand],
-    'Keep it safe:': [backupCommand, restoreCommand],
+    ...others,
   };
   for (const [heading, list] of Object.entries(commands)) {
     program.commandsGroup(heading);

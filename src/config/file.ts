@@ -1,6 +1,11 @@
 /** Reads the settings file: YAML (or JSON, which is YAML), one flat map of keys. */
 import { readFileSync, statSync } from 'node:fs';
-import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
+import type { Document } from 'yaml';
+
+const require = createRequire(import.meta.url);
+/** Loaded where there is a settings file. */
+const yaml = () => require('yaml') as typeof import('yaml');
 
 /** One key of the file as it stands there. */
 export interface FileEntry {
@@ -25,6 +30,7 @@ export function readSettingsFile(file: string): { entries: FileEntry[]; findings
 }
 
 function parseSettings(text: string, file: string): { entries: FileEntry[]; findings: string[] } {
+  const { isMap, isScalar, LineCounter, parseDocument } = yaml();
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
@@ -49,7 +55,7 @@ function parseSettings(text: string, file: string): { entries: FileEntry[]; find
   return { entries, findings: [] };
 }
 
-function toValue(node: unknown, document: ReturnType<typeof parseDocument>): unknown {
+function toValue(node: unknown, document: Document): unknown {
   if (node === null || typeof node !== 'object' || !('toJS' in node)) return node;
   return (node as { toJS(document: unknown, options: object): unknown }).toJS(document, {
     maxAliasCount: 20,

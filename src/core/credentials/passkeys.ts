@@ -5,16 +5,12 @@
  * and keys whose counter went back.
  */
 import { randomBytes } from 'node:crypto';
-import {
-  type AuthenticationResponseJSON,
-  type AuthenticatorTransport,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
+import type {
+  AuthenticationResponseJSON,
+  AuthenticatorTransport,
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+  RegistrationResponseJSON,
 } from '@simplewebauthn/server';
 import { z } from 'zod';
 import { record } from '#core/events/events.ts';
@@ -50,6 +46,9 @@ const timeout = 300_000;
 
 export const passkeysOf = store.passkeysOf;
 
+/** With all it needs to read certificates it is large; loaded by the first passkey that is made or proved. */
+const webauthn = () => import('@simplewebauthn/server');
+
 /** The domain that passkeys are bound to (RP ID). */
 function siteOf(publicUrl: URL): { rpID: string; origin: string } {
   return { rpID: publicUrl.hostname, origin: publicUrl.origin };
@@ -65,6 +64,7 @@ export async function creationOptions(
 ): Promise<PublicKeyCredentialCreationOptionsJSON> {
   const handle = await store.handleOf(tx, person.id, randomBytes(32));
   const known = await store.credentialsOf(tx, person.id);
+  const { generateRegistrationOptions } = await webauthn();
   return generateRegistrationOptions({
     rpName: community,
     rpID: siteOf(site.publicUrl).rpID,
@@ -85,7 +85,8 @@ export async function creationOptions(
 
 /**
  * What a browser needs to prove one. For nobody in particular it is the same for everyone (AU-07): the browser knows which
- * passkeys it has. For a known person it names theirs.
+ * passkeys it has. For a known person it names theirs. Every sign-in page asks for it, also where nobody has a passkey:
+ * it is written down here as it stands in the standard (WebAuthn level 3, §5.5), for which nothing has to be loaded.
  */
 export async function requestOptions(
   tx: Tx,
@@ -94,16 +95,17 @@ export async function requestOptions(
   person?: string,
 ): Promise<PublicKeyCredentialRequestOptionsJSON> {
   const known = person ? await store.credentialsOf(tx, person) : [];
-  return generateAuthenticationOptions({
-    rpID: siteOf(site.publicUrl).rpID,
-    challenge: new Uint8Array(newChallenge(site.secrets, tx.now(), ceremony)),
+  return {
+    rpId: siteOf(site.publicUrl).rpID,
+    challenge: newChallenge(site.secrets, tx.now(), ceremony).toString('base64url'),
     timeout,
     userVerification: 'required',
     allowCredentials: known.map((one) => ({
+      type: 'public-key',
       id: one.credentialId,
       transports: one.transports as AuthenticatorTransport[],
     })),
-  });
+  };
 }
 
 const encoded = z
@@ -161,6 +163,7 @@ export async function addPasskey(
   if (!answer || isFramed(answer.response.clientDataJSON)) throw new Problem('passkey-refused');
   const { rpID, origin } = siteOf(site.publicUrl);
   let challenge = '';
+  const { verifyRegistrationResponse } = await webauthn();
   const verified = await verifyRegistrationResponse({
     response: answer as unknown as RegistrationResponseJSON,
     expectedChallenge: (text) => {
@@ -224,6 +227,7 @@ export async function provePasskey(
   if (userHandle && userHandle !== stored.handle.toString('base64url')) return undefined;
   const { rpID, origin } = siteOf(site.publicUrl);
   let challenge = '';
+  const { verifyAuthenticationResponse } = await webauthn();
   const verified = await verifyAuthenticationResponse({
     response: answer as unknown as AuthenticationResponseJSON,
     expectedChallenge: (text) => {

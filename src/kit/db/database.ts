@@ -112,7 +112,9 @@ export async function openDatabase(options: {
     types: typeParsers,
     application_name: 'gatehouse',
     connectionTimeoutMillis: 10_000,
-    idleTimeoutMillis: 30_000,
+    // After a rush its connections are given back, 3 MB each over there; a few stay for who comes next.
+    min: 2,
+    idleTimeoutMillis: 5_000,
     keepAlive: true,
     pipeline: true,
     statement_timeout: options.statementTimeoutMs ?? 15_000,

@@ -5,8 +5,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Kysely, PostgresDialect, sql } from 'kysely';
-import { type Migration, Migrator } from 'kysely/migration';
+import type { Migration } from 'kysely/migration';
 import pg from 'pg';
 import type { Connection } from './database.ts';
 
@@ -80,6 +79,9 @@ export async function migrate(
 }
 
 async function applyPending(pool: pg.Pool, directory: string, upTo?: string): Promise<string[]> {
+  // Loaded where there is something to apply: once a version.
+  const { Kysely, PostgresDialect } = await import('kysely');
+  const { Migrator } = await import('kysely/migration');
   const migrator = new Migrator({
     db: new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) }),
     provider: { getMigrations: () => readMigrations(directory) },
@@ -122,6 +124,7 @@ async function migrationNames(directory: string): Promise<string[]> {
 }
 
 async function readMigrations(directory: string): Promise<Record<string, Migration>> {
+  const { sql } = await import('kysely');
   const migrations: Record<string, Migration> = {};
   for (const name of await migrationNames(directory)) {
     const text = await readFile(path.join(directory, `${name}.sql`), 'utf8');

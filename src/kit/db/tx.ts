@@ -2,7 +2,6 @@
  * What a piece of work inside one database transaction holds in its hands: the connection, the time, and
  * who does it why. Functions of the core take it as their first argument.
  */
-import { Kysely, PostgresDialect, type PostgresPoolClient } from 'kysely';
 import type { ClientBase } from 'pg';
 import type { Clock } from '#kit/clock/clock.ts';
 
@@ -30,19 +29,12 @@ export interface Tx extends TxContext {
     values?: readonly unknown[],
     name?: string,
   ): Promise<Row[]>;
-  /** Query builder on the same connection; stores narrow it with {@link tables}. */
-  readonly db: Kysely<unknown>;
   /** The connection itself, for COPY and the like, when nothing else is under way. Never BEGIN, COMMIT or release it. */
   readonly client: ClientBase;
 }
 
 /** A connection whose statements leave before earlier ones are answered; the driver's types do not know it yet. */
 export type Pipelined = ClientBase & { pipeline: boolean };
-
-/** A store's typed view of its own tables. */
-export function tables<T>(tx: Tx): Kysely<T> {
-  return tx.db as unknown as Kysely<T>;
-}
 
 /**
  * Builds the Tx for one open connection. Statements are carried out in the order they are asked for; those of a
@@ -61,7 +53,6 @@ export function openTx(
   let ended = false;
   let count = 0;
   const underWay = new Set<Promise<unknown>>();
-  let builder: Kysely<unknown> | undefined;
 
   function send<T>(run: () => Promise<T>): Promise<T> {
     if (ended) return Promise.reject(new Error('This transaction has ended; its Tx was kept for too long.'));
@@ -88,23 +79,10 @@ export function openTx(
       const config = { text, values: values as unknown[] | undefined, name };
       return (await send(() => client.query(config))).rows as Row[];
     },
-    get db() {
-      builder ??= new Kysely<unknown>({ dialect: new PostgresDialect({ pool: poolOf(client, send) }) });
-      return builder;
-    },
   };
   const end = async () => {
     await Promise.all(underWay);
     ended = true;
   };
   return { tx, end };
-}
-
-/** The one connection dressed as the pool that the query builder expects. */
-function poolOf(client: ClientBase, send: <T>(run: () => Promise<T>) => Promise<T>) {
-  const connection = {
-    query: (text: string, values: readonly unknown[]) => send(() => client.query(text, values as unknown[])),
-    release: () => undefined,
-  } as unknown as PostgresPoolClient;
-  return { options: {}, connect: async () => connection, end: async () => undefined };
 }

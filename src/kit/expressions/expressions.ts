@@ -4,12 +4,17 @@
  * reached, no prototype, no expression that runs long. Parsed and type-checked by the library, run by steps of our own;
  * patterns run on RE2 in linear time.
  */
-import { type ASTNode, Environment, type ParseError } from '@marcbachmann/cel-js';
+import { createRequire } from 'node:module';
+import type { ASTNode, Environment, ParseError } from '@marcbachmann/cel-js';
 import { compileNode } from './compile.ts';
 import { functions, methods } from './functions.ts';
 import { admit, ExpressionError, isList, isMap, Run, type Value } from './run.ts';
 
 export { ExpressionError } from './run.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded by the first expression: a house without targets has none. */
+const cel = () => require('@marcbachmann/cel-js') as typeof import('@marcbachmann/cel-js');
 
 /** `?` may be missing. A `map` is a set of fields (text to anything), a missing field of it is nothing. */
 export type VariableType = 'string' | 'string?' | 'boolean' | 'number' | 'strings' | 'map';
@@ -35,7 +40,7 @@ const celTypes: Record<VariableType, string> = {
 
 /** Only tells the library's type checker what exists; what it is given as a handler is never called. */
 function checkerFor(variables: Readonly<Record<string, VariableType>>): Environment {
-  const environment = new Environment({
+  const environment = new (cel().Environment)({
     homogeneousAggregateLiterals: false,
     limits: { maxAstNodes: 250, maxDepth: 40, maxListElements: 100, maxMapEntries: 0, maxCallArguments: 8 },
   });

@@ -1,4 +1,9 @@
-import { RE2JS } from '@bufbuild/re2';
+import { createRequire } from 'node:module';
+import type { RE2JS } from '@bufbuild/re2';
+
+const require = createRequire(import.meta.url);
+/** Loaded by the first pattern: most houses have none. */
+const re2 = () => require('@bufbuild/re2') as typeof import('@bufbuild/re2');
 
 /** What a pattern somebody typed may be at most: characters written, and steps it compiles to. */
 const maxSource = 200;
@@ -41,7 +46,7 @@ export function compilePattern(source: string): Pattern {
 
 function compiledFrom(source: string): RE2JS {
   try {
-    return RE2JS.compile(source);
+    return re2().RE2JS.compile(source);
   } catch (error) {
     const why = error instanceof Error ? error.message : 'unknown syntax';
     throw new SyntaxError(`This pattern cannot be read (RE2 syntax): ${why}.`);

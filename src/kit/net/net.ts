@@ -6,12 +6,17 @@
  */
 import { randomInt } from 'node:crypto';
 import { lookup as systemLookup } from 'node:dns/promises';
+import { createRequire } from 'node:module';
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { Agent, request } from 'undici';
+import type { Agent } from 'undici';
 import type { Log } from '#kit/log/log.ts';
 import { type Address, readAllowList } from './destinations.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded by the first request: a house without targets and other ways in asks nobody anything. */
+const undici = () => require('undici') as typeof import('undici');
 
 /** Why nothing came back. `unreachable` covers denied, unknown, closed, silent and untrusted hosts alike. */
 export type NetRefusal = 'not-allowed' | 'unreachable' | 'redirects' | 'too-large' | 'too-slow';
@@ -134,7 +139,7 @@ export function createNet(options: NetOptions): Net {
     const key = `${origin} ${pinned.addresses.map((at) => at.address).sort()}`;
     let agent = agents.get(key);
     agents.delete(key);
-    agent ??= new Agent({
+    agent ??= new (undici().Agent)({
       connect: { lookup: lookupPinned(pinned), timeout: connectMs },
       connections: 16,
       keepAliveTimeout: 10_000,
@@ -159,7 +164,7 @@ export function createNet(options: NetOptions): Net {
       if (url.protocol === 'http:' && !verdict.trusted) throw new NetRefused('not-allowed');
       if (!verdict.reachable) throw new Error('this destination is not allowed');
       const over = AbortSignal.timeout(left());
-      const answer = await request(url, {
+      const answer = await undici().request(url, {
         method: method as 'GET',
         headers: headersFor(init.headers),
         body: method === 'GET' || method === 'HEAD' ? null : (init.body ?? null),

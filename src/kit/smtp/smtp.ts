@@ -3,7 +3,6 @@
  * host. Records: nothing; whoever asked keeps what was answered. Refuses: anything that could add a recipient, a header
  * or a file to a message: more than one address, quoted local parts, line breaks.
  */
-import nodemailer from 'nodemailer';
 import { newId } from '#kit/crypto/ids.ts';
 import type { Log } from '#kit/log/log.ts';
 
@@ -79,13 +78,15 @@ export function isOneAddress(text: string): boolean {
 export function createMailer(options: MailerOptions): Mailer {
   const from = readSender(options.from);
   if (options.url === 'memory:' || options.url === 'catcher') return createLocalMailer(options, from);
-  const pool = nodemailer.createTransport(readSmartHost(options.url));
+  const smartHost = readSmartHost(options.url);
+  let opened: Promise<Pool> | undefined;
   return {
     sent: [],
     async send(mail) {
       const message = checked(mail, from);
       try {
-        const info = await pool.sendMail({
+        opened ??= openPool(smartHost);
+        const info = await (await opened).sendMail({
           from: { name: from.name, address: from.address },
           to: { name: '', address: message.to },
           envelope: { from: from.address, to: [message.to] },
@@ -103,9 +104,17 @@ export function createMailer(options: MailerOptions): Mailer {
       }
     },
     async close() {
-      pool.close();
+      (await opened)?.close();
     },
   };
+}
+
+type Pool = Awaited<ReturnType<typeof openPool>>;
+
+/** The library is loaded by the first mail. */
+async function openPool(smartHost: ReturnType<typeof readSmartHost>) {
+  const { createTransport } = await import('nodemailer');
+  return createTransport(smartHost);
 }
 
 function createLocalMailer(options: MailerOptions, from: Sender): Mailer {

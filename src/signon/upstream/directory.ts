@@ -4,13 +4,18 @@
  * nobody where nobody was found or the password is not for this directory's ears.
  * Refuses an empty password (RFC 4513 §5.1.2 makes that an anonymous bind) and answers that name several.
  */
-import { Client, type Entry, Filter, ResultCodeError } from 'ldapts';
+import { createRequire } from 'node:module';
+import type { Client, Entry } from 'ldapts';
 import { randomToken } from '#kit/crypto/ids.ts';
 import { type Net, NetRefused } from '#kit/net/net.ts';
 import { UpstreamFailure } from './failure.ts';
 import type { Told } from './identity.ts';
 import type { UpstreamSettings } from './settings.ts';
 import type { Upstream } from './upstreams.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded by the first question: most houses ask no directory. */
+const ldapts = () => require('ldapts') as typeof import('ldapts');
 
 type LdapSettings = NonNullable<UpstreamSettings['ldap']>;
 
@@ -60,7 +65,7 @@ export async function askDirectory(
   } catch (error) {
     if (error instanceof UpstreamFailure) throw error;
     // More than fits the limit were found: nobody in particular.
-    if (error instanceof ResultCodeError && error.code === 4) return undefined;
+    if (error instanceof ldapts().ResultCodeError && error.code === 4) return undefined;
     throw unreachable(upstream, error);
   } finally {
     await client.unbind().catch(() => undefined);
@@ -72,17 +77,17 @@ async function binds(client: Client, dn: string, password: string): Promise<bool
     await client.bind(dn, password);
     return true;
   } catch (error) {
-    const code = error instanceof ResultCodeError ? error.code : undefined;
+    const code = error instanceof ldapts().ResultCodeError ? error.code : undefined;
     if (code === wrongPassword || code === 32 || code === 34 || unusable.has(code ?? -1)) return false;
     throw error;
   }
 }
 
 function filterOf(ldap: LdapSettings, asked: Asked): string {
-  if ('name' in asked) return ldap.filter.replaceAll('{name}', () => Filter.escape(asked.name));
+  if ('name' in asked) return ldap.filter.replaceAll('{name}', () => ldapts().Filter.escape(asked.name));
   const { subject } = asked;
   const bytes = /^hex:([0-9a-f]+)$/.exec(subject)?.[1];
-  return `(${ldap.subject}=${Filter.escape(bytes ? Buffer.from(bytes, 'hex') : subject)})`;
+  return `(${ldap.subject}=${ldapts().Filter.escape(bytes ? Buffer.from(bytes, 'hex') : subject)})`;
 }
 
 /** Through the one guarded way out; encrypted unless it is this machine. */
@@ -104,7 +109,7 @@ async function connect(needs: { net: Net }, upstream: DirectoryUpstream): Promis
   try {
     const { connect: dial } = needs.net;
     const socket = await dial({ host, port, allowPrivate: privateNetwork, timeoutMs });
-    client = new Client({
+    client = new (ldapts().Client)({
       url: `${url.protocol}//${url.host}`,
       timeout: timeoutMs,
       connectTimeout: timeoutMs,

@@ -2,7 +2,6 @@
  * The modular crypt(3) strings that follow {CRYPT} in directories, or stand bare in exports: traditional DES,
  * `$1$` (MD5), `$5$` and `$6$` (SHA-crypt), `$2a$`, `$2b$`, `$2y$` (bcrypt).
  */
-import { hash as bcrypt } from '@node-rs/bcrypt';
 import apacheMd5 from 'apache-md5';
 import { desCrypt } from './des-crypt.ts';
 import { foreignCrypt } from './foreign.ts';
@@ -107,7 +106,9 @@ function bcryptRecipe(setting: string): Recipe | Refused {
     note: BCRYPT_NOTE,
     async derive(password) {
       if (password.length > 72) return undefined;
-      return ascii((await bcrypt(password, { salt })).slice(29));
+      // Loaded by the first of them: its memory is wasted on a house that took in none.
+      const { hash } = await import('@node-rs/bcrypt');
+      return ascii((await hash(password, { salt })).slice(29));
     },
   };
 }

@@ -3,8 +3,8 @@
  * key. Every failure to decrypt has one code and one sentence, so that nobody learns from trying.
  */
 import type { KeyObject } from 'node:crypto';
+import { createRequire } from 'node:module';
 import type { Element } from '@xmldom/xmldom';
-import { decrypt, encrypt } from 'xml-encryption';
 import { base64Of } from './base64.ts';
 import { refuse, SamlRefusal } from './refusal.ts';
 import { MESSAGE_LIMIT, NS } from './saml.ts';
@@ -19,6 +19,10 @@ import {
   parseXml,
   textOf,
 } from './xml.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded by the first encrypted assertion: most apps want none. */
+const xmlEncryption = () => require('xml-encryption') as typeof import('xml-encryption');
 
 const content = {
   aes128: 'http://www.w3.org/2009/xmlenc11#aes128-gcm',
@@ -48,6 +52,7 @@ export async function encryptAssertion(xml: string, spCertificate: string): Prom
     // Not in the types, though documented.
     ...{ keyEncryptionDigest: 'sha1' },
   } as const;
+  const { encrypt } = xmlEncryption();
   const encrypted = await new Promise<string>((resolve, reject) => {
     encrypt(xml, options, (error, result) => (error ? reject(error) : resolve(result)));
   });
@@ -107,6 +112,7 @@ function cipherBytes(element: Element): number {
 
 function decrypted(data: Element, key: string | KeyObject): string | undefined {
   const pem = typeof key === 'string' ? key : key.export({ type: 'pkcs8', format: 'pem' });
+  const { decrypt } = xmlEncryption();
   let plain: string | undefined;
   try {
     const options = { key: pem, disallowDecryptionWithInsecureAlgorithm: true };

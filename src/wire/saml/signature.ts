@@ -12,8 +12,8 @@ import {
   verify as verifyBytes,
   X509Certificate,
 } from 'node:crypto';
+import { createRequire } from 'node:module';
 import type { Document, Element } from '@xmldom/xmldom';
-import { ExclusiveCanonicalization } from 'xml-crypto';
 import { base64Of } from './base64.ts';
 import { refuse, SamlRefusal } from './refusal.ts';
 import { METADATA_LIMIT, NS } from './saml.ts';
@@ -31,6 +31,10 @@ import {
   parseXml,
   textOf,
 } from './xml.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded by the first signature: many houses have no app that speaks SAML. */
+const xmlCrypto = () => require('xml-crypto') as typeof import('xml-crypto');
 
 /** The signature algorithms there are, by what they hash with; nothing else is verified or made. */
 export const SIGNATURE_ALGORITHM = {
@@ -189,6 +193,7 @@ function prefixesOf(method: Element): string[] {
 
 /** The exclusive canonical form as text; refused when there is none (SA-06). */
 function canonical(element: Element, prefixes: string[]): string {
+  const { ExclusiveCanonicalization } = xmlCrypto();
   let text: string;
   try {
     text = new ExclusiveCanonicalization().process(element as unknown as globalThis.Element, {

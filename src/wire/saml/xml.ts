@@ -1,7 +1,12 @@
 /** XML read strictly and written safely. What is refused here is refused before any parser or key sees it. */
-import { DOMParser, type Document, type Element, type Node, onWarningStopParsing } from '@xmldom/xmldom';
+import { createRequire } from 'node:module';
+import type { Document, Element, Node } from '@xmldom/xmldom';
 import { refuse, SamlRefusal } from './refusal.ts';
 import { NS, type Prefix } from './saml.ts';
+
+const require = createRequire(import.meta.url);
+/** Loaded by the first message: many houses have no app that speaks SAML. */
+const xmldom = () => require('@xmldom/xmldom') as typeof import('@xmldom/xmldom');
 
 /** Deeper than any message of the standard; canonicalising is recursive. */
 const MOST_DEPTH = 48;
@@ -28,6 +33,7 @@ export function parseXml(text: string, { maxBytes, comments = 'refuse' }: ParseO
     refuse('too-large', `${text.length} characters, ${maxBytes} bytes are the most`);
   }
   const plain = checkedMarkup(withoutDeclaration(text), comments);
+  const { DOMParser, onWarningStopParsing } = xmldom();
   let document: Document;
   try {
     document = new DOMParser({

@@ -1,14 +1,13 @@
-#!/usr/bin/env node
-// The command `gatehouse` of the installed package.
+// Says to the shell script `gatehouse` how it becomes the program of the installed package.
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findNode, requireNode, run } from './launch.mjs';
+import { findNode, requireNode, shellCommand } from './launch.mjs';
 
 requireNode();
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const node = findNode(root);
 if (node) {
-  run(node, [path.join(root, 'dist', 'cli', 'gatehouse.js'), ...process.argv.slice(2)]);
+  process.stdout.write(shellCommand(node, [path.join(root, 'dist', 'cli', 'gatehouse.js')]));
 } else {
   process.stderr.write(
     'The Node.js 24 that Gatehouse brings along is missing, because it was installed with install scripts off.\n' +
