@@ -3,7 +3,9 @@
 import { makeRecoveryCodes } from '#core/credentials/recovery-codes.ts';
 import { beginTotp, codeAt, confirmTotp, stepOf } from '#core/credentials/totp.ts';
 import { findByUsername } from '#core/people/people.ts';
+import type { Secrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
+import type { Tx } from '#kit/db/tx.ts';
 import type { Platform } from './kit.ts';
 
 export const passwords = { ada: 'river-stone-lamp', bob: 'copper-kettle-hill', eve: 'quiet-orchard-nine' };
@@ -25,6 +27,15 @@ export async function idOf(platform: Platform, username: string): Promise<string
   return person.id;
 }
 
+/** Sets an authenticator app up; returns its secret. */
+export async function addApp(tx: Tx, secrets: Secrets, person: string): Promise<Buffer> {
+  const owner = { person, browser: 'a browser' };
+  const { secret, sealed } = beginTotp(secrets, owner, { now: tx.now() });
+  const code = codeAt(secret, stepOf(tx.now()));
+  if (!(await confirmTotp(tx, secrets, owner, { sealed, code }))) throw new Error('not confirmed');
+  return secret;
+}
+
 /** An authenticator app and recovery codes, set up two minutes ago. */
 export async function withApp(
   platform: Platform,
@@ -33,9 +44,7 @@ export async function withApp(
   const person = await idOf(platform, username);
   const { database, secrets, clock } = platform;
   const { secret, codes } = await database.transact(system('request'), async (tx) => {
-    const fresh = await beginTotp(tx, secrets, person);
-    if (!(await confirmTotp(tx, secrets, person, codeAt(fresh, stepOf(tx.now())))))
-      throw new Error('not confirmed');
+    const fresh = await addApp(tx, secrets, person);
     return { secret: fresh, codes: await makeRecoveryCodes(tx, person) };
   });
   clock.advance(120_000);

@@ -6,9 +6,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { factorsOf, hasFactor } from '#core/credentials/factors.ts';
 import { addPasskey } from '#core/credentials/passkeys.ts';
 import { makeRecoveryCodes } from '#core/credentials/recovery-codes.ts';
-import { base32, beginTotp, confirmTotp, otpauthUri } from '#core/credentials/totp.ts';
+import { beginTotp, confirmTotp, type SetUpOwner } from '#core/credentials/totp.ts';
 import type { Person } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
+import { endSessions } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { passkeyScript } from '#kit/page/assets.ts';
@@ -19,7 +20,7 @@ import { proved } from './again.ts';
 import { type Asked, addProof, ceremonyOf, whoIsAsked } from './asked.ts';
 import { pathOf } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
-import { appSetUp, codeList, passkeyForm } from './factor-parts.ts';
+import { appSetUp, codeList, passkeyForm, setUpField } from './factor-parts.ts';
 import { factorWords } from './factor-words.ts';
 import type { Further } from './proof.ts';
 import { type FactorNeeds, quietLine, show, type Visit, visit } from './visit.ts';
@@ -36,9 +37,9 @@ export function enrolRoutes(app: App, needs: FactorNeeds): void {
   });
 
   app.post(url, { config: { door: 'form' } }, (request, reply) =>
-    enrol(needs, request, reply, () => {
-      const code = request.form.text('code');
-      return (tx, person) => proveApp(tx, needs, person.id, code);
+    enrol(needs, request, reply, ({ browser }) => {
+      const given = { sealed: request.form.text(setUpField), code: request.form.text('code') };
+      return (tx, person) => proveApp(tx, needs, { person: person.id, browser }, given);
     }),
   );
 
@@ -51,8 +52,13 @@ export function enrolRoutes(app: App, needs: FactorNeeds): void {
   );
 }
 
-async function proveApp(tx: Tx, needs: FactorNeeds, person: string, code: string): Promise<Further> {
-  const right = await confirmTotp(tx, needs.secrets, person, code);
+async function proveApp(
+  tx: Tx,
+  needs: FactorNeeds,
+  owner: SetUpOwner,
+  given: { sealed: string; code: string },
+): Promise<Further> {
+  const right = await confirmTotp(tx, needs.secrets, owner, given);
   return right ? { amr: ['otp', 'mfa'], aal: 2 } : { refused: 'factor-wrong' };
 }
 
@@ -102,16 +108,16 @@ async function enrol(
   const asked = await enrolling(needs, here, reply, requestId);
   if (!asked) return reply;
   const add = adding(here, asked);
-  let codes: string[] = [];
+  let first: FirstFactor = { codes: [], ended: 0 };
   try {
     const next = await addProof(needs, here, reply, asked, async (tx): Promise<Further> => {
       // Added elsewhere meanwhile: a password alone adds no second one.
       if (hasFactor(await factorsOf(tx, asked.person.id))) return { refused: 'request-expired' };
       const proved = await add(tx, asked.person);
-      if (!('refused' in proved)) codes = await makeRecoveryCodes(tx, asked.person.id);
+      if (!('refused' in proved)) first = await beginFactors(tx, asked.person.id, asked.signedOn?.session.id);
       return proved;
     });
-    return codesPage(here, reply, codes, next);
+    return codesPage(here, reply, first, next);
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     if (error.code === 'request-expired') return reply.redirect(pathOf({ ask: 'sign-in' }, requestId), 303);
@@ -119,11 +125,34 @@ async function enrol(
   }
 }
 
-/** The codes, once, and the way on. */
+/** What comes with the first factor of a person. */
+export interface FirstFactor {
+  /** Recovery codes, to be shown once. */
+  codes: string[];
+  /** How many sessions elsewhere ended. */
+  ended: number;
+}
+
+/**
+ * What comes with the first factor, in the transaction that adds it: recovery codes, and the end of every session but this
+ * one. They were opened by a password alone, by whoever knew it.
+ */
+export async function beginFactors(
+  tx: Tx,
+  person: string,
+  session: string | undefined,
+): Promise<FirstFactor> {
+  return {
+    codes: await makeRecoveryCodes(tx, person),
+    ended: await endSessions(tx, person, 'factor-added', session),
+  };
+}
+
+/** The codes, once, what ended, and the way on. */
 export function codesPage(
   here: Visit,
   reply: FastifyReply,
-  codes: readonly string[],
+  { codes, ended }: { codes: readonly string[]; ended?: number },
   next: string,
 ): FastifyReply {
   const say = factorWords(here.locale);
@@ -131,6 +160,7 @@ export function codesPage(
     title: say('codesTitle'),
     lede: say('codesLede'),
     body: html`${codeList(codes)}${notice({ tone: 'info', text: say('codesOnce') })}
+      ${ended ? notice({ tone: 'info', text: say('othersEnded', { count: ended }), id: 'others-ended' }) : ''}
       ${linkButton({ label: say('codesKept'), url: next, id: 'codes-kept', full: true })}`,
   });
 }
@@ -146,15 +176,17 @@ async function page(
   const { methods } = here.community.factors;
   const error = problem && problemWords(here.locale)(problem.code);
   const ofCode = problem?.code === 'factor-wrong';
-  const secret = methods.includes('totp')
-    ? await needs.database.transact(here.context, (tx) => beginTotp(tx, needs.secrets, asked.person.id))
+  const owner = { person: asked.person.id, browser: here.browser };
+  const sealed = problem && here.request.form.text(setUpField);
+  const setUp = methods.includes('totp')
+    ? beginTotp(needs.secrets, owner, { now: here.now, sealed })
     : undefined;
   const fields = asked.requestId ? hiddenField('request', asked.requestId) : undefined;
   const body = html`
     ${error && !ofCode ? notice({ tone: 'danger', text: error, id: 'problem' }) : ''}
     ${methods.includes('passkey') ? passkeyForm(here, { kind: 'create', ask: 'enrol', url: `${url}/passkey`, label: say('addPasskey'), style: 'primary', fields: { request: asked.requestId }, body: html`<p>${say('passkeyLede')}</p>` }) : ''}
-    ${methods.includes('passkey') && !secret ? html`<noscript><p>${say('passkeyNeedsScript')}</p></noscript>` : ''}
-    ${secret ? html`<div class="block"><h2>${say('appTitle')}</h2><p>${say('appLede')}</p>${appSetUp(here, { url, uri: otpauthUri(here.community.name, asked.person.username, secret), key: base32(secret), fields, error: ofCode ? error : undefined })}</div>` : ''}
+    ${methods.includes('passkey') && !setUp ? html`<noscript><p>${say('passkeyNeedsScript')}</p></noscript>` : ''}
+    ${setUp ? html`<div class="block"><h2>${say('appTitle')}</h2><p>${say('appLede')}</p>${appSetUp(here, { url, account: asked.person.username, setUp, fields, error: ofCode ? error : undefined })}</div>` : ''}
     <div class="aside-actions">${quietLine('', asked.pending ? { url: pathOf({ ask: 'sign-in' }, asked.requestId), title: say('someoneElse') } : { url: asked.open?.declineTo ?? '/account', title: say('cancel') })}</div>`;
   return show(here, reply, {
     title: say('enrolTitle'),

@@ -1,5 +1,6 @@
 /** Parts of the pages about proofs beside the password. */
 import { encode } from 'uqr';
+import { base32, otpauthUri, type TotpSetUp } from '#core/credentials/totp.ts';
 import { codeField, field, hiddenField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { button, form } from '#kit/page/parts.ts';
@@ -55,20 +56,31 @@ function grouped(key: string): string {
   return (key.match(/.{1,4}/g) ?? []).join(' ');
 }
 
+/** What the form of an app to set up carries along: its secret, sealed for the person and the browser. */
+export const setUpField = 'set_up';
+
 /** Picture, key and the field that proves the app has it. */
 export function appSetUp(
   here: Visit,
-  options: { url: string; uri: string; key: string; error?: string; fields?: Html; cancel?: Html },
+  options: {
+    url: string;
+    account: string;
+    setUp: TotpSetUp;
+    error?: string;
+    fields?: Html;
+    cancel?: Html;
+  },
 ): Html {
   const say = factorWords(here.locale);
+  const { secret, sealed } = options.setUp;
   return form({
     url: options.url,
     token: here.formToken,
     id: 'app-set-up',
-    body: html`${options.fields}
+    body: html`${options.fields}${hiddenField(setUpField, sealed)}
       <p>${say('scan')}</p>
-      ${qrCode(options.uri, say('qrLabel'))}
-      <p class="small">${say('cannotScan')} <code id="totp-key" class="key">${grouped(options.key)}</code></p>
+      ${qrCode(otpauthUri(here.community.name, options.account, secret), say('qrLabel'))}
+      <p class="small">${say('cannotScan')} <code id="totp-key" class="key">${grouped(base32(secret))}</code></p>
       ${codeField({ label: say('confirmCode'), locale: here.locale, error: options.error })}
       ${button({ label: say('addApp'), id: 'add-app', full: true })}
       ${options.cancel}`,

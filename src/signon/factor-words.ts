@@ -43,6 +43,8 @@ export const factorWords = defineWords('factors', {
   codesLede:
     'For the day your device is lost. Put them where you keep what matters; they are not shown again.',
   codesOnce: 'Each works once. Whoever has one and your password can sign in as you.',
+  othersEnded:
+    '{count, plural, one {Another browser was signed out. It had come in with the password alone.} other {# other browsers were signed out. They had come in with the password alone.}}',
   codesKept: 'I have put them away',
   // again
   againTitle: 'Is it you?',

@@ -4,11 +4,11 @@ import type { Page } from 'playwright-core';
 import { insertPasskey } from '#core/credentials/passkeys.store.ts';
 import { makeRecoveryCodes } from '#core/credentials/recovery-codes.ts';
 import { rememberForFactor } from '#core/credentials/remembered.ts';
-import { beginTotp, codeAt, confirmTotp, stepOf } from '#core/credentials/totp.ts';
+import { codeAt, stepOf } from '#core/credentials/totp.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import { system } from '#kit/db/database.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
-import { idOf } from '#test/factors.ts';
+import { addApp, idOf } from '#test/factors.ts';
 import type { Gallery } from './gallery-community.ts';
 import { send, type View } from './gallery-views.ts';
 
@@ -27,8 +27,7 @@ async function people(gallery: Gallery): Promise<void> {
   await gallery.apply(`people:\n${all.join('\n')}\n`);
   const [mina, petra] = [await idOf(gallery, 'mina'), await idOf(gallery, 'petra')];
   const secret = await gallery.database.transact(system('demo'), async (tx) => {
-    const fresh = await beginTotp(tx, gallery.secrets, mina);
-    await confirmTotp(tx, gallery.secrets, mina, codeAt(fresh, stepOf(tx.now())));
+    const fresh = await addApp(tx, gallery.secrets, mina);
     await makeRecoveryCodes(tx, mina);
     const names = ['Telefon der Universitätsbibliothek Friedrichshafen', 'Laptop'];
     for (const [index, name] of [...names, 'Security key'].entries()) {
@@ -140,6 +139,14 @@ export const factorViews: readonly View[] = [
   },
   { name: 'account-signing-in', who: 'guest', open: within('mina', '/account/signing-in') },
   { name: 'account-signing-in-none', who: 'guest', open: within('noor', '/account/signing-in') },
+  {
+    name: 'account-signing-in-others',
+    who: 'guest',
+    open: async (page, gallery) => {
+      await inside(page, gallery, 'mina');
+      await within('mina', '/account/signing-in?said=passkey')(page, gallery);
+    },
+  },
   { name: 'account-add-app', who: 'guest', open: within('noor', '/account/signing-in/app') },
   { name: 'account-add-passkey', who: 'guest', open: within('noor', '/account/signing-in/passkey') },
   {

@@ -2,8 +2,7 @@
 import type { FastifyReply } from 'fastify';
 import { type Factors, factorsOf, hasFactor } from '#core/credentials/factors.ts';
 import { addPasskey } from '#core/credentials/passkeys.ts';
-import { makeRecoveryCodes } from '#core/credentials/recovery-codes.ts';
-import { base32, beginTotp, confirmTotp, otpauthUri } from '#core/credentials/totp.ts';
+import { beginTotp, confirmTotp } from '#core/credentials/totp.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
@@ -13,9 +12,9 @@ import { html } from '#kit/page/html.ts';
 import { linkButton, notice } from '#kit/page/parts.ts';
 import { proved } from '#signon/again.ts';
 import { addToSession, ceremonyOf } from '#signon/asked.ts';
-import { codesPage } from '#signon/enrol.ts';
+import { beginFactors, codesPage, type FirstFactor } from '#signon/enrol.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
-import { appSetUp, passkeyForm } from '#signon/factor-parts.ts';
+import { appSetUp, passkeyForm, setUpField } from '#signon/factor-parts.ts';
 import { factorWords } from '#signon/factor-words.ts';
 import type { Further } from '#signon/proof.ts';
 import { type FactorNeeds, show } from '#signon/visit.ts';
@@ -62,12 +61,15 @@ function requireOffered(here: Home, method: Method): void {
 type Add = (tx: Tx) => Promise<Further>;
 
 function appOf(needs: FactorNeeds, here: Home): Add {
-  const code = here.request.form.text('code');
+  const { form } = here.request;
+  const given = { sealed: form.text(setUpField), code: form.text('code') };
   return async (tx) =>
-    (await confirmTotp(tx, needs.secrets, here.signedOn.person.id, code))
+    (await confirmTotp(tx, needs.secrets, ownerOf(here), given))
       ? { amr: ['otp', 'mfa'], aal: 2 }
       : { refused: 'factor-wrong' };
 }
+
+const ownerOf = (here: Home) => ({ person: here.signedOn.person.id, browser: here.browser });
 
 function passkeyOf(needs: FactorNeeds, here: Home): Add {
   const answer = here.request.form.text('answer');
@@ -84,7 +86,7 @@ function passkeyOf(needs: FactorNeeds, here: Home): Add {
   };
 }
 
-/** The first factor brings recovery codes with it. */
+/** The first factor brings recovery codes with it, and ends what was opened elsewhere by the password alone. */
 async function adding(
   needs: FactorNeeds,
   here: Home,
@@ -93,16 +95,16 @@ async function adding(
   add: Add,
 ): Promise<FastifyReply> {
   const { id } = here.signedOn.person;
-  let codes: string[] | undefined;
+  let first: FirstFactor | undefined;
   await addToSession(needs, reply, { ...here.signedOn, context: here.context }, async (tx) => {
     const before: Factors = await factorsOf(tx, id);
     const added = await add(tx);
     if ('refused' in added) return added;
-    codes = hasFactor(before) ? undefined : await makeRecoveryCodes(tx, id);
+    first = hasFactor(before) ? undefined : await beginFactors(tx, id, here.signedOn.session.id);
     return added;
   });
-  return codes
-    ? codesPage(here, reply, codes, `${base}?said=${said}`)
+  return first
+    ? codesPage(here, reply, first, `${base}?said=${said}`)
     : reply.redirect(`${base}?said=${said}`, 303);
 }
 
@@ -113,18 +115,16 @@ async function appPage(
   problem?: Problem,
 ): Promise<FastifyReply> {
   const say = factorWords(here.locale);
-  const { person } = here.signedOn;
-  const secret = await needs.database.transact(here.context, (tx) => beginTotp(tx, needs.secrets, person.id));
-  const cancel = linkButton({ label: words(here.locale)('cancel'), url: base, style: 'quiet', full: true });
+  const sealed = problem && here.request.form.text(setUpField);
   return show(here, reply, {
     title: say('appTitle'),
     lede: say('appLede'),
     body: appSetUp(here, {
       url: `${base}/app`,
-      uri: otpauthUri(here.community.name, person.username, secret),
-      key: base32(secret),
+      account: here.signedOn.person.username,
+      setUp: beginTotp(needs.secrets, ownerOf(here), { now: here.now, sealed }),
       error: problem && problemWords(here.locale)(problem.code),
-      cancel,
+      cancel: linkButton({ label: words(here.locale)('cancel'), url: base, style: 'quiet', full: true }),
     }),
     status: problem ? pageStatus[problem.code] : 200,
   });

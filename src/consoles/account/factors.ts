@@ -8,6 +8,7 @@ import { forgetRemembered, type RememberedDevice, rememberedDevices } from '#cor
 import { removeTotp, totpOf } from '#core/credentials/totp.ts';
 import { holdPerson } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
+import { listSessions } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import { field } from '#kit/page/fields.ts';
@@ -113,7 +114,7 @@ function removalRoutes(app: App, needs: FactorNeeds): void {
     const codes = await needs.database.transact(here.context, (tx) =>
       makeRecoveryCodes(tx, here.signedOn.person.id),
     );
-    return codesPage(here, reply, codes, base);
+    return codesPage(here, reply, { codes }, base);
   });
 }
 
@@ -138,6 +139,7 @@ async function readFacts(tx: Tx, person: string) {
     codes: await recoveryCodesOf(tx, person),
     devices: await rememberedDevices(tx, person),
     reset: await openReset(tx, person),
+    sessions: (await listSessions(tx, person)).length,
   };
 }
 
@@ -161,9 +163,11 @@ async function overview(
   } as const;
   const key = said && Object.hasOwn(texts, said) ? texts[said as keyof typeof texts] : undefined;
   const has = facts.passkeys.length > 0 || facts.app !== undefined;
+  const others = said && changes.has(said) ? facts.sessions - 1 : 0;
   const body = html`
     ${problem ? notice({ tone: 'danger', text: problemWords(here.locale)(problem.code), id: 'problem' }) : ''}
     ${key ? notice({ tone: 'success', text: say(key) }) : ''}
+    ${others > 0 ? othersOffer(here, others) : ''}
     ${facts.reset?.dueAt ? resetNotice(here, facts.reset.dueAt) : ''}
     ${passkeySection(here, facts.passkeys)}
     ${appSection(here, facts.app)}
@@ -177,6 +181,16 @@ async function overview(
     body,
     status: problem ? pageStatus[problem.code] : 200,
   });
+}
+
+/** What was added or taken away; whoever changes that may want to be the only one who is signed in. */
+const changes = new Set(['passkey', 'app', 'removed']);
+
+function othersOffer(here: Home, count: number): Html {
+  const say = words(here.locale);
+  const url = '/account/sessions/end-others';
+  return html`${notice({ tone: 'info', text: say('others', { count }), id: 'others' })}
+    ${formButton({ label: say('endOthers'), url, token: here.formToken, id: 'end-others' })}`;
 }
 
 function resetNotice(here: Home, due: Date): Html {

@@ -50,6 +50,9 @@ export const words = defineWords('account-factors', {
   resetTitle: 'Your second proofs are about to be taken away',
   resetText: 'Two operators agreed to it, because they were told that you lost them. It happens {when}.',
   stopReset: 'Stop it, I have them',
+  others:
+    '{count, plural, one {You are signed in in another browser too.} other {You are signed in in # other browsers too.}}',
+  endOthers: 'Sign out there',
   savedPasskey: 'The passkey is added.',
   savedApp: 'The authenticator app is set up.',
   savedRemoved: 'It is removed.',

@@ -3,45 +3,31 @@ import type { Tx } from '#kit/db/tx.ts';
 interface StoredTotp {
   id: string;
   secret: Buffer;
-  createdAt: Date;
 }
 
-const columns = 'id, secret, created_at as "createdAt"';
-
-/** The one being set up; it stays as it is until the transaction ends. */
-export async function openTotp(tx: Tx, person: string): Promise<StoredTotp | undefined> {
-  const rows = await tx.query<StoredTotp>(
-    `select ${columns} from totp_authenticators where person = $1 and confirmed_at is null for update`,
-    [person],
-  );
-  return rows[0];
-}
-
+/** The app that is set up. */
 export async function confirmedTotp(tx: Tx, person: string): Promise<StoredTotp | undefined> {
   const rows = await tx.query<StoredTotp>(
-    `select ${columns} from totp_authenticators where person = $1 and confirmed_at is not null`,
+    'select id, secret from totp_authenticators where person = $1 and confirmed_at is not null',
     [person],
   );
   return rows[0];
 }
 
-export async function replaceOpen(
+/**
+ * Puts a proved app in the place of the one before. Those who set one up for the same person take turns. False when this
+ * very one was put there already.
+ */
+export async function replaceTotp(
   tx: Tx,
-  row: { id: string; person: string; secret: Buffer },
-): Promise<void> {
-  await tx.query(
-    `insert into totp_authenticators (id, person, secret, created_at) values ($1, $2, $3, $4)
-     on conflict (person) where confirmed_at is null
-       do update set id = excluded.id, secret = excluded.secret, created_at = excluded.created_at`,
-    [row.id, row.person, row.secret, tx.now()],
-  );
-}
-
-export async function confirm(tx: Tx, id: string, step: number): Promise<boolean> {
+  row: { id: string; person: string; secret: Buffer; step: number },
+): Promise<boolean> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('totp:' || $1, 0))`, [row.person]);
+  await tx.query('delete from totp_authenticators where person = $1 and id <> $2', [row.person, row.id]);
   const rows = await tx.query(
-    `update totp_authenticators set confirmed_at = $2, last_used_at = $2, last_step = $3
-     where id = $1 and confirmed_at is null returning 1`,
-    [id, tx.now(), step],
+    `insert into totp_authenticators (id, person, secret, created_at, confirmed_at, last_used_at, last_step)
+     values ($1, $2, $3, $4, $4, $4, $5) on conflict (id) do nothing returning 1`,
+    [row.id, row.person, row.secret, tx.now(), row.step],
   );
   return rows.length === 1;
 }

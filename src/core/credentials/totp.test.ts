@@ -28,14 +28,17 @@ async function stage() {
   const anna = newId();
   const names = { username: anna, usernameKey: anna, givenName: '', familyName: '', displayName: anna };
   await during((tx) => insertPeople(tx, [{ id: anna, ...names, state: 'active', origin: 'test' }]));
+  const owner = { person: anna, browser: 'b' };
+  const begin = (sealed?: string) => beginTotp(secrets, owner, { now: home.clock.now(), sealed });
+  const confirm = (sealed: string, code: string, by = owner) =>
+    during((tx) => confirmTotp(tx, secrets, by, { sealed, code }));
   const enrol = async () => {
-    const secret = await during((tx) => beginTotp(tx, secrets, anna));
-    const code = codeAt(secret, stepOf(home.clock.now()));
-    assert.ok(await during((tx) => confirmTotp(tx, secrets, anna, code)));
+    const { secret, sealed } = begin();
+    assert.ok(await confirm(sealed, codeAt(secret, stepOf(home.clock.now()))));
     return secret;
   };
   const use = (code: string) => during((tx) => useTotp(tx, secrets, anna, code));
-  return { ...home, during, anna, enrol, use };
+  return { ...home, during, anna, owner, begin, confirm, enrol, use };
 }
 
 test('the codes are those of RFC 6238, appendix B, cut to six digits', () => {
@@ -108,14 +111,18 @@ test('AU-09 the current step and the one before, by our clock', async () => {
   assert.ok(await use(` ${code(0).slice(0, 3)} ${code(0).slice(3)} `), 'typed with spaces');
 });
 
-test('a set-up that was begun is shown again, counts for nothing before its code, and replaces the one before', async () => {
-  const { during, anna, enrol, use, clock } = await stage();
-  const first = await during((tx) => beginTotp(tx, secrets, anna));
-  assert.deepEqual(await during((tx) => beginTotp(tx, secrets, anna)), first);
-  assert.equal(await use(codeAt(first, stepOf(clock.now()))), false);
+test('a set-up is kept nowhere before its first code, goes on with its form, and replaces the one before', async () => {
+  const { during, anna, begin, confirm, enrol, use, clock, database } = await stage();
+  const first = begin();
+  assert.deepEqual(begin(first.sealed), first);
+  assert.notDeepEqual(begin().secret, first.secret);
+  assert.ok(!Buffer.from(first.sealed, 'base64url').includes(first.secret));
+  assert.deepEqual(await database.query('select 1 from totp_authenticators'), []);
+  const right = codeAt(first.secret, stepOf(clock.now()));
+  const wrong = right === '000000' ? '000001' : '000000';
+  assert.equal(await confirm(first.sealed, wrong), false);
+  assert.equal(await use(right), false);
   assert.equal(await during((tx) => totpOf(tx, anna)), undefined);
-  clock.advance(31 * 60_000);
-  assert.notDeepEqual(await during((tx) => beginTotp(tx, secrets, anna)), first);
   const second = await enrol();
   clock.advance(60_000);
   const third = await enrol();
@@ -124,6 +131,34 @@ test('a set-up that was begun is shown again, counts for nothing before its code
   assert.ok(await use(codeAt(third, stepOf(clock.now()))));
   assert.ok(await during((tx) => removeTotp(tx, anna)));
   assert.equal(await during((tx) => removeTotp(tx, anna)), false);
+});
+
+test('PK-05 the form that sets an app up counts for its person and browser, half an hour, and once', async () => {
+  const { begin, confirm, owner, clock, database } = await stage();
+  const { secret, sealed } = begin();
+  const code = () => codeAt(secret, stepOf(clock.now()));
+  assert.equal(await confirm(sealed, code(), { ...owner, browser: 'c' }), false);
+  assert.equal(await confirm(sealed, code(), { ...owner, person: newId() }), false);
+  for (const made of ['', 'x', sealed.slice(0, -2), `${sealed}AA`, secret.toString('base64url')])
+    assert.equal(await confirm(made, code()), false, made);
+  assert.notDeepEqual(
+    beginTotp(secrets, { ...owner, browser: 'c' }, { now: clock.now(), sealed }).secret,
+    secret,
+  );
+  clock.advance(30 * 60_000);
+  assert.equal(await confirm(sealed, code()), false, 'too old');
+  const forms = [begin(), begin()];
+  const codes = forms.map((form) => codeAt(form.secret, stepOf(clock.now())));
+  const won = await Promise.all(
+    Array.from({ length: 10 }, (_, index) => confirm(forms[index % 2]!.sealed, codes[index % 2]!)),
+  );
+  assert.ok(won.some(Boolean));
+  const rows = await database.query('select 1 from totp_authenticators where confirmed_at is not null');
+  assert.equal(rows.length, 1, 'of many at once one app is left');
+  const last = begin();
+  const typed = codeAt(last.secret, stepOf(clock.now()));
+  const many = await Promise.all(Array.from({ length: 10 }, () => confirm(last.sealed, typed)));
+  assert.equal(many.filter(Boolean).length, 1);
 });
 
 test('the secret lies sealed, and is sealed anew under another master key', async () => {

@@ -13,8 +13,10 @@ import * as store from './totp.store.ts';
 const stepSeconds = 30;
 const digits = 6;
 const purpose = 'totp secret';
+const setUpPurpose = 'totp set-up';
+const secretBytes = 20;
 
-/** A set-up that was begun is shown again for so long; then it begins anew. */
+/** A form that sets an app up is good for so long; then it begins anew. */
 const setUpSeconds = 1800;
 
 /** The code of one step of thirty seconds since 1970 (RFC 4226 §5.3). */
@@ -50,28 +52,78 @@ function bindOf(id: string): string {
   return `totp_authenticators/${id}/secret`;
 }
 
-/**
- * Begins to set an authenticator app up, or goes on with what was begun a moment ago, so that loading the page again does
- * not change what is in the app already. It counts for nothing until `confirmTotp`.
- */
-export async function beginTotp(tx: Tx, secrets: Secrets, person: string): Promise<Buffer> {
-  const open = await store.openTotp(tx, person);
-  const begunAfter = tx.now().getTime() - setUpSeconds * 1000;
-  if (open && open.createdAt.getTime() > begunAfter)
-    return secrets.open(purpose, open.secret, bindOf(open.id));
-  const id = newId();
-  const secret = randomBytes(20);
-  await store.replaceOpen(tx, { id, person, secret: secrets.seal(purpose, secret, bindOf(id)) });
-  return secret;
+/** Whose app is set up, and in which browser: a form of one opens for no other. */
+export interface SetUpOwner {
+  person: string;
+  /** Random id of the browser that shows the form. */
+  browser: string;
 }
 
-/** The first code proves that the app holds the secret; an app of before is replaced. False for a wrong code. */
-export async function confirmTotp(tx: Tx, secrets: Secrets, person: string, code: string): Promise<boolean> {
-  const open = await store.openTotp(tx, person);
-  const step = open && matchingStep(tx, secrets.open(purpose, open.secret, bindOf(open.id)), code);
+/** A secret that no table holds: it travels sealed in the form, until the first code proves that an app has it. */
+export interface TotpSetUp {
+  secret: Buffer;
+  /** For a hidden field of the form; handed to `confirmTotp` with the code. */
+  sealed: string;
+}
+
+/**
+ * Begins to set an authenticator app up, or goes on with what a form brings along, so that a wrong code does not change
+ * what is in the app already. Nothing is written before `confirmTotp`.
+ */
+export function beginTotp(
+  secrets: Secrets,
+  owner: SetUpOwner,
+  form: { now: Date; sealed?: string },
+): TotpSetUp {
+  const open = form.sealed === undefined ? undefined : openSetUp(secrets, owner, form.now, form.sealed);
+  if (open && form.sealed !== undefined) return { secret: open.secret, sealed: form.sealed };
+  const secret = randomBytes(secretBytes);
+  const id = Buffer.from(newId().replaceAll('-', ''), 'hex');
+  const expires = Buffer.alloc(8);
+  expires.writeBigUInt64BE(BigInt(form.now.getTime() + setUpSeconds * 1000));
+  const sealed = secrets.seal(setUpPurpose, Buffer.concat([id, expires, secret]), bindOfForm(owner));
+  return { secret, sealed: sealed.toString('base64url') };
+}
+
+function bindOfForm({ person, browser }: SetUpOwner): string {
+  return `totp set-up/${person}/${browser}`;
+}
+
+/** What a form of this person and browser holds; undefined for one that is too old, of others, or made up. */
+function openSetUp(
+  secrets: Secrets,
+  owner: SetUpOwner,
+  now: Date,
+  sealed: string,
+): { id: string; secret: Buffer } | undefined {
+  let bytes: Buffer;
+  try {
+    bytes = secrets.open(setUpPurpose, Buffer.from(sealed, 'base64url'), bindOfForm(owner));
+  } catch {
+    return undefined;
+  }
+  if (bytes.length !== 24 + secretBytes || bytes.readBigUInt64BE(16) <= BigInt(now.getTime()))
+    return undefined;
+  const id = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return { id, secret: bytes.subarray(24) };
+}
+
+/**
+ * The first code proves that the app holds the secret of the form; an app of before is replaced. False for a wrong code,
+ * and for a form that is too old, of another person or browser, or used already.
+ */
+export async function confirmTotp(
+  tx: Tx,
+  secrets: Secrets,
+  owner: SetUpOwner,
+  given: { sealed: string; code: string },
+): Promise<boolean> {
+  const open = openSetUp(secrets, owner, tx.now(), given.sealed);
+  const step = open && matchingStep(tx, open.secret, given.code);
   if (!open || step === undefined) return false;
-  await store.deleteConfirmed(tx, person);
-  if (!(await store.confirm(tx, open.id, step))) return false;
+  const { person } = owner;
+  const secret = secrets.seal(purpose, open.secret, bindOf(open.id));
+  if (!(await store.replaceTotp(tx, { id: open.id, person, secret, step }))) return false;
   await record(tx, 'factor.added', { person, data: { kind: 'totp' } });
   return true;
 }
