@@ -19,6 +19,11 @@ export function signedOnAt(ctx: KoaContextWithOIDC): SignedOn | undefined {
   return (ctx.oidc.session as unknown as { [hereKey]?: SignedOn } | undefined)?.[hereKey];
 }
 
+/** What apps are told of how it happened: `mfa` that a provider told of and nobody believes is not ours to say. */
+export function amrOf({ aal, amr }: Session): string[] {
+  return aal >= 2 ? amr : amr.filter((one) => one !== 'mfa');
+}
+
 /** Authentication context class of a session: its assurance level by SP 800-63B. */
 export function acrOf(session: Session): string {
   return acrOfAal(session.aal);
@@ -40,7 +45,7 @@ export function useCoreSessions(provider: Provider, database: Database): void {
         session.uid = here.session.id;
         session.accountId = here.person.id;
         session.loginTs = Math.floor(here.session.authTime.getTime() / 1000);
-        session.amr = here.session.amr;
+        session.amr = amrOf(here.session);
         session.acr = acrOf(here.session);
         Object.defineProperty(session, hereKey, { value: here });
       }

@@ -18,7 +18,7 @@ import { type AdapterNeeds, hashId, openPayload, payloadRow, pollSeconds } from 
 import type { Standing } from './admission.ts';
 import { askedBy, parseClaims } from './asked.ts';
 import { asksConsent } from './clients.ts';
-import { acrOf } from './core-session.ts';
+import { acrOf, amrOf } from './core-session.ts';
 import * as devices from './devices.store.ts';
 import { exchangeOf } from './exchange.ts';
 import { findPayloads, savePayloads } from './store.ts';
@@ -117,7 +117,7 @@ export async function allowDevice(
     grantId,
     scope,
     acr: acrOf(session),
-    amr: session.amr,
+    amr: amrOf(session),
     authTime: Math.floor(session.authTime.getTime() / 1000),
     sessionUid: session.id,
     sid: session.sid,

@@ -26,7 +26,14 @@ const single = new Set<string>([
   'urn:gatehouse:acr:1',
 ]);
 
-const passwords = new Set<string>([AUTHN_CONTEXT.passwordProtectedTransport, AUTHN_CONTEXT.password]);
+/** Classes that say which proof it was: stated when it was that one (RFC 8176), and never of another as strong. */
+const proofOf = new Map<string, string>([
+  [AUTHN_CONTEXT.passwordProtectedTransport, 'pwd'],
+  [AUTHN_CONTEXT.password, 'pwd'],
+  [AUTHN_CONTEXT.timeSyncToken, 'otp'],
+  [AUTHN_CONTEXT.mobileTwoFactorContract, 'otp'],
+  [`${classes}MobileTwoFactorUnregistered`, 'otp'],
+]);
 
 export type Happened = Pick<Session, 'aal' | 'amr'>;
 
@@ -35,8 +42,9 @@ function gradeOf(reference: string): 1 | 2 | undefined {
   return single.has(reference) ? 1 : undefined;
 }
 
-function gradeNow({ aal, amr }: Happened): 1 | 2 {
-  return aal >= 2 || amr.includes('mfa') ? 2 : 1;
+/** By the level that was reached: what a provider says of itself is in `amr` whether or not it is believed. */
+function gradeNow({ aal }: Happened): 1 | 2 {
+  return aal >= 2 ? 2 : 1;
 }
 
 /** What is said of a sign-in when the app asked for nothing. */
@@ -45,32 +53,39 @@ function plainClass(happened: Happened): string {
   return happened.amr.includes('pwd') ? AUTHN_CONTEXT.passwordProtectedTransport : AUTHN_CONTEXT.unspecified;
 }
 
-/** The class to state, the first of those asked for that is true; undefined = what is asked for did not happen. */
+/**
+ * The class to state for what was asked; undefined = what is asked for did not happen, or nobody here knows what it means.
+ * `exact` and `minimum` get the first of those named that is true, `maximum` the strongest of them; where only the
+ * strength fits, what happened is said. `better` is better than every one that is named.
+ */
 export function contextToState(
   asked: RequestedAuthnContext | undefined,
   happened: Happened,
 ): string | undefined {
   if (!asked) return plainClass(happened);
   const now = gradeNow(happened);
-  const known = asked.classRefs.flatMap((reference) => {
-    const grade = gradeOf(reference);
-    return grade === undefined ? [] : [{ reference, grade }];
-  });
-  const exact = known.find(({ reference, grade }) => {
-    if (asked.comparison === 'better') return false;
-    if (passwords.has(reference)) return happened.amr.includes('pwd');
-    return grade <= now;
-  });
-  if (exact) return exact.reference;
-  if (asked.comparison === 'exact') return undefined;
-  const fits = known.some(({ grade }) => {
-    if (asked.comparison === 'better') return now > grade;
-    return asked.comparison === 'minimum' ? now >= grade : now <= grade;
-  });
-  return fits ? plainClass(happened) : undefined;
+  const { comparison, classRefs } = asked;
+  const grades = classRefs.map(gradeOf);
+  if (comparison === 'better') {
+    const better = grades.length > 0 && grades.every((grade) => grade !== undefined && now > grade);
+    return better ? plainClass(happened) : undefined;
+  }
+  const stated = classRefs.filter((reference) => isTrue(reference, happened));
+  if (comparison === 'exact') return stated[0];
+  if (comparison === 'minimum')
+    return stated[0] ?? (grades.some((grade) => grade && now >= grade) ? plainClass(happened) : undefined);
+  const strongest = stated.find((reference) => gradeOf(reference) === now) ?? stated[0];
+  return strongest ?? (grades.some((grade) => grade && now <= grade) ? plainClass(happened) : undefined);
 }
 
-/** Whether a further factor would satisfy what did not happen. */
-export function mayBeRaised(asked: RequestedAuthnContext, { amr }: Happened): boolean {
-  return contextToState(asked, { aal: 2, amr }) !== undefined;
+function isTrue(reference: string, happened: Happened): boolean {
+  const grade = gradeOf(reference);
+  if (grade === undefined || grade > gradeNow(happened)) return false;
+  const proof = proofOf.get(reference);
+  return proof === undefined || happened.amr.includes(proof);
+}
+
+/** Whether a further factor would satisfy what did not happen: one may be added to a single one, and a code is the surest. */
+export function mayBeRaised(asked: RequestedAuthnContext, { aal, amr }: Happened): boolean {
+  return aal < 2 && contextToState(asked, { aal: 2, amr: [...amr, 'otp'] }) !== undefined;
 }
