@@ -70,6 +70,11 @@ export async function usePending(tx: Tx, id: string): Promise<boolean> {
   return rows.length === 1;
 }
 
+/** Deletes those of people who are erased. */
+export async function deletePendingOf(tx: Tx, people: readonly string[]): Promise<void> {
+  await tx.query('delete from pending_sign_ins where person = any($1::uuid[])', [people]);
+}
+
 /** Deletes up to 1,000 whose time is over; returns them with whether they came to an end. */
 export async function deleteOldPending(tx: Tx): Promise<(PendingRow & { used: boolean })[]> {
   return tx.query(

@@ -8,6 +8,7 @@ import type { LogReader } from '#core/events/reader.ts';
 import { Problem } from '#core/problem.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { deletePendingOf } from './pending.store.ts';
 import * as store from './trace.store.ts';
 import type { TraceStep } from './trace.ts';
 
@@ -43,12 +44,14 @@ export async function watchSignIns(
   return watch;
 }
 
-/** Who is erased leaves no path behind. */
+/** Who is erased leaves no path behind, nor a sign-in that waits and would be noted when its time is over. */
 export const refusalErasureReader: LogReader = {
   reader: 'refusal-erasure',
   from: 'beginning',
   async handle(tx, events) {
     const erased = erasedIn(events);
-    if (erased.length > 0) await store.deleteTracesOf(tx, erased);
+    if (erased.length === 0) return;
+    await store.deleteTracesOf(tx, erased);
+    await deletePendingOf(tx, erased);
   },
 };

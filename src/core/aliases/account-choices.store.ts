@@ -40,3 +40,8 @@ export async function upsertChoice(
   );
   return rows.length > 0;
 }
+
+/** For erasing: where someone had which account is nobody's matter any more. */
+export async function deleteChoices(tx: Tx, person: string): Promise<void> {
+  await tx.query('delete from account_choices where person = $1', [person]);
+}

@@ -2,6 +2,7 @@
 import { listApplications } from '#core/applications/applications.ts';
 import { tombstonePrefix, tombstones } from '#core/people/tombstones.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { deleteChoices } from './account-choices.store.ts';
 import * as store from './store.ts';
 
 /** What `derivedSubject` makes from an id: it says nothing of the person. */
@@ -13,6 +14,7 @@ const derivedForm = /^[A-Za-z0-9_-]{32}$/;
  * @param freeNames true gives their names at apps to whoever is given them
  */
 export async function eraseNamesAtApps(tx: Tx, person: string, freeNames: boolean): Promise<void> {
+  await deleteChoices(tx, person);
   if (freeNames) await store.deleteAliases(tx, person);
   else {
     const named = await store.aliasKeysOf(tx, person);
