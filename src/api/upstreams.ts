@@ -1,10 +1,13 @@
 /** Upstreams: through whom people may sign in. Credentials go in and never come out. Links are seen and removed, never moved. */
 import { z } from 'zod';
 import { requirePerson } from '#core/people/people.ts';
-import { linksOf, unlink } from '#signon/upstream/links.ts';
+import { Problem } from '#core/problem.ts';
+import { countOpenedBy } from '#core/sessions/upstreams.ts';
+import type { Tx } from '#kit/db/tx.ts';
+import { countLinks, linksOf, unlink } from '#signon/upstream/links.ts';
 import { kindOf, upstreamId, upstreamSettings } from '#signon/upstream/settings.ts';
 import {
-  findUpstream,
+  holdUpstream,
   listUpstreams,
   removeUpstream,
   requireUpstream,
@@ -13,7 +16,8 @@ import {
 } from '#signon/upstream/upstreams.ts';
 import type { Api } from './api.ts';
 import { pageOf } from './paging.ts';
-import { moment, requireVersion, setEtag, version, versioned } from './shapes.ts';
+import { moment, requireVersion, setEtag, version } from './shapes.ts';
+import { setupRoutes } from './upstream-setup.ts';
 
 const tags = ['Upstreams'];
 const params = z.strictObject({ id: upstreamId });
@@ -23,6 +27,8 @@ const shape = z.object({
   kind: z.string(),
   settings: z.record(z.string(), z.unknown()),
   hasCredentials: z.boolean(),
+  people: z.number().int().describe('How many accounts there open one here.'),
+  sessions: z.number().int().describe('How many live sessions it opened; they end when it is switched off.'),
   createdAt: moment,
   updatedAt: moment,
   version,
@@ -42,14 +48,29 @@ const credentialValues = z
   .record(z.string().max(100), z.string().max(20_000))
   .describe('By name; those left out stay, and an empty text takes one away.');
 
-function show({ settings, ...rest }: Upstream) {
-  return { ...rest, kind: kindOf(settings), settings: { ...settings } as Record<string, unknown> };
+/** With how many people hang on each. */
+async function show(tx: Tx, upstreams: readonly Upstream[]) {
+  const people = await countLinks(tx);
+  const sessions = await countOpenedBy(tx);
+  return upstreams.map(({ settings, ...rest }) => ({
+    ...rest,
+    kind: kindOf(settings),
+    settings: { ...settings } as Record<string, unknown>,
+    people: people.get(rest.id) ?? 0,
+    sessions: sessions.get(rest.id) ?? 0,
+  }));
+}
+
+async function showOne(tx: Tx, id: string) {
+  const [shown] = await show(tx, [await requireUpstream(tx, id)]);
+  return shown!;
 }
 
 export function upstreamRoutes(api: Api): void {
   readUpstreams(api);
   changeUpstreams(api);
   personLinks(api);
+  setupRoutes(api);
 }
 
 function readUpstreams({ scope, read }: Api): void {
@@ -59,7 +80,7 @@ function readUpstreams({ scope, read }: Api): void {
       config: { door: 'api', permission: 'applications.read' },
       schema: { tags, summary: 'All upstreams, without their credentials', response: { 200: pageOf(shape) } },
     },
-    async (request) => ({ items: (await read(request, listUpstreams)).map(show) }),
+    async (request) => ({ items: await read(request, async (tx) => show(tx, await listUpstreams(tx))) }),
   );
   scope.get(
     '/upstreams/:id',
@@ -68,9 +89,9 @@ function readUpstreams({ scope, read }: Api): void {
       schema: { tags, summary: 'One upstream, without its credentials', params, response: { 200: shape } },
     },
     async (request, reply) => {
-      const upstream = await read(request, (tx) => requireUpstream(tx, request.params.id));
+      const upstream = await read(request, (tx) => showOne(tx, request.params.id));
       setEtag(reply, upstream.version);
-      return show(upstream);
+      return upstream;
     },
   );
 }
@@ -85,7 +106,7 @@ function changeUpstreams({ scope, change, needs }: Api): void {
         summary: 'Add an upstream, or replace the settings of one; what is left out takes its default',
         description:
           'Where the other side’s address changes, the credentials must be given again. While people are linked, it ' +
-          'cannot become another authority: remove it and add it anew.',
+          'cannot become another authority: remove it and add it anew. Switching it off ends the sessions it opened.',
         params,
         body: z.strictObject({
           settings: upstreamSettings,
@@ -98,18 +119,15 @@ function changeUpstreams({ scope, change, needs }: Api): void {
     async (request, reply) => {
       const { id } = request.params;
       const { settings, credentials, version: seen } = request.body;
-      const upstream = await change(
-        request,
-        async (tx) => {
-          const before = await findUpstream(tx, id);
-          if (before) requireVersion(request, before.version, seen);
-          await saveUpstream(tx, needs.secrets, id, settings, credentials);
-          return requireUpstream(tx, id);
-        },
-        versioned,
-      );
+      // Held from here on: nobody changes it, nor comes in through it, until the change is made. What they did before is seen.
+      const upstream = await change(request, async (tx) => {
+        const before = await holdUpstream(tx, id);
+        if (before) requireVersion(request, before.version, seen);
+        await saveUpstream(tx, needs.secrets, id, settings, credentials);
+        return showOne(tx, id);
+      });
       setEtag(reply, upstream.version);
-      return show(upstream);
+      return upstream;
     },
   );
   scope.delete(
@@ -119,12 +137,27 @@ function changeUpstreams({ scope, change, needs }: Api): void {
       schema: {
         tags,
         summary: 'Remove an upstream with every link to it: its people come in another way, or are new',
+        description: 'Ends the sessions it opened. While people are linked, `people` must say how many.',
         params,
+        querystring: z.strictObject({
+          people: z.coerce
+            .number()
+            .int()
+            .optional()
+            .describe('How many people lose this way in, as whoever asks has seen it.'),
+        }),
         response: { 204: z.undefined() },
       },
     },
     async (request, reply) => {
-      await change(request, (tx) => removeUpstream(tx, request.params.id));
+      const { id } = request.params;
+      await change(request, async (tx) => {
+        await holdUpstream(tx, id);
+        const linked = (await countLinks(tx)).get(id) ?? 0;
+        if (linked !== (request.query.people ?? 0))
+          throw new Problem('conflict', { fields: { people: 'conflict' } });
+        await removeUpstream(tx, id);
+      });
       return reply.code(204).send();
     },
   );
@@ -153,7 +186,7 @@ function personLinks({ scope, read, change }: Api): void {
       config: { door: 'api', permission: 'people.write' },
       schema: {
         tags,
-        summary: 'Take one away; the person is told',
+        summary: 'Take one away; the person is told, and the sessions it opened end',
         params: z.strictObject({ id: z.string(), link: z.string() }),
         response: { 204: z.undefined() },
       },

@@ -7,6 +7,7 @@ import { deviceViews } from './gallery-devices.ts';
 import { factorViews } from './gallery-factors.ts';
 import { leavingViews } from './gallery-leaving.ts';
 import { samlViews } from './gallery-saml.ts';
+import { upstreamViews } from './gallery-upstreams.ts';
 
 export interface View {
   name: string;
@@ -395,6 +396,7 @@ export const views: readonly View[] = [
   ...protocol,
   ...deviceViews,
   ...samlViews,
+  ...upstreamViews,
   ...operators,
   ...factorViews,
 ];

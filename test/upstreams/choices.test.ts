@@ -1,7 +1,7 @@
 /** What is ticked on the sign-in page holds for the ways through others too, with and without scripts; and step-up of those who come that way alone. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
-import { chromiumPath, launchBrowser, openPage } from '#test/browser.ts';
+import { axe, chromiumPath, launchBrowser, openPage, screenshot, sideways } from '#test/browser.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { type FakeIdp, startFakeIdp } from './fake-idp.ts';
 import { type GithubDouble, githubSecret, startGithub } from './github-double.ts';
@@ -186,6 +186,37 @@ test('AU-15 who has GitHub alone is asked for a code by mail before what the acc
     body: new URLSearchParams({ ...mine.here.formOf('/sign-in/again/mail').fields, code }).toString(),
   });
   assert.ok(again.status >= 400 && late.status === 200, 'a code counts once');
+});
+
+test('the pages that ask for a code fit a phone and a desk, light and dark, and need no script', {
+  skip: chromiumPath() ? false : 'Chromium is not installed',
+}, async () => {
+  const chromium = await launchBrowser();
+  try {
+    for (const [width, scheme, scripts] of [
+      [360, 'light', false],
+      [1280, 'dark', true],
+    ] as const) {
+      const page = await openPage(chromium, { width, scheme, scripts });
+      await page.goto(`${platform.origin}/upstream/github/start`);
+      await page.waitForURL('**/account');
+      await platform.database.query(
+        `update sessions set auth_time = auth_time - interval '1 hour' where ended_at is null`,
+      );
+      await page.goto(`${platform.origin}/account/signing-in/app`);
+      for (const name of ['asked', 'sent']) {
+        if (name === 'sent') await Promise.all([page.waitForEvent('load'), page.click('#send-code')]);
+        assert.equal(await sideways(page), 0);
+        if (scripts) assert.deepEqual(await axe(page), []);
+        await screenshot(page, `upstreams/again-${name}-${width}-${scheme}`);
+      }
+      await page.fill('#code', await newestCode());
+      await Promise.all([page.waitForURL('**/account/signing-in/app'), page.click('#again')]);
+      await page.context().close();
+    }
+  } finally {
+    await chromium.close();
+  }
 });
 
 test('AU-15 a form that was interrupted goes on after the code', async () => {

@@ -102,6 +102,21 @@ function checkOrganisations(upstream: GithubUpstream, mine: readonly string[]): 
     throw new UpstreamFailure('upstream-foreign', upstream, { detail: 'in none of the organisations' });
 }
 
+/**
+ * Whether GitHub knows this client and its secret, asked with a code that is none: it looks at the client first and says
+ * then that the code is wrong. Refuses as an answer is.
+ */
+export async function githubTakes(needs: { net: Net }, upstream: GithubUpstream): Promise<void> {
+  const way = { id: '', handle: '', nonce: '', verifier: 'x'.repeat(43), redirectUri: 'https://localhost/' };
+  try {
+    await exchange(needs, upstream, way, 'no-code-at-all');
+  } catch (error) {
+    const said = error instanceof UpstreamFailure ? error.facts.detail : undefined;
+    if (said === 'token: bad_verification_code' || said === 'token: redirect_uri_mismatch') return;
+    throw failureOf(upstream, error);
+  }
+}
+
 async function exchange(
   needs: { net: Net },
   upstream: GithubUpstream,

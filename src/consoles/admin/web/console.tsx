@@ -21,6 +21,7 @@ import { OverviewPage } from '#consoles/admin/web/pages/overview.tsx';
 import { PeoplePage } from '#consoles/admin/web/pages/people.tsx';
 import { PersonPage } from '#consoles/admin/web/pages/person.tsx';
 import { PersonErasure, SessionsEnd, StandingChange } from '#consoles/admin/web/pages/person-changes.tsx';
+import { LinkRemoval } from '#consoles/admin/web/pages/person-links.tsx';
 import { RefusalPage } from '#consoles/admin/web/pages/refusal.tsx';
 import { RefusalsPage } from '#consoles/admin/web/pages/refusals.tsx';
 import { TargetPage } from '#consoles/admin/web/pages/target.tsx';
@@ -34,13 +35,19 @@ import { StrangerPage } from '#consoles/admin/web/pages/target-strangers.tsx';
 import { SubjectLook, SubjectRelink } from '#consoles/admin/web/pages/target-subject-acts.tsx';
 import { TargetsPage } from '#consoles/admin/web/pages/targets.tsx';
 import { TokenMaking, TokenRemoval, TokensPage } from '#consoles/admin/web/pages/tokens.tsx';
+import { UpstreamPage } from '#consoles/admin/web/pages/upstream.tsx';
+import { UpstreamAdd } from '#consoles/admin/web/pages/upstream-add.tsx';
+import { UpstreamRemoval, UpstreamSwitch } from '#consoles/admin/web/pages/upstream-changes.tsx';
+import { UpstreamsPage } from '#consoles/admin/web/pages/upstreams.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { type Right, useSession, WithSession } from './session.tsx';
 import './style.css';
 import './style-apps.css';
 import './style-targets.css';
+import './style-upstreams.css';
 import { words } from './words.ts';
 import { refusalWords } from './words-refusals.ts';
+import { upstreamWords } from './words-upstreams.ts';
 
 /** The navigation: an entry stands there for whoever may see its section. The server knows the same list. */
 const sections: readonly { href: string; label: string; right: Right }[] = [
@@ -49,6 +56,7 @@ const sections: readonly { href: string; label: string; right: Right }[] = [
   { href: '/admin/groups', label: words.groups, right: 'groups.read' },
   { href: '/admin/apps', label: words.apps, right: 'applications.read' },
   { href: '/admin/targets', label: words.targets, right: 'targets.read' },
+  { href: '/admin/upstreams', label: upstreamWords.title, right: 'applications.read' },
   { href: '/admin/refusals', label: refusalWords.title, right: 'people.read' },
   { href: '/admin/events', label: words.events, right: 'events.read' },
   { href: '/admin/operators', label: words.operators, right: 'operators.read' },
@@ -65,6 +73,7 @@ const pages: Pages = [
   ['/admin/people/:id/standing/:state', StandingChange],
   ['/admin/people/:id/sessions/end', SessionsEnd],
   ['/admin/people/:id/erase', PersonErasure],
+  ['/admin/people/:id/links/:link/remove', LinkRemoval],
   ['/admin/people/:id/:view?', PersonPage],
   ['/admin/groups', GroupsPage],
   ['/admin/groups/add', GroupAddition],
@@ -90,6 +99,11 @@ const pages: Pages = [
   ['/admin/targets/:id/stranger/:remote', StrangerPage],
   ['/admin/targets/:id/decide/:answer', BrakeDecision],
   ['/admin/targets/:id/:view?/:subject?', TargetPage],
+  ['/admin/upstreams', UpstreamsPage],
+  ['/admin/upstreams/add/:preset?', UpstreamAdd],
+  ['/admin/upstreams/:id/switch/:to', UpstreamSwitch],
+  ['/admin/upstreams/:id/remove', UpstreamRemoval],
+  ['/admin/upstreams/:id/:view?', UpstreamPage],
   ['/admin/refusals', RefusalsPage],
   ['/admin/refusals/:reference', RefusalPage],
   ['/admin/events', EventsPage],

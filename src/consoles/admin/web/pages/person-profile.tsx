@@ -9,6 +9,7 @@ import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import type { Person } from './person.tsx';
+import { PersonLinks } from './person-links.tsx';
 
 const say = words.personPage;
 
@@ -23,6 +24,7 @@ export function PersonProfile({ person }: { person: Person }) {
         <Addresses id={person.id} />
         <Groups groups={person.groups} />
         <Attributes person={person} />
+        <PersonLinks id={person.id} />
       </div>
     </div>
   );

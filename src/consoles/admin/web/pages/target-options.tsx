@@ -66,7 +66,7 @@ export function OptionFields({ connector, options, refusal, onInput }: OptionsPr
 }
 
 /** "orgId" is "Org id" where nobody wrote it better. */
-function titleOf(name: string, known: Record<string, string>): string {
+export function titleOf(name: string, known: Record<string, string>): string {
   const spaced = name.replaceAll(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`);
   return known[name] ?? spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
@@ -174,7 +174,7 @@ function LinesField(
 }
 
 export function CredentialFields(props: {
-  connector: Connector;
+  connector: Pick<Connector, 'credentials'>;
   values: Readonly<Record<string, string>>;
   areSet: boolean;
   refusal: Refusal | undefined;

@@ -20,7 +20,7 @@ export interface RuleProps {
 }
 
 /** Names of groups, for fields that name some. There are few beside the people: the first page is enough to suggest. */
-function useGroupNames(): string[] {
+export function useGroupNames(): string[] {
   const [names, setNames] = useState<string[]>([]);
   useEffect(() => {
     call('GET /groups', { query: { limit: 200 } })
