@@ -3,7 +3,7 @@
  * Owns `applications`, `consents`. Records application.*, consent.*. Refuses return addresses that are not safe,
  * weak secrets, and changes that would give everyone a new subject.
  */
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { record } from '#core/events/events.ts';
@@ -294,7 +294,7 @@ export async function removeApplication(tx: Tx, id: string): Promise<void> {
 
 /** Client secrets are compared by hash; ours have 256 bits, given ones at least 32 characters. */
 export function hashSecret(secret: string): Buffer {
-  return createHash('sha256').update('gatehouse client secret\0').update(secret).digest();
+  return digest('sha256', `gatehouse client secret\0${secret}`, 'buffer');
 }
 
 /** Sets the client secret: a given one, or a new one. Returns it; it is never shown again. No change if equal. */

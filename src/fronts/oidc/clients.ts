@@ -3,6 +3,7 @@
  * Secrets are compared by hash in the core; the library never holds one. Refuses blank secrets and return addresses
  * whose own query could be taken for our answer.
  */
+import { timingSafeEqual } from 'node:crypto';
 import type { Client, ClientMetadata, Provider } from 'oidc-provider';
 import { isLoopback } from '#core/applications/addresses.ts';
 import {
@@ -13,7 +14,7 @@ import {
   listApplications,
 } from '#core/applications/applications.ts';
 import { usesSecret } from '#core/applications/client-keys.ts';
-import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
+import { randomToken } from '#kit/crypto/ids.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
 
@@ -231,7 +232,7 @@ function makeClient(
       if (typeof given !== 'string' || given === '' || given.length > 1000) return false;
       const hash = hashSecret(given);
       // A secret that was right stays right until the application changes, and with it this object.
-      if (proved && constantTimeEqual(proved, hash)) return true;
+      if (proved && timingSafeEqual(proved, hash)) return true;
       const right = await database.read(system('request'), (tx) => checkSecret(tx, application.id, given));
       if (right) proved = hash;
       return right;

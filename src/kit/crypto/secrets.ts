@@ -132,14 +132,16 @@ function ringKey(master: Buffer): RingKey {
 }
 
 function lengthPrefixed(parts: readonly (string | Uint8Array)[]): Buffer {
-  return Buffer.concat(
-    parts.flatMap((part) => {
-      const bytes = Buffer.from(part as string);
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(bytes.length);
-      return [length, bytes];
-    }),
-  );
+  const lengths = parts.map((part) => Buffer.byteLength(part));
+  const whole = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + 4 + length, 0));
+  let at = 0;
+  for (const [place, part] of parts.entries()) {
+    at = whole.writeUInt32BE(lengths[place]!, at);
+    if (typeof part === 'string') whole.write(part, at);
+    else whole.set(part, at);
+    at += lengths[place]!;
+  }
+  return whole;
 }
 
 const nonceBytes = nonceEnd - idEnd;

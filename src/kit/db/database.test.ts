@@ -5,7 +5,7 @@ import path from 'node:path';
 import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type TestDatabase, testDatabase } from '../../../test/kit.ts';
-import { system } from './database.ts';
+import { openDatabase, system } from './database.ts';
 import { SchemaTooNew } from './migrate.ts';
 import type { Tx } from './tx.ts';
 
@@ -62,6 +62,23 @@ test('an error swallowed inside a transaction is not taken for a commit', async 
   });
   await assert.rejects(swallowed, /could not commit/);
   assert.deepEqual(await kit.database.query("SELECT FROM counter WHERE name = 'half'"), []);
+});
+
+test('reading waits for no COMMIT: whoever is next on the connection finds it over, and a swallowed error still shows', async () => {
+  const own = await openDatabase({ ...kit, poolSize: 1 });
+  for (let round = 0; round < 30; round += 1) {
+    const one = await own.read(system(), (tx) => tx.query('SELECT 1 AS one'));
+    assert.deepEqual(one, [{ one: 1 }]);
+    assert.deepEqual(await own.query("SELECT current_setting('transaction_read_only') AS mode"), [
+      { mode: 'off' },
+    ]);
+    await own.transact(system(), (tx) => tx.query('UPDATE counter SET value = value'));
+  }
+  const swallowed = own.read(system(), async (tx) => {
+    await tx.query('SELECT 1 / 0').catch(() => undefined);
+  });
+  await assert.rejects(swallowed, /could not commit/);
+  await own.close();
 });
 
 test('a deadlock is run again and both sides succeed', async () => {

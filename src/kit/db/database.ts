@@ -145,7 +145,7 @@ export async function openDatabase(options: {
     },
     read: (context, work) =>
       withRetries(2, () =>
-        runOnce(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', context, clock, work),
+        runOnce(pool, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', context, clock, work, true),
       ),
     look: (context, work) =>
       withClient(pool, async (client) => {
@@ -173,13 +173,14 @@ async function runOnce<T>(
   context: TxContext,
   clock: Clock,
   work: (tx: Tx) => Promise<T>,
+  readOnly = false,
 ): Promise<T> {
   return withClient(pool, async (client, breaks) => {
     try {
       // Leaves with the first statement; if it fails, that one fails as well.
       const begun = client.query(begin);
       begun.catch(() => undefined);
-      const { tx, end } = openTx(client, context, clock);
+      const { tx, end, failed } = openTx(client, context, clock);
       let result: T;
       try {
         result = await work(tx);
@@ -187,7 +188,13 @@ async function runOnce<T>(
         await end();
       }
       await begun;
-      const { command } = await client.query('COMMIT');
+      const ended = client.query('COMMIT');
+      if (readOnly && !failed() && (client as pg.PoolClient & Pipelined).pipeline) {
+        // What was read stays true however this ends, and whoever has the connection next comes behind it.
+        ended.catch(() => undefined);
+        return result;
+      }
+      const { command } = await ended;
       if (command === 'ROLLBACK') {
         throw new Error('A statement failed and its error was swallowed: the transaction could not commit.');
       }

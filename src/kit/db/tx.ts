@@ -41,17 +41,18 @@ export type Pipelined = ClientBase & { pipeline: boolean };
  * `Promise.all` leave together, without waiting for each other's answers. A Tx kept after its end refuses instead of
  * writing outside any transaction.
  * @param most statements that may be run; more are refused
- * @returns the Tx and `end`, which waits for statements under way and closes it for good
+ * @returns the Tx, `end`, which waits for statements under way and closes it for good, and whether any of them failed
  */
 export function openTx(
   client: ClientBase,
   context: TxContext,
   clock: Clock,
   most = Number.POSITIVE_INFINITY,
-): { tx: Tx; end: () => Promise<void> } {
+): { tx: Tx; end: () => Promise<void>; failed: () => boolean } {
   const began = clock.now().getTime();
   let ended = false;
   let count = 0;
+  let broke = false;
   const underWay = new Set<Promise<unknown>>();
 
   function send<T>(run: () => Promise<T>): Promise<T> {
@@ -60,7 +61,10 @@ export function openTx(
     if (count > most) return Promise.reject(new Error(`More than ${most} statement outside a transaction.`));
     const result = run();
     const over = () => underWay.delete(settled);
-    const settled: Promise<unknown> = result.then(over, over);
+    const settled: Promise<unknown> = result.then(over, () => {
+      broke = true;
+      over();
+    });
     underWay.add(settled);
     return result;
   }
@@ -84,5 +88,5 @@ export function openTx(
     await Promise.all(underWay);
     ended = true;
   };
-  return { tx, end };
+  return { tx, end, failed: () => broke };
 }

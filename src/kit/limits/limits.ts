@@ -1,6 +1,7 @@
 /**
  * Owns: how often something may happen, counted in PostgreSQL so that all nodes share one count and a restart forgets
- * nothing. Records: one row a key (`rate_buckets`), fixed windows. Refuses: nothing itself; the caller is told to.
+ * nothing (nobody waits for the disk to count: a power cut may forget the last moment). Records: one row a key
+ * (`rate_buckets`), fixed windows. Refuses: nothing itself; the caller is told to.
  */
 import { createHash } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
@@ -35,8 +36,9 @@ export interface Limits {
 
 const takeSql = `
   insert into rate_buckets as bucket (key, points, window_ends)
-  values ($1, least($2::bigint, $3::bigint + 1)::integer,
-          coalesce($5::timestamptz, statement_timestamp()) + make_interval(secs => $4::double precision))
+  select $1, least($2::bigint, $3::bigint + 1)::integer,
+         coalesce($5::timestamptz, statement_timestamp()) + make_interval(secs => $4::double precision)
+  where set_config('synchronous_commit', 'off', true) = 'off'
   on conflict (key) do update set
     points = case when bucket.window_ends <= coalesce($5::timestamptz, statement_timestamp()) then excluded.points
                   else least(bucket.points::bigint + $2::bigint, $3::bigint + 1)::integer end,
