@@ -7,6 +7,7 @@ import * as store from './store.ts';
 export const importErasureReader: LogReader = {
   reader: 'import-erasure',
   from: 'beginning',
+  acts: ['person.left'],
   async handle(tx, events) {
     const erased = erasedIn(events);
     if (erased.length > 0) await store.deleteRowsOf(tx, erased);

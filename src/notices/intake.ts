@@ -130,6 +130,9 @@ const handlers: Handlers = {
       : [],
 };
 
+/** The types of events that people are told of. */
+export const toldTypes = Object.keys(handlers) as EventType[];
+
 /** The letters these events call for. Events nobody did for themselves or for this person call for none. */
 export async function draftsOf(tx: Tx, events: readonly LoggedEvent[]): Promise<Draft[]> {
   const told = events.filter((event) => event.person && handlers[event.type]);

@@ -16,7 +16,7 @@ import { dropJobs, enqueueAll } from '#kit/queue/queue.ts';
 import { startWorker } from '#kit/queue/worker.ts';
 import type { Mailer } from '#kit/smtp/smtp.ts';
 import { deliver, type MailJob } from './deliver.ts';
-import { draftsOf, type NoticeKind } from './intake.ts';
+import { draftsOf, type NoticeKind, toldTypes } from './intake.ts';
 import * as store from './store.ts';
 
 export interface Notice {
@@ -43,6 +43,7 @@ export function noticesReader(): LogReader {
   return {
     reader: 'notices',
     from: 'beginning',
+    acts: [...toldTypes, 'person.left'],
     async handle(tx, events) {
       await forgetErased(tx, events);
       const drafts = (await draftsOf(tx, events)).map((draft) => ({ ...draft, id: newId() }));

@@ -68,12 +68,20 @@ const touches: Touches = {
 /** Settings of an app that change what its target should hold. */
 const tellingFields = new Set(['enabled', 'access', 'release', 'groupNames', 'roles', 'alias', 'subject']);
 
+const sweepTypes = [
+  'attribute.declared',
+  'attribute.withdrawn',
+  'target.added',
+  'target.changed',
+  'target.released',
+  'application.changed',
+] as const;
+
 /** Facts after which a target as a whole is looked at anew: what is wanted of everyone there may differ now. */
 function asksForSweep({ type, data }: LoggedEvent): boolean {
-  if (type === 'attribute.declared' || type === 'attribute.withdrawn') return true;
-  if (type === 'target.added' || type === 'target.changed' || type === 'target.released') return true;
+  if (type !== 'application.changed') return sweepTypes.some((one) => one === type);
   const { fields } = data as { fields?: string[] };
-  return type === 'application.changed' && (fields ?? []).some((field) => tellingFields.has(field));
+  return (fields ?? []).some((field) => tellingFields.has(field));
 }
 
 const batch = 500;
@@ -83,6 +91,7 @@ export function provisioningReader(connectors: ReadonlyMap<string, Connector>): 
   return {
     reader: 'provisioning',
     from: 'end',
+    acts: [...(Object.keys(touches) as EventType[]), 'person.left', ...sweepTypes],
     async handle(tx, events) {
       for (const person of erasedIn(events)) {
         await deletePlansOf(tx, `person:${person}`);

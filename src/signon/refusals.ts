@@ -48,6 +48,7 @@ export async function watchSignIns(
 export const refusalErasureReader: LogReader = {
   reader: 'refusal-erasure',
   from: 'beginning',
+  acts: ['person.left'],
   async handle(tx, events) {
     const erased = erasedIn(events);
     if (erased.length === 0) return;

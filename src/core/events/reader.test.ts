@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { system } from '#kit/db/database.ts';
 import { testDatabase } from '#test/kit.ts';
-import { record } from './events.ts';
+import { type EventType, record } from './events.ts';
 import { readOnce, startReader } from './reader.ts';
 import { fullId, settledBelow } from './store.ts';
 
@@ -170,4 +170,32 @@ test('F-02 while many write, nothing is ever taken for settled that is not, and 
   };
   while ((await readOnce(database, all)) > 0);
   assert.equal(new Set(seen).size, written);
+});
+
+test('a reader is woken for what it acts on, and passes everything else with its next poll', async () => {
+  const { database, log, note, reader } = await stage();
+  let seen: string[] = [];
+  const of = (name: string, acts: readonly EventType[]) => ({
+    ...reader,
+    reader: name,
+    acts,
+    handle: async (_tx: unknown, events: { type: string }[]) => {
+      seen.push(...events.map(({ type }) => `${name} ${type}`));
+    },
+  });
+  const waiting = { database, log, pollMs: 1500 };
+  const running = [
+    startReader({ ...waiting, reader: of('awake', ['community.changed', 'person.left']) }),
+    startReader({ ...waiting, reader: of('asleep', ['person.left']) }),
+  ];
+  for (const one of running) await one.catchUp();
+  await sleep(300);
+  seen = [];
+  const began = performance.now();
+  await note('something');
+  while (seen.length === 0 && performance.now() - began < 1400) await sleep(10);
+  assert.deepEqual(seen, ['awake community.changed']);
+  while (seen.length < 2 && performance.now() - began < 5000) await sleep(10);
+  assert.deepEqual(seen, ['awake community.changed', 'asleep community.changed']);
+  for (const one of running) await one.stop();
 });

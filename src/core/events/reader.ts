@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '#kit/db/database.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
 import type { Log } from '#kit/log/log.ts';
-import type { LoggedEvent } from './events.ts';
+import type { EventType, LoggedEvent } from './events.ts';
 import {
   cursorAtBeginning,
   cursorAtEnd,
@@ -26,6 +26,11 @@ export interface LogReader {
    * recorded before the first worker comes is not skipped; a reader added later has its own say in its migration.
    */
   from: 'end' | 'beginning';
+  /**
+   * What it acts on; every type when left out. It is woken for these at once, and passes whatever else there is with its
+   * next poll: most of what is recorded concerns few readers.
+   */
+  acts?: readonly EventType[];
   handle(tx: Tx, events: LoggedEvent[]): Promise<void>;
 }
 
@@ -74,6 +79,7 @@ export function startReader(options: {
   pollMs?: number;
 }): RunningReader {
   const { database, reader, log } = options;
+  const acts = reader.acts && new Set<string>(reader.acts);
   let stopped = false;
   let running: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;
@@ -107,14 +113,18 @@ export function startReader(options: {
     return next;
   }
   /** At once when nothing happened for a while, else a moment later with all that came until then. */
-  function hear(): void {
-    if (stopped || gathering || next) return;
+  function hear(types: string): void {
+    if (stopped || gathering || next || !concerns(types)) return;
     const wait = Math.max(0, ended + gatherMs - performance.now());
     gathering = setTimeout(() => {
       gathering = undefined;
       void run();
     }, wait);
     gathering.unref();
+  }
+  /** Without a word (a connection that was lost, another version) anything may have happened. */
+  function concerns(types: string): boolean {
+    return types === '' || !acts || types.split(' ').some((type) => acts.has(type));
   }
   function schedule(): void {
     if (stopped) return;

@@ -13,10 +13,15 @@ export async function insertEvents(tx: Tx, events: readonly NewEvent[]): Promise
        insert into events (at, type, person, application, actor, cause, request_id, data)
        select $1, r.type, r.person, r.application, $2::jsonb, $3, $4, r.data
        from jsonb_to_recordset($5::jsonb) as r (type text, person uuid, application text, data jsonb))
-     select pg_notify('events', '')`,
-    [tx.now(), JSON.stringify(tx.actor), tx.cause, tx.requestId, JSON.stringify(rows)],
+     select pg_notify('events', $6)`,
+    [tx.now(), JSON.stringify(tx.actor), tx.cause, tx.requestId, JSON.stringify(rows), typesOf(events)],
     'events-insert',
   );
+}
+
+/** What is heard of events before they are read: their types, or that there are none. */
+function typesOf(events: readonly NewEvent[]): string {
+  return [...new Set(events.map(({ type }) => type))].join(' ') || '-';
 }
 
 interface EventRow {

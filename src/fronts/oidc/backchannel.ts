@@ -30,6 +30,7 @@ const attempts = 8;
 export const logoutReader: LogReader = {
   reader: 'oidc-logout',
   from: 'beginning',
+  acts: ['session.ended'],
   async handle(tx, events) {
     for (const event of events) {
       if (event.type === 'session.ended') await plan(tx, event as LoggedEvent<'session.ended'>);

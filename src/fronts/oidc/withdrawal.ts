@@ -15,6 +15,14 @@ import { deleteWithin, type Reach, replaceLogoutSubjects } from './store.ts';
 export const withdrawalReader: LogReader = {
   reader: 'oidc-withdrawal',
   from: 'beginning',
+  acts: [
+    'session.ended',
+    'person.left',
+    'password.set',
+    'consent.withdrawn',
+    'application.removed',
+    'application.changed',
+  ],
   async handle(tx, events) {
     for (const event of events) {
       const reach = await reachOf(tx, event);

@@ -7,6 +7,7 @@ import { forgetNames } from './store.ts';
 export const forgettingReader: LogReader = {
   reader: 'saml-forgetting',
   from: 'beginning',
+  acts: ['person.left'],
   async handle(tx, events) {
     for (const person of erasedIn(events)) await forgetNames(tx, await sessionIdsOf(tx, person));
   },

@@ -7,6 +7,7 @@ import { unlinkAll } from './links.ts';
 export const linkErasureReader: LogReader = {
   reader: 'upstream-erasure',
   from: 'beginning',
+  acts: ['person.left'],
   async handle(tx, events) {
     for (const person of erasedIn(events)) {
       await unlinkAll(tx, person);
