@@ -1,7 +1,7 @@
 /** Whether what was proved is enough: the one policy of every door, per community, role and app. */
 import { type Application, findApplication } from '#core/applications/applications.ts';
 import type { Community } from '#core/community/community.ts';
-import { factorsOf, hasFactor, strongestAal } from '#core/credentials/factors.ts';
+import { type Factors, factorsOf, hasFactor, strongestAal } from '#core/credentials/factors.ts';
 import { isRemembered } from '#core/credentials/remembered.ts';
 import { rolesOf } from '#core/operators/operators.ts';
 import { Problem } from '#core/problem.ts';
@@ -22,17 +22,21 @@ interface Demand {
   rememberable: boolean;
 }
 
-/** What is still needed after this proof; undefined when it is enough. Whoever has a second factor is asked for it. */
+/**
+ * What is still needed after this proof; undefined when it is enough. Whoever has a second factor is asked for it.
+ * @param factors what is enrolled, where it was read already
+ */
 export async function askedOf(
   tx: Tx,
   person: string,
   proof: { aal: number; place: Place },
   rules: Rules,
+  factors?: Factors,
 ): Promise<Ask | undefined> {
   if (proof.aal >= 2) return undefined;
   const { place } = proof;
   const demand = await demandOn(tx, person, rules, place.application);
-  if (!hasFactor(await factorsOf(tx, person))) return demand.required ? 'enrol' : undefined;
+  if (!hasFactor(factors ?? (await factorsOf(tx, person)))) return demand.required ? 'enrol' : undefined;
   const remembered =
     demand.rememberable &&
     !place.fresh &&

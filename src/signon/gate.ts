@@ -5,7 +5,7 @@
  */
 
 import { namesOfOthers } from '#core/aliases/aliases.ts';
-import type { Application } from '#core/applications/applications.ts';
+import { type Application, findApplication } from '#core/applications/applications.ts';
 import {
   type AttemptSubject,
   confirmPassword,
@@ -22,9 +22,9 @@ import {
 } from '#core/credentials/credentials.ts';
 import { standingProblem } from '#core/lifecycle/lifecycle.ts';
 import { usernameKey } from '#core/people/names.ts';
-import { findByIdentifier, findPeople, findPerson, holdPerson, type Person } from '#core/people/people.ts';
+import { findByIdentifier, findPerson, holdPerson, type Person } from '#core/people/people.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
-import { type Profile, profilesFor } from '#core/profile/profile.ts';
+import { type Profile, profilesFor, profilesFrom, readFor } from '#core/profile/profile.ts';
 import {
   noteSignIn,
   type Session,
@@ -44,6 +44,7 @@ import type { Net } from '#kit/net/net.ts';
 import { Arriving, type Delegated, delegatedPassword } from '#signon/upstream/delegated.ts';
 import {
   finishSignIn,
+  groundOf,
   type Place,
   type Proof,
   placeOf,
@@ -88,23 +89,10 @@ export async function stillSignedOn(tx: Tx, sessionId: string): Promise<SignedOn
   return session && withStanding(tx, session);
 }
 
-/** The same for many at once: who each of these sessions still stands for. */
-export async function stillSignedOnMany(
-  tx: Tx,
-  sessionIds: readonly string[],
-): Promise<Map<string, SignedOn>> {
-  const sessions = await sessionsByIds(tx, sessionIds);
-  const people = await findPeople(
-    tx,
-    sessions.map((session) => session.person),
-  );
-  const active = new Map(people.filter((one) => one.state === 'active').map((one) => [one.id, one]));
-  return new Map(
-    sessions.flatMap((session) => {
-      const person = active.get(session.person);
-      return person ? [[session.id, { session, person }] as const] : [];
-    }),
-  );
+/** Which of these sessions are open, by their ids. The standing of their people is asked beside it (`admitAt`). */
+export async function openSessions(tx: Tx, sessionIds: readonly string[]): Promise<Map<string, Session>> {
+  if (sessionIds.length === 0) return new Map();
+  return new Map((await sessionsByIds(tx, sessionIds)).map((session) => [session.id, session]));
 }
 
 async function withStanding(tx: Tx, session: Session): Promise<SignedOn | undefined> {
@@ -137,8 +125,32 @@ export async function admitMany(
   application: Application,
   people: readonly string[],
 ): Promise<Map<string, Profile | Problem>> {
+  return answersOf(tx, application, people, await profilesFor(tx, secrets, application, people));
+}
+
+/** The same where the application is known by its id: it is read with the people, in one go. */
+export async function admitAt(
+  tx: Tx,
+  secrets: Secrets,
+  applicationId: string,
+  people: readonly string[],
+): Promise<{ application: Application; answers: Map<string, Profile | Problem> } | undefined> {
+  const [application, ground] = await Promise.all([
+    findApplication(tx, applicationId),
+    readFor(tx, applicationId, people),
+  ]);
+  if (!application) return undefined;
+  const profiles = profilesFrom(secrets, application, ground);
+  return { application, answers: await answersOf(tx, application, people, profiles) };
+}
+
+async function answersOf(
+  tx: Tx,
+  application: Application,
+  people: readonly string[],
+  profiles: readonly Profile[],
+): Promise<Map<string, Profile | Problem>> {
   const answers = new Map<string, Profile | Problem>(people.map((id) => [id, new Problem('person-unknown')]));
-  const profiles = await profilesFor(tx, secrets, application, people);
   // Once an app has heard of someone, nobody else is given the name they have there.
   const newcomers = profiles.filter((profile) => !profile.subjectFixed);
   const nameless =
@@ -360,10 +372,11 @@ async function admitPerson(
   const context: TxContext = { ...attempt.context, actor: { kind: 'person', id, name } };
   const proof: Proof = { person: id, amr: ['pwd'], aal: 1, place: attempt, context };
   const settled = await needs.database.transact(context, async (tx): Promise<Settled> => {
-    const [person, stale] = await Promise.all([
+    const [person, stale, ground] = await Promise.all([
       holdPerson(tx, id),
       // A hash that is to be replaced waits for the standing.
       fresh === undefined ? staleProblem(tx, candidate.stored, fresh) : undefined,
+      groundOf(tx, id),
     ]);
     if (!person) return { refused: 'sign-in-failed' };
     const refused =
@@ -375,7 +388,7 @@ async function admitPerson(
       return { refused };
     }
     const [outcome] = await Promise.all([
-      settle(tx, needs, person, proof),
+      settle(tx, needs, person, proof, ground),
       forgiveAttempts(tx, candidate.subject, candidate.typed),
       needs.limits.giveBack(networkLimitKey(attempt), tx),
     ]);

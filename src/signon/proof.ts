@@ -7,6 +7,7 @@
  */
 import { type Community, community } from '#core/community/community.ts';
 import { passwordSetAt, rememberDevice } from '#core/credentials/credentials.ts';
+import { type Factors, factorsOf } from '#core/credentials/factors.ts';
 import { standingProblem } from '#core/lifecycle/lifecycle.ts';
 import { holdPerson, type Person } from '#core/people/people.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
@@ -96,6 +97,17 @@ export async function finishSignIn(needs: ProofNeeds, proof: Proof): Promise<Sig
   return unlessRefused(settled);
 }
 
+/** What a sign-in is settled by, beside the person. */
+export interface SettleGround {
+  settings: Community;
+  factors: Factors;
+}
+
+export async function groundOf(tx: Tx, person: string): Promise<SettleGround> {
+  const [settings, factors] = await Promise.all([community(tx), factorsOf(tx, person)]);
+  return { settings, factors };
+}
+
 export type Settled = SignInOutcome | { refused: ProblemCode };
 
 /** Throws what a settled sign-in was refused for; a transaction that noted it has ended by then. */
@@ -107,12 +119,14 @@ export function unlessRefused(settled: Settled): SignInOutcome {
 /**
  * The same within a transaction that holds the person. A refusal is noted in the person's list and returned, so that the
  * note stays.
+ * @param ground what `groundOf` read in this transaction, where it could go along with something else
  */
 export async function settle(
   tx: Tx,
   needs: Pick<ProofNeeds, 'secrets'>,
   person: Person,
   proof: Proof,
+  ground?: SettleGround,
 ): Promise<Settled> {
   const refuse = async (refused: ProblemCode) => {
     await noteSignIn(tx, { ...placeOf(proof.place), person: person.id, outcome: refused });
@@ -125,8 +139,8 @@ export async function settle(
   if (closed) return refuse(closed);
   // Switched off since the proof was given: then nothing vouches for it (SA-15).
   if (upstream && !(await isStillOpen(tx, upstream.id))) return refuse('upstream-unknown');
-  const settings = await community(tx);
-  const ask = await askedOf(tx, person.id, proof, settings.factors);
+  const { settings, factors } = ground ?? { settings: await community(tx) };
+  const ask = await askedOf(tx, person.id, proof, settings.factors, factors);
   trace(tx, 'factors looked at', { ask: ask ?? 'nothing more' });
   if (!ask) return open(tx, needs, person, proof, settings.sessions);
   if (!proof.place.browser) return refuse('second-factor-needed');

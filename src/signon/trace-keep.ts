@@ -12,7 +12,16 @@ import { networkKey } from '#kit/limits/limits.ts';
 import { describeDevice } from './device.ts';
 import { openWatches, type Watch } from './refusals.ts';
 import { insertTrace } from './trace.store.ts';
-import { closeTrace, joinLogin, type Login, openTrace, trace, traceRefused } from './trace.ts';
+import {
+  closeTrace,
+  isTraced,
+  isUneventful,
+  joinLogin,
+  type Login,
+  openTrace,
+  trace,
+  traceRefused,
+} from './trace.ts';
 import { type Facts, plainAddress, scrubText } from './trace-scrub.ts';
 import type { PageNeeds } from './visit.ts';
 import { whoWasHere } from './visit.ts';
@@ -45,11 +54,11 @@ export function keepTraces(app: App, needs: Needs): void {
   const writing = new Set<Promise<void>>();
   const watched = watchList(needs.database);
   app.addHook('preHandler', (request, _reply, done) => {
-    if (doors.test(request.url)) begin(needs, request);
+    if (doors.test(request.url)) open(needs, request);
     done();
   });
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (doors.test(request.url)) end(request, reply, payload);
+    if (isTraced(request.requestId)) end(request, reply, payload);
     done(null, payload);
   });
   app.addHook('onResponse', (request, _reply, done) => {
@@ -81,23 +90,38 @@ const told = [
   'error_description',
 ];
 
-function begin({ clock }: Needs, request: FastifyRequest): void {
-  openTrace(request.requestId, () => clock.now());
+function open({ clock }: Needs, request: FastifyRequest): void {
+  openTrace(
+    request.requestId,
+    () => clock.now(),
+    () => firstStep(request),
+  );
+  const { url, routeOptions } = request;
+  const form = request.form as FastifyRequest['form'] | undefined;
+  const named = form?.text('request');
+  // What leads from one request to the next must be known at once.
+  if (url !== routeOptions.url) {
+    const state = (request.query as Record<string, unknown> | undefined)?.state;
+    // Only ids of our own making join requests: what an app calls its state may be the same for everybody.
+    const ours = url.startsWith('/upstream/') && typeof state === 'string';
+    joinLogin(request.requestId, idsIn(url, ours ? state : undefined));
+  }
+  if (named) joinLogin(request.requestId, [named]);
+}
+
+function firstStep(request: FastifyRequest): { step: string; facts: Facts } {
   const query = (request.query ?? {}) as Record<string, unknown>;
   const facts: Facts = {};
   for (const name of told) if (typeof query[name] === 'string') facts[name] = query[name];
   if (typeof query.redirect_uri === 'string') facts.redirect_uri = plainAddress(query.redirect_uri);
-  trace(request, `${request.method} ${request.routeOptions.url ?? '-'}`, {
-    ...facts,
-    with: Object.keys(query).filter((name) => facts[name] === undefined),
-    ...(typeof query.client_id === 'string' && { application: query.client_id.slice(0, 80) }),
-  });
-  // Only ids of our own making join requests: what an app calls its state may be the same for everybody.
-  const ours = request.url.startsWith('/upstream/') && typeof query.state === 'string';
-  joinLogin(request.requestId, idsIn(request.url, ours ? String(query.state) : undefined));
-  const form = request.form as FastifyRequest['form'] | undefined;
-  const named = form?.text('request');
-  if (named) joinLogin(request.requestId, [named]);
+  return {
+    step: `${request.method} ${request.routeOptions.url ?? '-'}`,
+    facts: {
+      ...facts,
+      with: Object.keys(query).filter((name) => facts[name] === undefined),
+      ...(typeof query.client_id === 'string' && { application: query.client_id.slice(0, 80) }),
+    },
+  };
 }
 
 /** The ids in an address that lead from one request of a login to the next. */
@@ -112,9 +136,11 @@ function idsIn(address: string, state?: string): string[] {
 }
 
 function end(request: FastifyRequest, reply: FastifyReply, payload: unknown): void {
-  const { requestId } = request;
+  const { requestId, url, routeOptions } = request;
   const location = reply.getHeader('location');
   const { person } = whoWasHere(request) ?? {};
+  const plain = reply.statusCode < 400 && location === undefined && person === undefined;
+  if (plain && url === routeOptions.url && isUneventful(requestId)) return;
   const facts: Facts = { status: reply.statusCode, person };
   let error: string | undefined;
   if (typeof location === 'string') {

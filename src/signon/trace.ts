@@ -25,6 +25,8 @@ export interface Login {
 
 interface Open {
   now(): Date;
+  /** The first step; left until there is a second, for most requests are never asked about. */
+  first?: { at: Date; tell: Tell };
   login: Login;
   /** What the request was refused with. */
   refused?: string;
@@ -40,10 +42,39 @@ export function isTraced(reference: string): boolean {
   return open.has(reference);
 }
 
-/** A request of a login begins. */
-export function openTrace(reference: string, now: () => Date): void {
+type Tell = () => { step: string; facts: Facts };
+
+/** A request of a login begins; `first` tells its first step, once there is another. */
+export function openTrace(reference: string, now: () => Date, first?: Tell): void {
   if (open.size >= 4 * mostLogins) dropOldest(open);
-  open.set(reference, { now, login: { steps: [], keys: new Set() } });
+  const login = { steps: [], keys: new Set<string>() };
+  open.set(reference, { now, first: first && { at: now(), tell: first }, login });
+}
+
+/** Whether nothing but its first step could be said of this request so far. */
+export function isUneventful(reference: string): boolean {
+  return open.get(reference)?.first !== undefined;
+}
+
+function begun(reference: string): Open | undefined {
+  const here = open.get(reference);
+  if (!here?.first) return here;
+  const { at, tell } = here.first;
+  here.first = undefined;
+  const { step, facts } = tell();
+  note(here, { reference, at, step, facts });
+  return here;
+}
+
+function note({ login }: Open, given: { reference: string; at: Date; step: string; facts: Facts }): void {
+  const { reference, step } = given;
+  const { person, application, ...rest } = given.facts;
+  if (typeof person === 'string') login.person = person;
+  if (typeof application === 'string') login.application = application;
+  const at = given.at.toISOString();
+  login.steps.push({ reference, at, step: step.slice(0, 80), facts: scrub({ application, ...rest }) });
+  // The beginning says what was wanted, the end what became of it.
+  if (login.steps.length > mostSteps) login.steps.splice(10, login.steps.length - mostSteps);
 }
 
 /**
@@ -52,22 +83,14 @@ export function openTrace(reference: string, now: () => Date): void {
  */
 export function trace(request: { requestId: string } | string, step: string, facts: Facts = {}): void {
   const reference = typeof request === 'string' ? request : request.requestId;
-  const here = open.get(reference);
-  if (!here) return;
-  const { login } = here;
-  const { person, application, ...rest } = facts;
-  if (typeof person === 'string') login.person = person;
-  if (typeof application === 'string') login.application = application;
-  const at = here.now().toISOString();
-  login.steps.push({ reference, at, step: step.slice(0, 80), facts: scrub({ application, ...rest }) });
-  // The beginning says what was wanted, the end what became of it.
-  if (login.steps.length > mostSteps) login.steps.splice(10, login.steps.length - mostSteps);
+  const here = begun(reference);
+  if (here) note(here, { reference, at: here.now(), step, facts });
 }
 
 /** The request ends in a refusal. The first word stands: it is nearest to the decision. */
 export function traceRefused(request: { requestId: string } | string, code: string, facts: Facts = {}): void {
   const reference = typeof request === 'string' ? request : request.requestId;
-  const found = open.get(reference);
+  const found = begun(reference);
   if (!found) return;
   if (found.refused === undefined) {
     trace(reference, 'refused', { reason: code, ...facts });
@@ -77,8 +100,8 @@ export function traceRefused(request: { requestId: string } | string, code: stri
 
 /** Joins the request to the login that one of these ids belongs to; the ids lead on to the next request. */
 export function joinLogin(reference: string, keys: readonly string[]): void {
-  const here = open.get(reference);
-  if (!here || keys.length === 0) return;
+  const here = keys.length === 0 ? undefined : begun(reference);
+  if (!here) return;
   const before = keys.map((key) => logins.get(key)).find((one) => one && one !== here.login);
   if (before) {
     before.steps.push(...here.login.steps);
@@ -95,11 +118,11 @@ export function joinLogin(reference: string, keys: readonly string[]): void {
   while (logins.size > 4 * mostLogins) dropOldest(logins);
 }
 
-/** The request is over. Returns its login, and what it was refused with. */
+/** The request is over. Returns its login, and what it was refused with; undefined where nothing happened in it. */
 export function closeTrace(reference: string): Open | undefined {
   const found = open.get(reference);
   open.delete(reference);
-  return found;
+  return found?.first ? undefined : found;
 }
 
 function dropOldest(map: Map<string, unknown>): void {

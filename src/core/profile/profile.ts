@@ -59,11 +59,36 @@ export async function profilesFor(
   application: Application,
   people: readonly string[],
 ): Promise<Profile[]> {
-  if (people.length === 0) return [];
+  return profilesFrom(secrets, application, await readFor(tx, application.id, people));
+}
+
+/** What the profiles of these people at an application are made from. */
+export interface ProfileGround {
+  people: readonly string[];
+  rows: store.ProfileRow[];
+  declarations: readonly AttributeDeclaration[];
+}
+
+/** Reads what profiles are made from, where only the id of the application is known so far. */
+export async function readFor(
+  tx: Tx,
+  application: string,
+  people: readonly string[],
+): Promise<ProfileGround> {
+  if (people.length === 0) return { people, rows: [], declarations: [] };
   const [rows, declarations] = await Promise.all([
-    store.profileRows(tx, application.id, people),
+    store.profileRows(tx, application, people),
     attributeDeclarations(tx),
   ]);
+  return { people, rows, declarations };
+}
+
+/** The profiles themselves, in the order asked. */
+export function profilesFrom(
+  secrets: Secrets,
+  application: Application,
+  { people, rows, declarations }: ProfileGround,
+): Profile[] {
   const released = declarations.filter(
     (one) => one.releasedTo.includes('*') || one.releasedTo.includes(application.id),
   );

@@ -3,19 +3,14 @@
  * authorization endpoint a refusal becomes a page; everywhere else it means that the code or token counts for nothing.
  */
 import type { Account, Client, KoaContextWithOIDC } from 'oidc-provider';
-import {
-  type Application,
-  type Consent,
-  consentOf,
-  findApplication,
-} from '#core/applications/applications.ts';
+import { type Application, type Consent, consentOf } from '#core/applications/applications.ts';
 import { factorsOf, strongestAal } from '#core/credentials/factors.ts';
 import { Problem } from '#core/problem.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { admit, admitMany, stillSignedOnMany } from '#signon/gate.ts';
+import { admitAt, openSessions } from '#signon/gate.ts';
 import { applicationOf, asksConsent } from './clients.ts';
 import { contextOf } from './exchange.ts';
 import { renderClaims } from './profile.ts';
@@ -43,16 +38,13 @@ export async function standingOf(
   applicationId: string,
   person: string,
 ): Promise<Standing | undefined> {
-  const application = await findApplication(tx, applicationId);
-  if (!application) return undefined;
-  try {
-    const profile = await admit(tx, secrets, application, person);
-    const consent = asksConsent(application) ? await consentOf(tx, person, applicationId) : undefined;
-    return { application, profile, consent };
-  } catch (error) {
-    if (error instanceof Problem) return { application, refusal: error };
-    throw error;
-  }
+  const found = await admitAt(tx, secrets, applicationId, [person]);
+  if (!found) return undefined;
+  const { application } = found;
+  const answer = found.answers.get(person) ?? new Problem('person-unknown');
+  if (answer instanceof Problem) return { application, refusal: answer };
+  const consent = asksConsent(application) ? await consentOf(tx, person, applicationId) : undefined;
+  return { application, profile: answer, consent };
 }
 
 /** Whether an agreement covers all that is asked. */
@@ -87,10 +79,13 @@ export type StillCounts = (given: Given) => Promise<Profile | undefined>;
 export function whatStillCounts(needs: AdmissionNeeds): StillCounts {
   return together((all: readonly Given[]) =>
     needs.database.read(system('request'), async (tx) => {
-      const sessions = await stillSignedOnMany(tx, [...new Set(all.flatMap((one) => one.sessionUid ?? []))]);
-      const standingAt = await standingsOf(tx, needs.secrets, all);
+      const ids = new Set(all.flatMap((one) => one.sessionUid ?? []));
+      const [sessions, standingAt] = await Promise.all([
+        openSessions(tx, [...ids]),
+        standingsOf(tx, needs.secrets, all),
+      ]);
       return all.map((given) => {
-        const person = given.sessionUid ? sessions.get(given.sessionUid)?.person.id : undefined;
+        const person = given.sessionUid ? sessions.get(given.sessionUid)?.person : undefined;
         const needsSession = /Code$/.test(given.kind) || !given.scopes.has('offline_access');
         if (!given.accountId || (needsSession && person !== given.accountId)) return undefined;
         const standing = standingAt(given);
@@ -110,17 +105,19 @@ async function standingsOf(
 ): Promise<(given: Given) => Standing | undefined> {
   const found = new Map<string, Standing>();
   const keyOf = (given: Given) => `${given.clientId} ${given.accountId}`;
-  for (const id of new Set(all.flatMap((one) => one.clientId ?? []))) {
-    const application = await findApplication(tx, id);
-    if (!application) continue;
-    const asks = asksConsent(application);
+  const atApp = async (id: string) => {
     const mine = all.flatMap((one) => (one.clientId === id && one.accountId ? [one.accountId] : []));
-    for (const [person, answer] of await admitMany(tx, secrets, application, [...new Set(mine)])) {
+    const admitted = await admitAt(tx, secrets, id, [...new Set(mine)]);
+    if (!admitted) return;
+    const { application, answers } = admitted;
+    const asks = asksConsent(application);
+    for (const [person, answer] of answers) {
       if (answer instanceof Problem) continue;
       const consent = asks ? await consentOf(tx, person, id) : undefined;
       found.set(`${id} ${person}`, { application, profile: answer, consent });
     }
-  }
+  };
+  await Promise.all([...new Set(all.flatMap((one) => one.clientId ?? []))].map(atApp));
   return (given) => found.get(keyOf(given));
 }
 
@@ -143,8 +140,11 @@ export function findAccount(needs: AdmissionNeeds, stillCounts: StillCounts) {
     } else {
       const { clientId } = ctx.oidc.client!;
       const standing = await needs.database.read(context, async (tx) => {
-        const found = await standingOf(tx, needs.secrets, clientId, person);
-        return found && { ...found, strongest: strongestAal(await factorsOf(tx, person)) };
+        const [found, factors] = await Promise.all([
+          standingOf(tx, needs.secrets, clientId, person),
+          factorsOf(tx, person),
+        ]);
+        return found && { ...found, strongest: strongestAal(factors) };
       });
       if (!standing) return undefined;
       standings.set(ctx, standing);
