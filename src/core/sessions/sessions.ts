@@ -183,8 +183,10 @@ export async function joinApplication(
   application: string,
   front: string,
 ): Promise<void> {
-  const isNew = await store.upsertParticipant(tx, session.id, application, front);
-  await store.writeLastSignIn(tx, session.person, application);
+  const [isNew] = await Promise.all([
+    store.upsertParticipant(tx, session.id, application, front),
+    store.writeLastSignIn(tx, session.person, application),
+  ]);
   if (isNew) {
     const data = { session: session.id, front };
     await record(tx, 'session.application-joined', { person: session.person, application, data });

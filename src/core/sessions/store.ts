@@ -171,6 +171,7 @@ export async function upsertParticipant(
      on conflict (session, application, front) do update set last_at = excluded.last_at
      returning (xmax = 0) as is_new`,
     [session, application, front, tx.now()],
+    'session-participant',
   );
   return rows[0]?.is_new ?? false;
 }

@@ -2,7 +2,8 @@
  * What the library keeps, in `oidc_payloads`: ids as hashes of kind and id, so that one kind never answers for another
  * and no token stands in a dump; bodies sealed to their place. One-use objects are won by one conditional update, and
  * whoever comes second takes everything down that the first was given (RFC 6749 §4.1.2, RFC 9700 §4.14.2).
- * What one request gives out is written by one statement at its end: all of it or nothing.
+ * What one request gives out is written by one statement at its end: all of it or nothing, and with it the refresh token
+ * that it is given for is used up.
  */
 import { hash as digest } from 'node:crypto';
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors, Provider } from 'oidc-provider';
@@ -24,15 +25,19 @@ export interface AdapterNeeds {
   clock: Clock;
 }
 
-/** Rows a request has made but not yet written, by its context. */
-const waiting = new WeakMap<object, store.PayloadRow[]>();
+/** What a request has made and used up but not yet written, by its context. */
+const waiting = new WeakMap<object, store.Trade>();
+const nothing: store.Trade = { rows: [] };
 
-/** The rows that this request still has to write; they are the caller's from now on. */
-export function takeWaiting(ctx: object): store.PayloadRow[] {
-  const rows = waiting.get(ctx) ?? [];
+/** What this request still has to write; it is the caller's from now on. */
+export function takeWaiting(ctx: object): store.Trade {
+  const trade = waiting.get(ctx) ?? nothing;
   waiting.delete(ctx);
-  return rows;
+  return trade;
 }
+
+/** Grants that came with what was given under them, by the request that asked: the library asks for them next. */
+const grantsAtHand = new WeakMap<object, NonNullable<store.StoredPayload['grant']>>();
 
 /** Kinds written at the end of the request that makes them. The others are written at once. */
 const written = new Set(['Grant', 'AuthorizationCode', 'AccessToken', 'RefreshToken', 'ClientCredentials']);
@@ -63,17 +68,26 @@ function adapterFor(kind: string, needs: AdapterNeeds & { limits: Limits }, shar
       if (kind === 'Interaction' && ctx) await boundRequests(needs, exchangeOf(ctx).request);
       if (kind === 'DeviceCode' && payload.userCode) return keepDevice(needs, row, payload.userCode);
       if (!ctx || !written.has(kind)) return store.savePayloads(database, [row]);
-      waiting.set(ctx, [...(waiting.get(ctx) ?? []), row]);
+      const { used, rows } = waiting.get(ctx) ?? nothing;
+      waiting.set(ctx, { used, rows: [...rows, row] });
     },
     async find(id) {
       const hash = hashId(kind, id);
-      const found = await shared.find({ kind, id: hash });
+      const found = atHand(kind, hash) ?? (await shared.find({ kind, id: hash }));
       if (!found) return undefined;
+      const ctx = Provider.ctx;
+      if (ctx && found.grant) grantsAtHand.set(ctx, found.grant);
       const payload = openPayload(secrets, { kind, id: hash, sealed: found.sealed });
       return found.consumedAt ? { ...payload, consumed: true } : payload;
     },
     async consume(id) {
       const hash = hashId(kind, id);
+      const ctx = Provider.ctx;
+      // Whether it was won is known when what is given for it is written (`settleTrade`), before any of it leaves.
+      if (ctx && kind === 'RefreshToken') {
+        waiting.set(ctx, { used: { kind, id: hash }, rows: takeWaiting(ctx).rows });
+        return;
+      }
       if (await shared.consume({ kind, id: hash })) return;
       await store.deleteGrantOf(database, kind, hash);
       throw new errors.InvalidGrant(`${kind} was used already`);
@@ -88,6 +102,47 @@ function adapterFor(kind: string, needs: AdapterNeeds & { limits: Limits }, shar
     findByUid: async () => undefined,
     findByUserCode: async () => undefined,
   };
+}
+
+/** The grant that came along, once and to the request that asked. */
+function atHand(kind: string, hash: Buffer): store.StoredPayload | undefined {
+  const ctx = Provider.ctx;
+  if (!ctx || kind !== 'Grant') return undefined;
+  const grant = grantsAtHand.get(ctx);
+  grantsAtHand.delete(ctx);
+  return grant?.id.equals(hash) ? grant : undefined;
+}
+
+/** Writes what requests under way at the same time give out. */
+export type SaveTrade = (trade: store.Trade) => Promise<void>;
+
+/**
+ * Writes trades, those of neighbours together. Throws invalid_grant for whoever comes second with a one-use object, once
+ * everything is taken down that the first was given (RFC 9700 §4.14.2).
+ */
+export function savesTogether({ database, clock }: Pick<AdapterNeeds, 'database' | 'clock'>): SaveTrade {
+  const save = together(async (trades: readonly store.Trade[]) => {
+    // Of several who ask with the same one at once the first may have it.
+    const first = new Map<string, store.Trade>();
+    for (const trade of trades) {
+      const key = trade.used && textOfKey(trade.used);
+      if (key && !first.has(key)) first.set(key, trade);
+    }
+    const tried = trades.filter((trade) => !trade.used || first.get(textOfKey(trade.used)) === trade);
+    const won = await store.tradePayloads(database, tried, clock.now());
+    const winners = new Set(tried.filter((_, place) => won[place]));
+    return trades.map((trade) => winners.has(trade));
+  });
+  return async (trade) => {
+    if ((await save(trade)) || !trade.used) return;
+    const { kind, id } = trade.used;
+    await store.deleteGrantOf(database, kind, id);
+    throw new errors.InvalidGrant(`${kind} was used already`);
+  };
+}
+
+function textOfKey({ kind, id }: store.PayloadKey): string {
+  return `${kind} ${id.toString('latin1')}`;
 }
 
 export function hashId(kind: string, id: string): Buffer {

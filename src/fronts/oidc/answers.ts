@@ -2,24 +2,24 @@
  * Around every answer of the library: what the request gives out is written before it leaves, cross-origin reading is
  * for registered browser apps alone, and the published documents say what we really do.
  */
-import type { KoaContextWithOIDC } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { fixSubject } from '#core/aliases/aliases.ts';
 import { joinApplication } from '#core/sessions/sessions.ts';
 import type { Database } from '#kit/db/database.ts';
 import { noteUse } from '#signon/gate.ts';
-import { takeWaiting } from './adapter.ts';
+import { type SaveTrade, takeWaiting } from './adapter.ts';
 import { requestStanding } from './admission.ts';
 import { type Applications, isTestClient } from './clients.ts';
 import { signedOnAt } from './core-session.ts';
 import { contextOf } from './exchange.ts';
 import { registrationIsOn, registrationPath } from './registration-routes.ts';
-import { type PayloadRow, savePayloads } from './store.ts';
-import { together } from './together.ts';
+import { type PayloadRow, savePayloads, type Trade } from './store.ts';
 
 export interface AnswerNeeds {
   database: Database;
   applications: Applications;
   publicUrl: URL;
+  save: SaveTrade;
 }
 
 /** Seconds for which anyone may keep the key set and the discovery document: a key in danger is gone within a minute (KE-04). */
@@ -27,21 +27,29 @@ const publishedSeconds = 60;
 
 /** The middleware around the whole library. */
 export function answerMiddleware(needs: AnswerNeeds) {
-  const save = together(async (groups: readonly (readonly PayloadRow[])[]) => {
-    await savePayloads(needs.database, groups.flat());
-    return groups;
-  });
   return async (given: unknown, next: () => Promise<unknown>): Promise<void> => {
     const ctx = given as KoaContextWithOIDC;
     await next();
-    const rows = takeWaiting(ctx);
-    if (ctx.status < 400 && rows.length > 0) {
-      const code = rows.some((row) => row.kind === 'AuthorizationCode');
-      await (code ? writeCode(needs.database, ctx, rows) : save(rows));
+    const trade = takeWaiting(ctx);
+    if (ctx.status < 400 && trade.rows.length > 0) {
+      const code = trade.rows.some((row) => row.kind === 'AuthorizationCode');
+      await (code ? writeCode(needs.database, ctx, trade.rows) : settle(needs.save, ctx, trade));
     }
     limitReading(ctx, needs.applications.browserOrigins());
     if (ctx.method === 'GET' && ctx.status === 200) await publish(ctx, needs);
   };
+}
+
+/** Writes what was given; who lost what it was given for hears so in the words of the standard (RFC 6749 §5.2). */
+async function settle(save: SaveTrade, ctx: KoaContextWithOIDC, trade: Trade): Promise<void> {
+  try {
+    await save(trade);
+  } catch (error) {
+    if (!(error instanceof errors.InvalidGrant)) throw error;
+    ctx.status = error.statusCode;
+    ctx.body = { error: error.error, error_description: error.error_description };
+    ctx.oidc.provider.emit('grant.error', ctx, error);
+  }
 }
 
 /**
@@ -60,9 +68,11 @@ async function writeCode(
   await database.transact(contextOf(ctx, here.person.id), async (tx) => {
     const real = !isTestClient(ctx.oidc.client);
     if (real && !profile.subjectFixed) await fixSubject(tx, application, here.person.id, profile.subject);
-    await savePayloads(tx, rows);
-    if (real) await joinApplication(tx, here.session, application.id, 'oidc');
-    await noteUse(tx, here.session);
+    await Promise.all([
+      savePayloads(tx, rows),
+      real && joinApplication(tx, here.session, application.id, 'oidc'),
+      noteUse(tx, here.session),
+    ]);
   });
 }
 

@@ -10,7 +10,7 @@ import type { Problem } from '#core/problem.ts';
 import type { DatabaseBusy } from '#kit/db/busy.ts';
 import type { TxContext } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
-import { tellApp, turnedAway } from './turned-away.ts';
+import { isTurnedAway, tellApp, turnedAway } from './turned-away.ts';
 
 export interface Exchange {
   request: FastifyRequest;
@@ -97,6 +97,13 @@ export function captureAnswers(provider: Provider): void {
   });
 }
 
+/** Answers plain requests before the library sees them; undefined where the request is the library's. */
+export type Shortcut = (
+  provider: Provider,
+  request: FastifyRequest,
+  body: Buffer,
+) => Promise<Record<string, unknown> | undefined>;
+
 /** A path the library answers. */
 export interface LibraryRoute {
   method: string;
@@ -105,14 +112,28 @@ export interface LibraryRoute {
   path?: string;
   /** People come here, who are shown pages. */
   people?: boolean;
+  /** Is asked before the library. */
+  shortcut?: Shortcut;
 }
+
+const formType = 'application/x-www-form-urlencoded';
+/** Bytes of a form that are read before the library is asked; longer ones are no plain requests. */
+const shortForm = 4096;
+const bodies = new WeakMap<IncomingMessage, Buffer>();
 
 /** Lets the provider answer these paths. The body is left for it to read. */
 export function mountProvider(app: App, current: () => Provider, routes: readonly LibraryRoute[]): void {
+  const shortcuts = new Map(
+    routes.flatMap(({ method, url, shortcut }) => (shortcut ? [[`${method} ${url}`, shortcut]] : [])),
+  );
   void app.register(async (inner) => {
     inner.removeAllContentTypeParsers();
-    inner.addContentTypeParser('*', (_request, _payload, done) => done(null, undefined));
-    for (const { method, url, path, people } of routes) {
+    inner.addContentTypeParser('*', ({ raw }, _payload, done) => {
+      const plain = shortcuts.has(`${raw.method} ${raw.url}`) && raw.headers['content-type'] === formType;
+      if (plain && Number(raw.headers['content-length']) <= shortForm) readForm(raw, done);
+      else done(null, undefined);
+    });
+    for (const { method, url, path, people, shortcut } of routes) {
       inner.route({
         method,
         url,
@@ -120,11 +141,50 @@ export function mountProvider(app: App, current: () => Provider, routes: readonl
         config: { door: 'protocol' },
         handler: async (request, reply) => {
           if (path) request.raw.url = path;
-          return answer(current(), { request, reply }, people ?? false);
+          const body = shortcut && bodies.get(request.raw);
+          const plain = body && (await answerPlainly({ request, reply }, shortcut(current(), request, body)));
+          return plain ?? answer(current(), { request, reply }, people ?? false);
         },
       });
     }
   });
+}
+
+/** Reads a short form, and lets the library read it again. */
+function readForm(raw: IncomingMessage, done: (error: Error | null) => void): void {
+  const chunks: Buffer[] = [];
+  raw.on('data', (chunk: Buffer) => chunks.push(chunk));
+  raw.once('error', done);
+  raw.once('end', () => {
+    const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+    bodies.set(raw, body);
+    Object.defineProperties(raw, {
+      readable: { value: true },
+      iterator: {
+        value: async function* again() {
+          yield body;
+        },
+      },
+    });
+    done(null);
+  });
+}
+
+/** A token as the library would answer with it (RFC 6749 §5.1); undefined where there is none on the short way. */
+async function answerPlainly(
+  exchange: Exchange,
+  short: ReturnType<Shortcut>,
+): Promise<FastifyReply | undefined> {
+  try {
+    const body = await short;
+    const { reply } = exchange;
+    return (
+      body && reply.header('vary', 'Origin').type('application/json; charset=utf-8').send(JSON.stringify(body))
+    );
+  } catch (error) {
+    if (isTurnedAway(error)) return tellApp(exchange, error);
+    throw error;
+  }
 }
 
 const listeners = new WeakMap<Provider, ReturnType<Provider['callback']>>();

@@ -5,9 +5,9 @@
  * Records key.*, registration-token.*; consent, sessions and subjects are recorded by the core functions it calls.
  * Refuses in the words of the standards (errors.ts): whatever was given counts only while session, standing, access and agreement stand.
  * Reads downward: provider.ts (configuration), policy.ts (when to ask), interactions.ts (asking), admission.ts (who may
- * have what), adapter.ts (keeping), devices.ts (those without a browser), replays.ts (proofs that count once),
- * backchannel.ts and withdrawal.ts (taking back). Beside them preview.ts and test-login.ts, where operators see what an
- * app would hear.
+ * have what), adapter.ts (keeping), own-tokens.ts (apps for themselves), devices.ts (those without a browser),
+ * replays.ts (proofs that count once), backchannel.ts and withdrawal.ts (taking back). Beside them preview.ts and
+ * test-login.ts, where operators see what an app would hear.
  */
 import type { Clock } from '#kit/clock/clock.ts';
 import { regularly } from '#kit/clock/regularly.ts';
@@ -19,16 +19,18 @@ import type { Limits } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
 import type { Net } from '#kit/net/net.ts';
 import type { Front } from '#signon/front.ts';
+import { savesTogether } from './adapter.ts';
 import { logoutReader, outcomesAtEnd, outcomesNow, startLogouts } from './backchannel.ts';
 import { knownApplications } from './clients.ts';
 import { deviceRoutes } from './device-pages.ts';
 import { deleteExpiredDevices } from './devices.store.ts';
 import { type Engine, startEngine } from './engine.ts';
-import { type LibraryRoute, mountProvider } from './exchange.ts';
+import { type LibraryRoute, mountProvider, type Shortcut } from './exchange.ts';
 import { interactionRoutes } from './interactions.ts';
 import { defaultKeyPolicy, type KeyPolicy, rotateKeys } from './keys.ts';
 import { launch, launches } from './launch.ts';
 import { logoutRoutes } from './logout.ts';
+import { ownTokens } from './own-tokens.ts';
 import { renderError, renderFormPost } from './pages.ts';
 import { issuerOf, paths } from './provider.ts';
 import { registrationRoutes } from './registration-routes.ts';
@@ -65,7 +67,8 @@ const keptLogoutsMs = 30 * 86_400_000;
 export async function oidcFront(needs: OidcNeeds): Promise<Front> {
   const applications = knownApplications(needs.database, needs.log);
   const pages = { renderError: renderError(needs), renderFormPost: renderFormPost(needs) };
-  const engine = await startEngine({ ...needs, ...pages, applications });
+  const save = savesTogether(needs);
+  const engine = await startEngine({ ...needs, ...pages, applications, save });
   return {
     name: 'oidc',
     async register(app) {
@@ -73,7 +76,7 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
       app.addHook('onClose', async () => {
         for (const stop of stops) await stop();
       });
-      mountProvider(app, engine.provider, providerRoutes(needs.issuer));
+      mountProvider(app, engine.provider, providerRoutes(needs.issuer, ownTokens({ ...needs, save })));
       postedRequests(app);
       interactionRoutes(app, { ...needs, engine });
       deviceRoutes(app, needs);
@@ -92,7 +95,7 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
 }
 
 /** Paths the library answers by itself. */
-function providerRoutes(issuer: URL): LibraryRoute[] {
+function providerRoutes(issuer: URL, shortcut: Shortcut): LibraryRoute[] {
   const both = ['GET', 'POST', 'OPTIONS'];
   const onlyPost = ['POST', 'OPTIONS'];
   const onlyGet = ['GET', 'OPTIONS'];
@@ -101,7 +104,7 @@ function providerRoutes(issuer: URL): LibraryRoute[] {
     { methods: ['GET'], url: `${paths.authorization}/:uid`, people: true },
     { methods: onlyPost, url: paths.pushed },
     { methods: onlyPost, url: paths.deviceAuthorization },
-    { methods: onlyPost, url: paths.token },
+    { methods: onlyPost, url: paths.token, shortcut },
     { methods: both, url: paths.userinfo },
     { methods: onlyGet, url: paths.jwks },
     { methods: onlyPost, url: paths.introspection },

@@ -16,7 +16,7 @@ import type { Log } from '#kit/log/log.ts';
 import type { Net } from '#kit/net/net.ts';
 import { describeDevice } from '#signon/device.ts';
 import { trace } from '#signon/trace.ts';
-import { type AdapterNeeds, createAdapter } from './adapter.ts';
+import { type AdapterNeeds, createAdapter, type SaveTrade } from './adapter.ts';
 import { findAccount, requestStanding, type StillCounts, subjectFor, whatStillCounts } from './admission.ts';
 import { answerMiddleware } from './answers.ts';
 import { acrs } from './asked.ts';
@@ -56,6 +56,7 @@ export interface ProviderNeeds extends AdapterNeeds {
   issuer: URL;
   publicUrl: URL;
   applications: Applications;
+  save: SaveTrade;
   /** How an error that may not go back to the app is shown. */
   renderError(ctx: KoaContextWithOIDC, out: { error: string }, error: Error): void;
   /** How an answer is posted back to the app. */

@@ -17,30 +17,84 @@ export interface PayloadRow {
   expiresAt?: Date;
 }
 
+const rowsOfArrays = `unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::uuid[], $6::uuid[], $7::text[],
+  $8::timestamptz[], $9::timestamptz[]`;
+const payloadColumns = 'kind, id, sealed, grant_id, session, person, application, created_at, expires_at';
+const replaceOnConflict = `on conflict (kind, id) do update set sealed = excluded.sealed, grant_id = excluded.grant_id,
+  session = excluded.session, person = excluded.person, application = excluded.application,
+  expires_at = excluded.expires_at`;
+
+function arraysOf(rows: readonly PayloadRow[]): unknown[][] {
+  return [
+    rows.map((row) => row.kind),
+    rows.map((row) => row.id),
+    rows.map((row) => row.sealed),
+    rows.map((row) => row.grantId ?? null),
+    rows.map((row) => row.session ?? null),
+    rows.map((row) => row.person ?? null),
+    rows.map((row) => row.application ?? null),
+    // As text: of dates the driver would work out the time zone, one by one.
+    rows.map((row) => row.createdAt.toISOString()),
+    rows.map((row) => row.expiresAt?.toISOString() ?? null),
+  ];
+}
+
 /** Keeps objects with one statement; one that is there already is replaced. No two rows may be the same object. */
 export async function savePayloads(db: Queryable, rows: readonly PayloadRow[]): Promise<void> {
   if (rows.length === 0) return;
   await db.query(
-    `insert into oidc_payloads
-       (kind, id, sealed, grant_id, session, person, application, created_at, expires_at)
-     select * from unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::uuid[], $6::uuid[], $7::text[],
-       $8::timestamptz[], $9::timestamptz[])
-     on conflict (kind, id) do update set sealed = excluded.sealed, grant_id = excluded.grant_id,
-       session = excluded.session, person = excluded.person, application = excluded.application,
-       expires_at = excluded.expires_at`,
-    [
-      rows.map((row) => row.kind),
-      rows.map((row) => row.id),
-      rows.map((row) => row.sealed),
-      rows.map((row) => row.grantId ?? null),
-      rows.map((row) => row.session ?? null),
-      rows.map((row) => row.person ?? null),
-      rows.map((row) => row.application ?? null),
-      rows.map((row) => row.createdAt),
-      rows.map((row) => row.expiresAt ?? null),
-    ],
+    `insert into oidc_payloads (${payloadColumns}) select * from ${rowsOfArrays}) ${replaceOnConflict}`,
+    arraysOf(rows),
     'oidc-save',
   );
+}
+
+/** What is given in exchange for one-use objects. */
+export interface Trade {
+  /** The object that is used up; none where nothing is. */
+  used?: PayloadKey;
+  rows: readonly PayloadRow[];
+}
+
+/**
+ * Uses objects up and keeps what is given for them, with one statement: each all of it or nothing. True for each that was
+ * won. The objects used must differ from one another.
+ */
+export async function tradePayloads(db: Queryable, trades: readonly Trade[], now: Date): Promise<boolean[]> {
+  const used = trades.flatMap((trade) => trade.used ?? []);
+  const rows = trades.flatMap((trade) => trade.rows);
+  if (used.length === 0) {
+    await savePayloads(db, rows);
+    return trades.map(() => true);
+  }
+  const usedFor = trades.flatMap((trade) => trade.rows.map(() => trade.used));
+  const won = await db.query<PayloadKey>(
+    `with won as (
+       update oidc_payloads set consumed_at = $14
+       where ctid = any(array(
+           select p.ctid from unnest($12::text[], $13::bytea[]) as k (kind, id) cross join lateral (
+             select ctid from oidc_payloads where kind = k.kind and id = k.id limit 1) p))
+         and consumed_at is null
+       returning kind, id),
+     kept as (
+       insert into oidc_payloads (${payloadColumns})
+       select ${payloadColumns} from ${rowsOfArrays}, $10::text[], $11::bytea[])
+         as given (${payloadColumns}, used_kind, used_id)
+       where used_id is null or (used_kind, used_id) in (select kind, id from won)
+       ${replaceOnConflict})
+     select kind, id from won`,
+    [
+      ...arraysOf(rows),
+      usedFor.map((key) => key?.kind ?? null),
+      usedFor.map((key) => key?.id ?? null),
+      used.map((key) => key.kind),
+      used.map((key) => key.id),
+      now,
+    ],
+    'oidc-trade',
+  );
+  const free = new Set(won.map(textOf));
+  return trades.map((trade) => trade.used === undefined || free.has(textOf(trade.used)));
 }
 
 /** Names one stored object. */
@@ -52,23 +106,42 @@ export interface PayloadKey {
 export interface StoredPayload {
   sealed: Buffer;
   consumedAt: Date | null;
+  /** The grant it was given under, where there is one. */
+  grant?: { id: Buffer; sealed: Buffer; consumedAt: Date | null };
 }
 
-/** The objects of these names, in their order; undefined where there is none. */
+/** The objects of these names, in their order, with their grants; undefined where there is none. */
 export async function findPayloads(
   db: Queryable,
   keys: readonly PayloadKey[],
 ): Promise<(StoredPayload | undefined)[]> {
   // Each by the primary key, also where the plan was made while the table was small and has grown since.
-  const rows = await db.query<StoredPayload & PayloadKey>(
-    `select p.* from unnest($1::text[], $2::bytea[]) as k (kind, id) cross join lateral (
-       select kind, id, sealed, consumed_at as "consumedAt" from oidc_payloads
-       where kind = k.kind and id = k.id limit 1) p`,
+  const rows = await db.query<FoundRow>(
+    `select p.*, g.sealed as "grantSealed", g.consumed_at as "grantConsumedAt"
+     from unnest($1::text[], $2::bytea[]) as k (kind, id) cross join lateral (
+       select kind, id, sealed, consumed_at as "consumedAt", grant_id as "grantId" from oidc_payloads
+       where kind = k.kind and id = k.id limit 1) p
+     left join lateral (
+       select sealed, consumed_at from oidc_payloads
+       where kind = 'Grant' and id = p."grantId" and p.kind <> 'Grant' limit 1) g on true`,
     [keys.map((key) => key.kind), keys.map((key) => key.id)],
     'oidc-find',
   );
-  const found = new Map(rows.map((row) => [textOf(row), row]));
+  const found = new Map(rows.map((row) => [textOf(row), toStored(row)]));
   return keys.map((key) => found.get(textOf(key)));
+}
+
+interface FoundRow extends PayloadKey {
+  sealed: Buffer;
+  consumedAt: Date | null;
+  grantId: Buffer | null;
+  grantSealed: Buffer | null;
+  grantConsumedAt: Date | null;
+}
+
+function toStored({ sealed, consumedAt, grantId, grantSealed, grantConsumedAt }: FoundRow): StoredPayload {
+  const grant = grantId && grantSealed && { id: grantId, sealed: grantSealed, consumedAt: grantConsumedAt };
+  return { sealed, consumedAt, ...(grant && { grant }) };
 }
 
 function textOf(key: PayloadKey): string {
