@@ -11,7 +11,7 @@ export interface Load {
 }
 
 export interface PreparedLoad {
-  scenario: 'sign-in' | 'client-credentials' | 'refresh';
+  scenario: 'sign-in' | 'client-credentials' | 'refresh' | 'oidc-sso' | 'saml-sso';
   origin: string;
   callers: number;
   /** Whatever the scenario's callers need to know, one piece a caller. */

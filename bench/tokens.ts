@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { stringify } from 'yaml';
 import { Visitor } from '#test/visitor.ts';
 import { startHouse } from './house.ts';
-import { type Load, type PreparedLoad, startLoad } from './load.ts';
+import { type Load, startLoad } from './load.ts';
 import { alternate, type Measured, rounded } from './measure.ts';
 import { startProgram } from './program.ts';
 
@@ -28,7 +28,7 @@ const seconds = 1.2;
 
 /** Measures one grant at both in turns; the ratio is house to library. */
 export async function compareTokens(
-  scenario: Exclude<PreparedLoad['scenario'], 'sign-in'>,
+  scenario: 'client-credentials' | 'refresh',
   goal: number,
 ): Promise<Measured> {
   const house = await startHouse();

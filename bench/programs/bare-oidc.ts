@@ -25,6 +25,14 @@ function configurationFor(client: TokenClient): Configuration {
     issueRefreshToken: () => true,
     rotateRefreshToken: true,
     claims: { openid: ['sub'], profile: ['name'], email: ['email'] },
+    // Whoever has a session has agreed, as with an app of the house that is trusted.
+    loadExistingGrant: async ({ oidc }) => {
+      const { accountId } = oidc.session!;
+      const grant = new oidc.provider.Grant({ accountId, clientId: oidc.client!.clientId });
+      grant.addOIDCScope(client.scope);
+      await grant.save();
+      return grant;
+    },
     findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id, name: id }) }),
     ttl: { AccessToken: 3600, ClientCredentials: 3600, Grant: 86_400, IdToken: 3600, RefreshToken: 86_400 },
   };
@@ -35,13 +43,13 @@ server.listen(0, '127.0.0.1');
 await once(server, 'listening');
 const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
 
-/** Starts it with one client. Returns its origin and as many refresh tokens as wanted. */
-async function start(input: { client: TokenClient; refreshTokens: number }) {
+/** Starts it with one client. Returns its origin, as many refresh tokens as wanted and cookies of people who are signed in. */
+async function start(input: { client: TokenClient; refreshTokens?: number; sessions?: number }) {
   const provider = new Provider(origin, configurationFor(input.client));
   server.on('request', provider.callback());
   const client = await provider.Client.find(input.client.id);
   const refreshTokens: string[] = [];
-  for (let at = 0; at < input.refreshTokens; at += 1) {
+  for (let at = 0; at < (input.refreshTokens ?? 0); at += 1) {
     const accountId = `person${at}`;
     const grant = new provider.Grant({ accountId, clientId: input.client.id });
     grant.addOIDCScope(input.client.scope);
@@ -49,7 +57,13 @@ async function start(input: { client: TokenClient; refreshTokens: number }) {
     const token = new provider.RefreshToken({ ...facts, gty: 'authorization_code' } as never);
     refreshTokens.push(await token.save());
   }
-  return { origin, refreshTokens };
+  const cookies: string[] = [];
+  for (let at = 0; at < (input.sessions ?? 0); at += 1) {
+    const facts = { accountId: `person${at}`, loginTs: Math.floor(Date.now() / 1000) };
+    const session = Object.assign(new provider.Session(), facts);
+    cookies.push(`_session=${await session.save(86_400)}`);
+  }
+  return { origin, refreshTokens, cookies };
 }
 
 answerParent({ start }, async () => {

@@ -1,8 +1,10 @@
 /** Bench program: the load generator. Every caller keeps one connection and one request under way. */
+import { createHash, randomBytes } from 'node:crypto';
 import { Client } from 'undici';
 import type { LoadResult, PreparedLoad } from '../load.ts';
 import { median, quantile, warmUpMs } from '../measure.ts';
 import { answerParent } from '../program.ts';
+import type { OidcFacts, SamlFacts } from '../sso.ts';
 
 interface Answer {
   status: number;
@@ -12,6 +14,8 @@ interface Answer {
 
 interface Caller {
   step(): Promise<void>;
+  /** Looks closely at the last answer, when nothing is measured. */
+  check?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -114,10 +118,84 @@ async function refreshCaller(origin: string, facts: TokenFacts): Promise<Caller>
   };
 }
 
+/** A browser with a session that comes from an app, and the app: code, tokens, userinfo. */
+async function oidcSsoCaller(origin: string, facts: OidcFacts): Promise<Caller> {
+  const client = new Client(origin);
+  const { authorization, cookie, redirectUri, paths } = facts;
+  const get = (path: string, headers: Record<string, string>) =>
+    send(client, { method: 'GET', path, headers });
+  return {
+    async step() {
+      const verifier = randomBytes(32).toString('base64url');
+      const asked = new URLSearchParams({
+        client_id: facts.client,
+        redirect_uri: redirectUri,
+        response_type: 'code',
+        scope: facts.scope,
+        state: 'state',
+        code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+        code_challenge_method: 'S256',
+      });
+      const sent = await get(`${paths.authorization}?${asked}`, { cookie });
+      const location = String(sent.headers.location ?? '');
+      const code = location.startsWith(redirectUri) && new URL(location).searchParams.get('code');
+      if (!code) throw new Error(`no code (${sent.status}): ${location} ${sent.text.slice(0, 300)}`);
+      const grant = { grant_type: 'authorization_code', redirect_uri: redirectUri, code_verifier: verifier };
+      const given = await send(client, {
+        method: 'POST',
+        path: paths.token,
+        headers: { 'content-type': formType, authorization },
+        body: new URLSearchParams({ ...grant, code }).toString(),
+      });
+      const { access_token: token, id_token: idToken } = JSON.parse(given.text);
+      if (!token || !idToken) throw new Error(`no tokens (${given.status}): ${given.text}`);
+      const told = await get(paths.userinfo, { authorization: `Bearer ${token}` });
+      if (!JSON.parse(told.text).sub) throw new Error(`nobody (${told.status}): ${told.text}`);
+    },
+    close: () => client.close(),
+  };
+}
+
+/** A browser with a session that comes from an app with an AuthnRequest, and goes back with a signed answer. */
+async function samlSsoCaller(origin: string, facts: SamlFacts): Promise<Caller> {
+  const { SAML, ValidateInResponseTo } = await import('@node-saml/node-saml');
+  const client = new Client(origin);
+  const saml = new SAML({
+    issuer: facts.entityId,
+    callbackUrl: facts.acsUrl,
+    entryPoint: `${origin}${facts.path}`,
+    idpCert: facts.certificates,
+    idpIssuer: facts.idp,
+    audience: facts.entityId,
+    identifierFormat: null,
+    wantAssertionsSigned: true,
+    wantAuthnResponseSigned: true,
+    validateInResponseTo: ValidateInResponseTo.never,
+    disableRequestedAuthnContext: true,
+  });
+  let last = '';
+  return {
+    async step() {
+      const { pathname, search } = new URL(await saml.getAuthorizeUrlAsync('', undefined, {}));
+      const headers = { cookie: facts.cookie };
+      const page = await send(client, { method: 'GET', path: `${pathname}${search}`, headers });
+      last = /name="SAMLResponse" value="([^"]+)"/.exec(page.text)?.[1] ?? '';
+      if (last === '') throw new Error(`no answer (${page.status}): ${page.text.slice(0, 400)}`);
+    },
+    async check() {
+      const { profile } = await saml.validatePostResponseAsync({ SAMLResponse: last });
+      if (!profile?.nameID) throw new Error('the answer names nobody');
+    },
+    close: () => client.close(),
+  };
+}
+
 const scenarios = {
   'sign-in': signInCaller,
   'client-credentials': clientCredentialsCaller,
   refresh: refreshCaller,
+  'oidc-sso': oidcSsoCaller,
+  'saml-sso': samlSsoCaller,
 } as const;
 
 let callers: Caller[] = [];
@@ -146,6 +224,7 @@ async function run(seconds: number): Promise<LoadResult> {
       }
     }),
   );
+  for (const caller of callers) await caller.check?.();
   return {
     perSecond: times.length / seconds,
     count: times.length,
