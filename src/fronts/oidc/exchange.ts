@@ -179,7 +179,8 @@ async function answerPlainly(
     const body = await short;
     const { reply } = exchange;
     return (
-      body && reply.header('vary', 'Origin').type('application/json; charset=utf-8').send(JSON.stringify(body))
+      body &&
+      reply.header('vary', 'Origin').type('application/json; charset=utf-8').send(JSON.stringify(body))
     );
   } catch (error) {
     if (isTurnedAway(error)) return tellApp(exchange, error);
