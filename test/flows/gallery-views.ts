@@ -340,6 +340,16 @@ const operators: View[] = [
   { name: 'admin-app-secret', who: 'root', open: inConsole('/admin/apps/issues/secret') },
   { name: 'admin-app-add', who: 'root', open: inConsole('/admin/apps/add') },
   { name: 'admin-app-add-atlassian', who: 'root', open: inConsole('/admin/apps/add/atlassian-cloud') },
+  { name: 'admin-app-settings', who: 'root', open: inConsole('/admin/apps/issues/settings') },
+  { name: 'admin-app-settings-people', who: 'root', open: inConsole('/admin/apps/issues/settings/people') },
+  {
+    name: 'admin-app-settings-sign-in',
+    who: 'root',
+    open: inConsole('/admin/apps/issues/settings/assurance'),
+  },
+  { name: 'admin-app-settings-oidc', who: 'root', open: inConsole('/admin/apps/issues/settings/oidc') },
+  { name: 'admin-app-settings-saml', who: 'root', open: inConsole('/admin/apps/rota/settings/saml') },
+  { name: 'admin-app-add-saml', who: 'root', open: inConsole('/admin/apps/add/saml') },
   { name: 'admin-app-connect', who: 'root', open: inConsole('/admin/apps/issues/connect') },
   { name: 'admin-app-test', who: 'root', open: inConsole('/admin/apps/issues/test?person=ada') },
   { name: 'admin-targets', who: 'root', open: inConsole('/admin/targets') },
@@ -387,6 +397,11 @@ const operators: View[] = [
   { name: 'admin-operator-give', who: 'root', open: inConsole('/admin/operators/give') },
   { name: 'admin-tokens', who: 'root', open: inConsole('/admin/tokens') },
   { name: 'admin-token-make', who: 'root', open: inConsole('/admin/tokens/make') },
+  { name: 'admin-registration-tokens', who: 'root', open: inConsole('/admin/tokens/registration') },
+  { name: 'admin-registration-token-make', who: 'root', open: inConsole('/admin/tokens/registration/make') },
+  { name: 'admin-factor-resets', who: 'root', open: inConsole('/admin/factor-resets') },
+  { name: 'admin-factor-reset-ask', who: 'root', open: ofAda('/proofs/ask') },
+  { name: 'oidc-test-login', who: 'root', open: at('/oidc/test/wiki') },
   { name: 'admin-nothing-here', who: 'root', open: inConsole('/admin/people/x/y/z/nowhere') },
 ];
 

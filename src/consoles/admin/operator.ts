@@ -23,6 +23,7 @@ export const sections = [
   { id: 'targets', url: '/admin/targets', right: 'targets.read' },
   { id: 'upstreams', url: '/admin/upstreams', right: 'applications.read' },
   { id: 'refusals', url: '/admin/refusals', right: 'people.read' },
+  { id: 'factor-resets', url: '/admin/factor-resets', right: 'people.read' },
   { id: 'events', url: '/admin/events', right: 'events.read' },
   { id: 'operators', url: '/admin/operators', right: 'operators.read' },
   { id: 'tokens', url: '/admin/tokens', right: 'tokens.read' },

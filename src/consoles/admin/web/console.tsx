@@ -9,9 +9,16 @@ import { AppPage } from '#consoles/admin/web/pages/app.tsx';
 import { AppAdd } from '#consoles/admin/web/pages/app-add.tsx';
 import { AppRemoval, AppSecret } from '#consoles/admin/web/pages/app-changes.tsx';
 import { AppConnect } from '#consoles/admin/web/pages/app-connect.tsx';
+import { AppEdit } from '#consoles/admin/web/pages/app-edit.tsx';
 import { AppTest } from '#consoles/admin/web/pages/app-test.tsx';
 import { AppsPage } from '#consoles/admin/web/pages/apps.tsx';
 import { EventsPage } from '#consoles/admin/web/pages/events.tsx';
+import {
+  FactorResetsPage,
+  ResetApproval,
+  ResetAsking,
+  ResetCalledOff,
+} from '#consoles/admin/web/pages/factor-resets.tsx';
 import { GroupPage } from '#consoles/admin/web/pages/group.tsx';
 import { GroupAddition, GroupRemoval } from '#consoles/admin/web/pages/group-changes.tsx';
 import { GroupsPage } from '#consoles/admin/web/pages/groups.tsx';
@@ -24,6 +31,11 @@ import { PersonErasure, SessionsEnd, StandingChange } from '#consoles/admin/web/
 import { LinkRemoval } from '#consoles/admin/web/pages/person-links.tsx';
 import { RefusalPage } from '#consoles/admin/web/pages/refusal.tsx';
 import { RefusalsPage } from '#consoles/admin/web/pages/refusals.tsx';
+import {
+  RegistrationTokenMaking,
+  RegistrationTokenRemoval,
+  RegistrationTokensPage,
+} from '#consoles/admin/web/pages/registration-tokens.tsx';
 import { TargetPage } from '#consoles/admin/web/pages/target.tsx';
 import { TargetAdd } from '#consoles/admin/web/pages/target-add.tsx';
 import { BrakeDecision } from '#consoles/admin/web/pages/target-brake.tsx';
@@ -46,6 +58,7 @@ import './style-apps.css';
 import './style-targets.css';
 import './style-upstreams.css';
 import { words } from './words.ts';
+import { resetWords } from './words-factor-resets.ts';
 import { refusalWords } from './words-refusals.ts';
 import { upstreamWords } from './words-upstreams.ts';
 
@@ -58,6 +71,7 @@ const sections: readonly { href: string; label: string; right: Right }[] = [
   { href: '/admin/targets', label: words.targets, right: 'targets.read' },
   { href: '/admin/upstreams', label: upstreamWords.title, right: 'applications.read' },
   { href: '/admin/refusals', label: refusalWords.title, right: 'people.read' },
+  { href: '/admin/factor-resets', label: resetWords.title, right: 'people.read' },
   { href: '/admin/events', label: words.events, right: 'events.read' },
   { href: '/admin/operators', label: words.operators, right: 'operators.read' },
   { href: '/admin/tokens', label: words.tokens, right: 'tokens.read' },
@@ -74,6 +88,9 @@ const pages: Pages = [
   ['/admin/people/:id/sessions/end', SessionsEnd],
   ['/admin/people/:id/erase', PersonErasure],
   ['/admin/people/:id/links/:link/remove', LinkRemoval],
+  ['/admin/people/:id/proofs/ask', ResetAsking],
+  ['/admin/people/:id/proofs/agree', ResetApproval],
+  ['/admin/people/:id/proofs/call-off', ResetCalledOff],
   ['/admin/people/:id/:view?', PersonPage],
   ['/admin/groups', GroupsPage],
   ['/admin/groups/add', GroupAddition],
@@ -84,6 +101,7 @@ const pages: Pages = [
   ['/admin/apps/:id', AppPage],
   ['/admin/apps/:id/connect', AppConnect],
   ['/admin/apps/:id/test', AppTest],
+  ['/admin/apps/:id/settings/:part?', AppEdit],
   ['/admin/apps/:id/secret', AppSecret],
   ['/admin/apps/:id/remove', AppRemoval],
   ['/admin/targets', TargetsPage],
@@ -112,7 +130,11 @@ const pages: Pages = [
   ['/admin/operators/:person/take/:role/:application?', OperatorRemoval],
   ['/admin/tokens', TokensPage],
   ['/admin/tokens/make', TokenMaking],
+  ['/admin/tokens/registration', RegistrationTokensPage],
+  ['/admin/tokens/registration/make', RegistrationTokenMaking],
+  ['/admin/tokens/registration/:id/revoke', RegistrationTokenRemoval],
   ['/admin/tokens/:id/revoke', TokenRemoval],
+  ['/admin/factor-resets', FactorResetsPage],
 ];
 
 function Navigation() {

@@ -36,6 +36,7 @@ export const testWords = {
   whoHelp: 'User name, address or id. Left out, yours.',
   act: 'Try it',
   real: 'Sign in for a test',
+  realOidc: 'Sign in for a test (OpenID Connect)',
   whose: (name: string, username: string) => `The sign-in of ${name} (${username}).`,
   refused: 'They would not be let in',
   lacking: 'The app would refuse this',

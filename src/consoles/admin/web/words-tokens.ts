@@ -31,3 +31,35 @@ export const tokenWords = {
   revokeText: 'Whatever uses it is refused from now on. This cannot be undone; a new one can be made.',
   revokeAct: 'Withdraw the token',
 };
+
+/** Every text of the pages about tokens with which apps register themselves. */
+export const registrationWords = {
+  title: 'Tokens for new apps',
+  lede: 'With one of these an app registers itself. It hears no groups, asks every person, and stands among the apps for you to look at.',
+  closed: 'Apps may not register themselves here',
+  closedText:
+    'Tokens do nothing until the community says “appRegistration: token”, in its file or over the API.',
+  name: 'For whom',
+  nameHelp: 'So that you know later whom you gave it to.',
+  uses: 'How many apps',
+  usesLeft: 'Left',
+  ends: 'Ends',
+  over: 'over',
+  lasts: 'Lasts',
+  lastsFor: { '1': 'a day', '7': '7 days', '30': '30 days', '90': '90 days' },
+  madeBy: 'Asked for by',
+  lastUsed: 'Last used',
+  apps: 'Let in',
+  former: 'Let in by tokens that are gone',
+  none: 'No tokens for new apps',
+  noneText: 'Make one for somebody whose app should register itself.',
+  make: 'Make a token for new apps',
+  makeAct: 'Make the token',
+  made: 'Copy the token now. It is shown this once.',
+  token: 'Token',
+  done: 'Back to the tokens',
+  revoke: 'Withdraw',
+  revokeTitle: (name: string) => `Withdraw the token for ${name}?`,
+  revokeText: 'No further app registers with it. Apps it let in stay.',
+  revokeAct: 'Withdraw the token',
+};

@@ -7,6 +7,7 @@ import { forgetAll, useLoad } from '#consoles/admin/web/load.ts';
 import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { RadioField } from '#consoles/admin/web/parts/choices.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { FileText } from '#consoles/admin/web/parts/file-text.tsx';
 import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Paste } from '#consoles/admin/web/parts/paste.tsx';
@@ -146,7 +147,7 @@ function Field(props: {
   onInput(value: string): void;
 }) {
   const { field, value, error, onInput } = props;
-  const { name, title, help, example, required, long, choices } = field;
+  const { name, title, help, example, required, long, file, choices } = field;
   if (choices)
     return (
       <RadioField
@@ -159,18 +160,21 @@ function Field(props: {
       />
     );
   return (
-    <TextField
-      name={name}
-      label={title}
-      help={example ? `${help} ${say.example(example)}.` : help}
-      value={value}
-      onInput={onInput}
-      error={error}
-      long={long}
-      rows={long ? 4 : undefined}
-      code={long || name !== 'title'}
-      literal={name !== 'title'}
-      required={required}
-    />
+    <div class="setting">
+      <TextField
+        name={name}
+        label={title}
+        help={example ? `${help} ${say.example(example)}.` : help}
+        value={value}
+        onInput={onInput}
+        error={error}
+        long={long}
+        rows={long ? 4 : undefined}
+        code={long || name !== 'title'}
+        literal={name !== 'title'}
+        required={required}
+      />
+      {file && <FileText name={name} kinds={file} onText={onInput} />}
+    </div>
   );
 }

@@ -11,6 +11,8 @@ export interface AppSettings {
     clientAuth?: string;
     pkce?: string;
     grants?: string[];
+    dpop?: string;
+    registered?: { token: string; at: string };
   };
   saml?: {
     entityId: string;
@@ -32,4 +34,15 @@ export interface AppSettings {
 
 export function settingsOf(application: { settings: Record<string, unknown> }): AppSettings {
   return application.settings as unknown as AppSettings;
+}
+
+/** Whether people sign in to it by OpenID Connect: in a browser, or on a device. */
+export function signsInByOidc({ oidc }: AppSettings): boolean {
+  const signingIn = ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'];
+  return oidc?.grants?.some((grant) => signingIn.includes(grant)) ?? false;
+}
+
+/** Whether it proves itself by a secret. */
+export function usesSecret({ oidc }: Pick<AppSettings, 'oidc'>): boolean {
+  return oidc !== undefined && oidc.clientAuth !== 'none' && oidc.clientAuth !== 'private_key_jwt';
 }

@@ -8,7 +8,7 @@ import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { addWords, testWords } from '#consoles/admin/web/words-apps.ts';
-import { settingsOf } from './app-settings.ts';
+import { settingsOf, signsInByOidc } from './app-settings.ts';
 import { useFilters } from './filters.ts';
 import { useUsernames } from './usernames.ts';
 
@@ -31,6 +31,9 @@ export function AppTest({ id }: { id: string }) {
         <>
           {app.data && settingsOf(app.data).saml && (
             <LinkButton id="real" label={say.real} href={`/saml/test/${id}`} compact />
+          )}
+          {app.data && signsInByOidc(settingsOf(app.data)) && (
+            <LinkButton id="real-oidc" label={say.realOidc} href={`/oidc/test/${id}`} compact />
           )}
           <LinkButton label={addWords.connect} href={`/admin/apps/${id}/connect`} compact />
         </>

@@ -10,8 +10,10 @@ import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { Events, withNames } from '#consoles/admin/web/parts/timeline.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { settingWords } from '#consoles/admin/web/words-app-settings.ts';
 import { addWords, testWords } from '#consoles/admin/web/words-apps.ts';
-import { type AppSettings, settingsOf } from './app-settings.ts';
+import { type AppSettings, settingsOf, usesSecret } from './app-settings.ts';
+import { AppSignOuts } from './sign-outs.tsx';
 
 const say = words.appsPage;
 type Application = Answer<'GET /applications/:id'>;
@@ -44,22 +46,7 @@ export function AppPage({ id }: { id: string }) {
         settings.enabled ? <Badge tone="success" label={say.on} /> : <Badge tone="neutral" label={say.off} />
       }
       lede={settings.description}
-      actions={
-        <>
-          {(settings.oidc ?? settings.saml) && (
-            <LinkButton id="connect" label={addWords.connect} href={`/admin/apps/${id}/connect`} compact />
-          )}
-          {(settings.oidc ?? settings.saml) && can('applications.write', id) && (
-            <LinkButton id="test" label={testWords.test} href={`/admin/apps/${id}/test`} compact />
-          )}
-          {settings.oidc && can('applications.write', id) && (
-            <LinkButton id="new-secret" label={say.newSecret} href={`/admin/apps/${id}/secret`} compact />
-          )}
-          {can('applications.manage') && (
-            <LinkButton id="remove-app" label={say.remove} href={`/admin/apps/${id}/remove`} compact />
-          )}
-        </>
-      }
+      actions={<Actions id={id} settings={settings} />}
     >
       {settings.privateHttp && (
         <Notice tone="warning">{words.concerns['app-plain-http'](settings.title)}</Notice>
@@ -72,6 +59,7 @@ export function AppPage({ id }: { id: string }) {
           {settings.saml && <SignsInBySaml saml={settings.saml} />}
         </div>
       </div>
+      <AppSignOuts id={id} />
       {events.data && (
         <Section title={say.latest}>
           {events.data.items.length === 0 ? (
@@ -82,6 +70,30 @@ export function AppPage({ id }: { id: string }) {
         </Section>
       )}
     </Page>
+  );
+}
+
+/** What can be done with an app, by whoever may. */
+function Actions({ id, settings }: { id: string; settings: AppSettings }) {
+  const { can } = useSession();
+  return (
+    <>
+      {can('applications.write', id) && (
+        <LinkButton id="settings" label={settingWords.settings} href={`/admin/apps/${id}/settings`} compact />
+      )}
+      {(settings.oidc ?? settings.saml) && (
+        <LinkButton id="connect" label={addWords.connect} href={`/admin/apps/${id}/connect`} compact />
+      )}
+      {(settings.oidc ?? settings.saml) && can('applications.write', id) && (
+        <LinkButton id="test" label={testWords.test} href={`/admin/apps/${id}/test`} compact />
+      )}
+      {usesSecret(settings) && can('applications.write', id) && (
+        <LinkButton id="new-secret" label={say.newSecret} href={`/admin/apps/${id}/secret`} compact />
+      )}
+      {can('applications.manage') && (
+        <LinkButton id="remove-app" label={say.remove} href={`/admin/apps/${id}/remove`} compact />
+      )}
+    </>
   );
 }
 
@@ -129,7 +141,11 @@ function SignsIn({ app, oidc }: { app: Application; oidc: NonNullable<AppSetting
       <Facts
         facts={[
           { name: say.issuerHint, term: 'client_id', value: '', copy: app.id },
-          { name: say.secret, term: 'client_secret', value: app.hasSecret ? say.hasSecret : say.noSecret },
+          {
+            name: say.secret,
+            term: 'client_secret',
+            value: usesSecret({ oidc }) && (app.hasSecret ? say.hasSecret : say.noSecret),
+          },
           { name: say.auth, term: 'token_endpoint_auth_method', value: oidc.clientAuth },
           { name: say.redirect, term: 'redirect_uris', value: <Uris uris={oidc.redirectUris} /> },
         ]}

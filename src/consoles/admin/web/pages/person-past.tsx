@@ -10,7 +10,9 @@ import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { Events, withNames } from '#consoles/admin/web/parts/timeline.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
+import { PersonProofs } from './factor-resets.tsx';
 import type { Person } from './person.tsx';
+import { PersonSignOuts } from './sign-outs.tsx';
 
 const say = words.personPage;
 
@@ -60,6 +62,8 @@ export function PersonSignIns({ person: { id } }: { person: Person }) {
         {attempts.data?.items.length === 0 && <p class="muted small">{say.noAttempts}</p>}
         {attempts.data && attempts.data.items.length > 0 && <Attempts items={attempts.data.items} />}
       </Section>
+      <PersonSignOuts id={id} />
+      <PersonProofs id={id} />
     </>
   );
 }

@@ -16,7 +16,7 @@ import { type Column, PagedTable } from '#consoles/admin/web/parts/table.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
-import { tokenWords } from '#consoles/admin/web/words-tokens.ts';
+import { registrationWords, tokenWords } from '#consoles/admin/web/words-tokens.ts';
 import { RoleFields, useRole } from './role-fields.tsx';
 
 const say = tokenWords;
@@ -66,7 +66,17 @@ export function TokensPage() {
     <Page
       title={words.tokens}
       lede={say.lede}
-      actions={mayWrite && <LinkButton id="make-token" {...make} kind="primary" compact />}
+      actions={
+        <>
+          <LinkButton
+            id="registration-tokens"
+            label={registrationWords.title}
+            href="/admin/tokens/registration"
+            compact
+          />
+          {mayWrite && <LinkButton id="make-token" {...make} kind="primary" compact />}
+        </>
+      }
     >
       <PagedTable
         caption={words.tokens}
