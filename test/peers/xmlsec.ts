@@ -50,6 +50,27 @@ export async function xmlsecVerifies(text: string, certificate: string, signed: 
   });
 }
 
+/** Encrypts XML for the holder of a certificate: AES-256-GCM, its key by RSA-OAEP. Returns the EncryptedData. */
+export async function xmlsecEncrypts(text: string, certificate: string): Promise<string> {
+  const xenc = 'http://www.w3.org/2001/04/xmlenc#';
+  const template = `<xenc:EncryptedData xmlns:xenc="${xenc}" Type="${xenc}Element">
+    <xenc:EncryptionMethod Algorithm="http://www.w3.org/2009/xmlenc11#aes256-gcm"/>
+    <ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><xenc:EncryptedKey>
+      <xenc:EncryptionMethod Algorithm="${xenc}rsa-oaep-mgf1p"/><xenc:CipherData><xenc:CipherValue/></xenc:CipherData>
+    </xenc:EncryptedKey></ds:KeyInfo>
+    <xenc:CipherData><xenc:CipherValue/></xenc:CipherData>
+  </xenc:EncryptedData>`;
+  const files = { 'data.xml': text, 'template.xml': template, 'certificate.pem': certificate };
+  return await inFolder(files, async (folder) => {
+    const file = (name: string) => path.join(folder, name);
+    const { stdout } = await run('xmlsec1', [
+      ...['--encrypt', '--pubkey-cert-pem', file('certificate.pem'), '--session-key', 'aes-256'],
+      ...['--xml-data', file('data.xml'), file('template.xml')],
+    ]);
+    return stdout.replace(/^<\?xml[^>]*>\s*/, '').trim();
+  });
+}
+
 /** Fills in the empty signature that stands in the text. */
 export async function xmlsecSigns(text: string, key: string): Promise<string> {
   return await inFolder({ 'message.xml': text, 'key.pem': key }, async (folder) => {

@@ -10,6 +10,7 @@ import { randomToken } from '#kit/crypto/ids.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
 import type { Front, SignOutOutcome } from '#signon/front.ts';
+import { boundNetwork } from '#signon/request-limits.ts';
 import { chainOf, endAt } from '#signon/sign-out.ts';
 import { type Visit, visit } from '#signon/visit.ts';
 import { decodePost, decodeRedirect, encodeRedirect, type Received } from '#wire/saml/bindings.ts';
@@ -110,6 +111,7 @@ async function receive(
 ): Promise<FastifyReply> {
   const context: TxContext = { actor: { kind: 'anonymous' }, cause: 'request', requestId: request.requestId };
   const upstream = await openSaml(needs, context, idOf(request));
+  await boundNetwork(needs, request);
   let isAnswer = false;
   try {
     const given = incoming(request);

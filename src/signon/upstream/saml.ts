@@ -12,7 +12,8 @@ import type { Secrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import type { TxContext } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
-import { type Limits, networkKey } from '#kit/limits/limits.ts';
+import type { Limits } from '#kit/limits/limits.ts';
+import { boundNetwork } from '#signon/request-limits.ts';
 import type { Engine } from '#signon/saml-keys/engine.ts';
 import type { ReadAssertion } from '#wire/saml/assertions.ts';
 import { decodePost, encodeRedirect } from '#wire/saml/bindings.ts';
@@ -121,9 +122,6 @@ export async function openSaml(needs: SamlNeeds, context: TxContext, id: string)
   return found;
 }
 
-/** Answers without a journey cost a verification each. */
-const unaskedFromNetwork = { points: 120, windowSeconds: 600 };
-
 /** An answer as it came, and the journey it says it belongs to. */
 interface Arrived {
   upstream: SamlUpstream;
@@ -145,11 +143,8 @@ async function receive(needs: SamlNeeds, request: FastifyRequest): Promise<Arriv
     const isUnasked = error instanceof Problem && error.code === 'upstream-stray';
     if (!isUnasked || !upstream.settings.saml.allowIdpInitiated) throw error;
   }
-  const limit = await needs.limits.take(
-    `upstream-unasked:${networkKey(request.network)}`,
-    unaskedFromNetwork,
-  );
-  if (!limit.allowed) throw new Problem('rate-limited', { retryAfter: limit.retryAfterSeconds });
+  // Without a journey that was begun here it is a stranger who has something verified.
+  await boundNetwork(needs, request);
   return { upstream, context };
 }
 

@@ -87,14 +87,19 @@ function signOutPage(
   traceRefused(here.request, code, { upstream, detail: facts.detail });
   log.info({ code, upstream, reference, detail: facts.detail }, 'signing out with an upstream failed');
   const tell = words(here.locale);
-  const say =
-    what === 'stillIn'
-      ? (['stillInTitle', 'stillIn'] as const)
-      : (['outRefusedTitle', 'outRefused'] as const);
+  const say = signOutWords(here.locale);
+  const isIn = here.signedOn !== undefined;
+  const [heading, lede] =
+    what === 'outRefused'
+      ? (['outRefusedTitle', 'outRefused'] as const)
+      : (['stillInTitle', isIn ? 'stillInHere' : 'stillIn'] as const);
+  const next = isIn
+    ? linkButton({ label: say('signOut'), url: '/sign-out', full: true })
+    : linkButton({ label: say('signInAgain'), url: '/sign-in', style: 'quiet', full: true });
   return show(here, reply, {
-    title: tell(say[0], { upstream: title }),
-    lede: tell(say[1], { upstream: title }),
-    body: html`${here.signedOn ? linkButton({ label: signOutWords(here.locale)('signOut'), url: '/sign-out', full: true }) : ''}
+    title: tell(heading, { upstream: title }),
+    lede: tell(lede, { upstream: title }),
+    body: html`${next}
       <div class="aside-actions"><p id="code">${tell('failedCode', { code })}</p>
       <p id="reference">${here.say('reference', { reference })}</p></div>`,
     status: pageStatus[code],

@@ -41,6 +41,7 @@ export const words = defineWords('upstream', {
   stillInTitle: '{upstream} did not sign you out',
   stillIn:
     'You are signed out here. At {upstream} you may still be signed in: sign out there, or close the browser.',
+  stillInHere: 'What {upstream} answered could not be believed. You are signed in here.',
   outRefusedTitle: 'You were not signed out',
   outRefused:
     '{upstream} asked to sign you out here, and could not be believed. If you want to, do it yourself.',
