@@ -3,15 +3,12 @@ import { z } from 'zod';
 import { findApplication, listApplications, requireApplication } from '#core/applications/applications.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { lookAt } from '#kit/queue/look.ts';
-import { decisionsAt } from '#provisioning/approval.ts';
 import type { Connector } from '#provisioning/connector.ts';
-import { findingsAt } from '#provisioning/findings.ts';
+import { glance } from '#provisioning/glance.ts';
 import { mappingVariables } from '#provisioning/mapping.ts';
 import { checkSettings, targetModes, targetSettings } from '#provisioning/settings.ts';
 import {
   findTarget,
-  laneOf,
   liftQuarantine,
   listTargets,
   removeTarget,
@@ -111,9 +108,7 @@ async function show(tx: Tx, target: Target, title?: string) {
     ...rest,
     title: named ?? target.application,
     settings: { ...settings } as Record<string, unknown>,
-    queue: await lookAt(tx, laneOf(target.application)),
-    decisions: await decisionsAt(tx, target.application),
-    findings: await findingsAt(tx, target),
+    ...(await glance(tx, target)),
   };
 }
 

@@ -4,16 +4,14 @@ import { parse } from 'yaml';
 import { requireApplication } from '#core/applications/applications.ts';
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { lookAt } from '#kit/queue/look.ts';
 import type { Connector } from '#provisioning/connector.ts';
-import { findingsAt } from '#provisioning/findings.ts';
+import { glance } from '#provisioning/glance.ts';
 import { listingOf } from '#provisioning/listing.ts';
 import { paceOf } from '#provisioning/pace.ts';
 import { checkSettings, targetModes } from '#provisioning/settings.ts';
 import { requestSweep } from '#provisioning/sweeps.ts';
 import {
   findTarget,
-  laneOf,
   liftQuarantine,
   listTargets,
   removeTarget,
@@ -139,12 +137,7 @@ async function list({ withHouse, print, note }: Toolbox, options: { json?: boole
   const rows = await withHouse(({ database }) =>
     database.read(commandContext(), async (tx) => {
       const found = [];
-      for (const target of await listTargets(tx))
-        found.push({
-          ...target,
-          queue: await lookAt(tx, laneOf(target.application)),
-          findings: await findingsAt(tx, target),
-        });
+      for (const target of await listTargets(tx)) found.push({ ...target, ...(await glance(tx, target)) });
       return found;
     }),
   );
@@ -172,8 +165,7 @@ async function show({ withHouse, print }: Toolbox, app: string, options: { json?
   const one = await withHouse(({ database }) =>
     database.read(commandContext(), async (tx) => ({
       ...(await targetNamed(tx, app)),
-      findings: await findingsAt(tx, await targetNamed(tx, app)),
-      queue: await lookAt(tx, laneOf(app)),
+      ...(await glance(tx, await targetNamed(tx, app))),
       pace: await paceOf(tx, app),
       listing: await listingOf(tx, app),
     })),

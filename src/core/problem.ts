@@ -162,3 +162,33 @@ export function refuseFields(fields: Record<string, ProblemCode | undefined>): v
   const first = found[0];
   if (first) throw new Problem(first[1], { fields: Object.fromEntries(found) });
 }
+
+/** Reads a form field by field, so that one answer says everything that is not right yet. */
+export interface FieldReader {
+  /** What `read` gives; where it refuses, the refusal is kept for this field. */
+  attempt<T>(field: string, read: () => T): T | undefined;
+  /** Keeps a refusal for a field; nothing without one. The first stands. */
+  refuse(field: string, code: ProblemCode | undefined): void;
+  /** Refuses when any field was refused. */
+  end(): void;
+}
+
+export function readFields(): FieldReader {
+  const fields: Record<string, ProblemCode> = {};
+  const refuse = (field: string, code: ProblemCode | undefined) => {
+    if (code !== undefined) fields[field] ??= code;
+  };
+  return {
+    attempt(field, read) {
+      try {
+        return read();
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        refuse(field, error.code);
+        return undefined;
+      }
+    },
+    refuse,
+    end: () => refuseFields(fields),
+  };
+}

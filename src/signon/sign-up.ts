@@ -16,7 +16,7 @@ import {
 import { checkNewUsername, cleanLine, parseAddress } from '#core/people/names.ts';
 import { findByUsername, isUsernameFree, listAddresses } from '#core/people/people.ts';
 import { openVerifications } from '#core/people/verifications.ts';
-import { Problem, type ProblemCode } from '#core/problem.ts';
+import { Problem, readFields } from '#core/problem.ts';
 import type { App, FormBody } from '#kit/http/server.ts';
 import { networkKey } from '#kit/limits/limits.ts';
 import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
@@ -179,22 +179,13 @@ async function sentBefore(needs: PageNeeds, here: Visit, given: SignUpForm): Pro
 
 /** Every field is looked at, so that one page shows everything that is not right yet. */
 function checkForm(here: Visit, given: SignUpForm, declared: readonly AttributeDeclaration[]) {
-  const fields: Record<string, ProblemCode> = {};
-  const attempt = <T>(field: string, read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      fields[field] = error.code;
-      return undefined;
-    }
-  };
+  const { attempt, refuse, end } = readFields();
   const { community } = here;
   const rule = { ...community.usernames, communityName: community.name };
   const username = attempt('username', () => checkNewUsername(given.username, rule));
   const givenName = attempt('given_name', () => cleanLine(given.givenName));
   const familyName = attempt('family_name', () => cleanLine(given.familyName));
-  if (givenName === '' && familyName === '') fields.given_name = 'name-missing';
+  if (givenName === '' && familyName === '') refuse('given_name', 'name-missing');
   const address = attempt('email', () => parseAddress(given.address).address);
   const ownWords = [
     given.username,
@@ -203,12 +194,10 @@ function checkForm(here: Visit, given: SignUpForm, declared: readonly AttributeD
     community.name,
     ...given.address.split('@'),
   ];
-  const weak = passwordProblem(given.password, ownWords);
-  if (weak) fields.password = weak;
+  refuse('password', passwordProblem(given.password, ownWords));
   const attributes = readAttributes(declared, given.attributes, 'self');
-  for (const [name, code] of Object.entries(attributes.problems)) fields[`attribute_${name}`] = code;
-  const first = Object.values(fields)[0];
-  if (first) throw new Problem(first, { fields });
+  for (const [name, code] of Object.entries(attributes.problems)) refuse(`attribute_${name}`, code);
+  end();
   return { username: username!, givenName: givenName!, familyName: familyName!, address: address! };
 }
 

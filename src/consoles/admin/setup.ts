@@ -11,7 +11,7 @@ import { appoint } from '#core/operators/operators.ts';
 import { checkSetup, useSetup } from '#core/operators/setup.ts';
 import { cleanLine, parseAddress } from '#core/people/names.ts';
 import { findByVerifiedAddress, requirePerson } from '#core/people/people.ts';
-import { Problem, type ProblemCode } from '#core/problem.ts';
+import { Problem, readFields } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
@@ -112,25 +112,14 @@ async function makeOwner(
 
 /** The owner may take a name kept for staff; everything else is checked as at sign-up. */
 function checkOwner(here: Visit, given: OwnerForm) {
-  const fields: Record<string, ProblemCode> = {};
-  const attempt = <T>(name: string, read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      fields[name] = error.code;
-      return undefined;
-    }
-  };
+  const { attempt, refuse, end } = readFields();
   const username = attempt('username', () => cleanLine(given.username, 64)) ?? '';
-  if (!fields.username && !/^[a-z][a-z0-9._-]{1,63}$/i.test(username)) fields.username = 'username-rule';
+  if (!/^[a-z][a-z0-9._-]{1,63}$/i.test(username)) refuse('username', 'username-rule');
   const givenName = attempt('given_name', () => cleanLine(given.givenName));
   const familyName = attempt('family_name', () => cleanLine(given.familyName));
   const address = attempt('email', () => parseAddress(given.address).address);
-  const weak = passwordProblem(given.password, [given.username, here.community.name]);
-  if (weak) fields.password = weak;
-  const first = Object.values(fields)[0];
-  if (first) throw new Problem(first, { fields });
+  refuse('password', passwordProblem(given.password, [given.username, here.community.name]));
+  end();
   return { username, givenName, familyName, address: address! };
 }
 

@@ -5,7 +5,7 @@ import { join } from '#core/lifecycle/join.ts';
 import { attributeDeclarations, readAttributes, setAttributes } from '#core/people/attributes.ts';
 import { checkNewUsername, cleanLine, parseAddress, usernameKey } from '#core/people/names.ts';
 import { isUsernameFree, listAddresses, verifiedOwners } from '#core/people/people.ts';
-import { Problem, type ProblemCode } from '#core/problem.ts';
+import { Problem, readFields } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { foldToAscii } from '#kit/spelling/ascii.ts';
 import { askProof } from '#signon/ask-proof.ts';
@@ -71,25 +71,16 @@ async function freeUsername(tx: Tx, { username, address }: Identity): Promise<st
 /** What an account is made of, checked; refuses field by field. */
 async function check(tx: Tx, given: NewcomerForm) {
   const { name: communityName, usernames } = await community(tx);
-  const fields: Record<string, ProblemCode> = {};
-  const attempt = <T>(field: string, read: () => T): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      fields[field] = error.code;
-      return undefined;
-    }
-  };
+  const { attempt, refuse, end } = readFields();
   const username = attempt('username', () =>
     checkNewUsername(given.username, { ...usernames, communityName }),
   );
-  if (username && !(await isUsernameFree(tx, username))) fields.username = 'username-taken';
+  if (username && !(await isUsernameFree(tx, username))) refuse('username', 'username-taken');
   const givenName = attempt('given_name', () => cleanLine(given.givenName));
   const familyName = attempt('family_name', () => cleanLine(given.familyName));
-  if (givenName === '' && familyName === '') fields.given_name = 'name-missing';
+  if (givenName === '' && familyName === '') refuse('given_name', 'name-missing');
   const address = attempt('email', () => parseAddress(given.address));
-  if (address && (await onAliasDomain(tx, [address.key])).size > 0) fields.email = 'address-ours';
+  if (address && (await onAliasDomain(tx, [address.key])).size > 0) refuse('email', 'address-ours');
   const declared = await attributeDeclarations(tx);
   const wanted = Object.fromEntries(
     declared.filter((one) => one.required).map((one) => [one.name, given.attributes[one.name]]),
@@ -98,9 +89,8 @@ async function check(tx: Tx, given: NewcomerForm) {
     Object.entries(given.attributes).filter(([name]) => declared.some((one) => one.name === name)),
   );
   const attributes = readAttributes(declared, { ...wanted, ...known }, 'operators');
-  for (const [name, code] of Object.entries(attributes.problems)) fields[`attribute_${name}`] = code;
-  const first = Object.values(fields)[0];
-  if (first) throw new Problem(first, { fields });
+  for (const [name, code] of Object.entries(attributes.problems)) refuse(`attribute_${name}`, code);
+  end();
   return {
     username: username!,
     givenName: givenName!,
