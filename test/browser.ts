@@ -7,7 +7,9 @@
  *       a page of its own context (own cookies); `scripts: false` switches JavaScript off; certificates of a private
  *       CA are accepted; `page.context().close()` when done
  *   await screenshot(page, 'sign-in')    → test/output/sign-in.png, the whole page; returns the path
+ *   await quiet(page)                    → waits until nothing is asked of the server and what came is shown
  *   await axe(page)                      → the violations (empty is what we want), each { id, help, nodes }
+ *   await axe(page, colourRules)         → those of rules that say something else in another theme
  *   watchConsole(page)                   → a list that fills with console errors, page errors and CSP reports
  *   watchRequests(page)                  → a list that fills with the address of every request, data: left out
  *   await sideways(page)                 → by how many pixels the page is wider than the window (0 is what we want)
@@ -17,10 +19,10 @@
  * Only http(s) addresses on loopback are reached; nothing is downloaded.
  */
 import { existsSync, mkdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, resolve } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, CDPSession, Page, Request } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
 const OUTPUT = resolve(import.meta.dirname, 'output');
@@ -72,15 +74,75 @@ export async function openPage(browser: Browser, options: PageOptions = {}): Pro
   });
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
+  countRequests(page);
   if (options.url) await page.goto(options.url);
   return page;
 }
 
-export async function screenshot(page: Page, name: string, fullPage = true): Promise<string> {
+const sessions = new WeakMap<Page, Promise<CDPSession>>();
+
+/** The debugging protocol of a page, for what Playwright has no word for. */
+function protocolOf(page: Page): Promise<CDPSession> {
+  const found = sessions.get(page) ?? page.context().newCDPSession(page);
+  sessions.set(page, found);
+  return found;
+}
+
+export async function screenshot(page: Page, name: string): Promise<string> {
   const path = resolve(OUTPUT, `${name}.png`);
   mkdirSync(dirname(path), { recursive: true });
-  await page.screenshot({ path, fullPage });
+  const session = await protocolOf(page);
+  const { cssContentSize, cssLayoutViewport } = await session.send('Page.getLayoutMetrics');
+  const { data } = await session.send('Page.captureScreenshot', {
+    format: 'png',
+    captureBeyondViewport: true,
+    // Many are taken and few looked at: a larger file in a fraction of the time.
+    optimizeForSpeed: true,
+    clip: {
+      x: 0,
+      y: 0,
+      width: Math.max(cssContentSize.width, cssLayoutViewport.clientWidth),
+      height: Math.max(cssContentSize.height, cssLayoutViewport.clientHeight),
+      scale: 1,
+    },
+  });
+  await writeFile(path, data, 'base64');
   return path;
+}
+
+const underWay = new WeakMap<Page, Set<Request>>();
+
+function countRequests(page: Page): void {
+  const open = new Set<Request>();
+  underWay.set(page, open);
+  page.on('request', (request) => {
+    // What the page that is left asked for is shown nowhere.
+    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) open.clear();
+    open.add(request);
+  });
+  page.on('requestfinished', (request) => void open.delete(request));
+  page.on('requestfailed', (request) => void open.delete(request));
+}
+
+/**
+ * Waits until a page has nothing under way: no request, and none that follows from an answer once that is shown. Says
+ * the same as a network idle for half a second, without the half second.
+ */
+export async function quiet(page: Page): Promise<void> {
+  const open = underWay.get(page)!;
+  const until = performance.now() + 15_000;
+  for (let calm = 0; calm < 3; ) {
+    // Effects run after a frame was painted, and what they ask for is known with the next.
+    await page.evaluate(
+      () =>
+        new Promise<void>((resolve) => {
+          requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve)));
+        }),
+    );
+    calm = open.size === 0 ? calm + 1 : 0;
+    if (performance.now() > until)
+      throw new Error(`still under way: ${[...open].map((one) => one.url()).join(', ')}`);
+  }
 }
 
 export interface AxeViolation {
@@ -91,14 +153,21 @@ export interface AxeViolation {
 
 let axeSource: string | undefined;
 
+/** The rules of axe whose answer depends on colours. */
+export const colourRules = ['color-contrast', 'link-in-text-block'] as const;
+
 /**
  * Runs axe-core (WCAG 2.2 A and AA, best practices) on the page as it is, or these of its rules alone. Needs JavaScript
  * in the page.
  */
 export async function axe(page: Page, rules?: readonly string[]): Promise<AxeViolation[]> {
   axeSource ??= await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  // Evaluated over the debugging protocol, so that the page's own security policy stays as it is.
-  await page.evaluate(axeSource);
+  // Evaluated over the debugging protocol, so that the page's own security policy stays as it is; and from then on with
+  // every page that comes, which the browser need not read anew.
+  if (!(await page.evaluate(() => 'axe' in globalThis))) {
+    await page.evaluate(axeSource);
+    await page.addInitScript(axeSource);
+  }
   const result = await page.evaluate(async (rules) => {
     const runner = (
       globalThis as unknown as {
@@ -148,50 +217,74 @@ export async function sideways(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
 
-const described = `(one) => one.cloneNode(false).outerHTML.slice(0, 200)`;
+/** What the page notes of itself while Tab goes through it. */
+interface Walk {
+  gone: boolean;
+  reached: { ring: boolean; tag: string }[];
+}
+
+const tabsAtOnce = 12;
 
 /**
  * Presses Tab from the top of the page until it has been through. Returns what is visible and takes focus but was never
  * reached, what was reached but shows no ring, and what came first; each as its opening tag.
  */
 export async function tabThrough(page: Page): Promise<{ missed: string[]; blind: string[]; first: string }> {
-  const total = await page.evaluate(() => {
-    const all = document.querySelectorAll<HTMLElement>(
-      'a[href], button, input:not([type="hidden"]), select, textarea, summary, [tabindex="0"]',
-    );
-    // Of radios that belong together Tab reaches the chosen one, arrows the others.
-    const byArrows = (one: HTMLElement) =>
-      one.matches('input[type="radio"]:not(:checked)') &&
-      one.closest('fieldset')?.querySelector('input[type="radio"]:checked') != null;
-    const seen = [...all].filter((one) => one.tabIndex >= 0 && one.checkVisibility() && !byArrows(one));
-    for (const one of seen) one.dataset.toReach = '';
-    document.body.tabIndex = -1;
-    document.body.focus();
-    document.body.removeAttribute('tabindex');
-    return seen.length;
-  });
-  const blind: string[] = [];
-  let first = '';
-  // A date field takes several steps of its own.
-  for (let step = 0; step < total + 20; step += 1) {
-    await page.keyboard.press('Tab');
-    const at = await page.evaluate(`(() => {
-      const one = document.activeElement;
-      if (!one || one === document.body) return { gone: true };
-      delete one.dataset.toReach;
-      const style = getComputedStyle(one);
-      const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
-      return { ring, tag: (${described})(one) };
-    })()`);
-    const { gone, ring, tag } = at as { gone?: boolean; ring?: boolean; tag?: string };
-    if (gone) break;
-    first ||= tag ?? '';
-    if (!ring) blind.push(tag ?? '');
+  const total = await page.evaluate(prepareWalk);
+  const session = await protocolOf(page);
+  const press = (type: 'rawKeyDown' | 'keyUp') =>
+    session.send('Input.dispatchKeyEvent', {
+      type,
+      key: 'Tab',
+      code: 'Tab',
+      windowsVirtualKeyCode: 9,
+      nativeVirtualKeyCode: 9,
+    });
+  // A date field takes several steps of its own. The page itself notes where it is: nobody asks after each step.
+  for (let step = 0; step < total + 20; step += tabsAtOnce) {
+    const presses = Array.from({ length: tabsAtOnce }, () => [press('rawKeyDown'), press('keyUp')]);
+    await Promise.all(presses.flat());
+    if (await page.evaluate(() => (globalThis as unknown as { walk: Walk }).walk.gone)) break;
   }
-  const missed = (await page.evaluate(
-    `[...document.querySelectorAll('[data-to-reach]')].map(${described})`,
-  )) as string[];
-  return { missed, blind, first };
+  return page.evaluate(() => {
+    const { reached } = (globalThis as unknown as { walk: Walk }).walk;
+    const missed = [...document.querySelectorAll('[data-to-reach]')];
+    return {
+      missed: missed.map((one) => (one.cloneNode(false) as Element).outerHTML.slice(0, 200)),
+      blind: reached.filter(({ ring }) => !ring).map(({ tag }) => tag),
+      first: reached[0]?.tag ?? '',
+    };
+  });
+}
+
+/** Runs in the page: marks what is to be reached, notes what is, and puts the focus before all. Returns how much there is. */
+function prepareWalk(): number {
+  const all = document.querySelectorAll<HTMLElement>(
+    'a[href], button, input:not([type="hidden"]), select, textarea, summary, [tabindex="0"]',
+  );
+  // Of radios that belong together Tab reaches the chosen one, arrows the others.
+  const byArrows = (one: HTMLElement) =>
+    one.matches('input[type="radio"]:not(:checked)') &&
+    one.closest('fieldset')?.querySelector('input[type="radio"]:checked') != null;
+  const seen = [...all].filter((one) => one.tabIndex >= 0 && one.checkVisibility() && !byArrows(one));
+  for (const one of seen) one.dataset.toReach = '';
+  document.body.tabIndex = -1;
+  document.body.focus();
+  document.body.removeAttribute('tabindex');
+  const walk: Walk = { gone: false, reached: [] };
+  Object.assign(globalThis, { walk });
+  document.addEventListener('focusin', ({ target }) => {
+    if (walk.gone || !(target instanceof HTMLElement)) return;
+    delete target.dataset.toReach;
+    const { outlineStyle, outlineWidth } = getComputedStyle(target);
+    const ring = outlineStyle !== 'none' && Number.parseFloat(outlineWidth) >= 2;
+    walk.reached.push({ ring, tag: (target.cloneNode(false) as Element).outerHTML.slice(0, 200) });
+  });
+  // Past the last one the page has no focus any more; then it would begin anew.
+  document.addEventListener('focusout', ({ relatedTarget }) => {
+    if (walk.reached.length > 0 && relatedTarget === null) walk.gone = true;
+  });
+  return seen.length;
 }
 
 /** Loads a page with an empty cache and adds up what came over the wire, headers included. */

@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core';
 import { system } from '#kit/db/database.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
+import { quiet } from '#test/browser.ts';
 import type { Gallery } from './gallery-community.ts';
 import { deviceViews } from './gallery-devices.ts';
 import { factorViews } from './gallery-factors.ts';
@@ -45,7 +46,7 @@ export async function settled(page: Page): Promise<void> {
   // The script takes away what stood there before; where none runs, that is all there is.
   if ((await page.locator('#console noscript').count()) > 0) return;
   await page.locator('#console main h1').waitFor();
-  await page.waitForLoadState('networkidle');
+  await quiet(page);
 }
 
 const ofAda = (view: string) => async (page: Page, gallery: Gallery) => {
@@ -61,6 +62,14 @@ const ofAdaAtWiki = async (page: Page, gallery: Gallery) => {
 const ofAdaAtIssues = (view: string) => async (page: Page, gallery: Gallery) => {
   const [ada] = await gallery.database.query<{ id: string }>(`select id from people where username = 'ada'`);
   await inConsole(`/admin/targets/issues/people/person:${ada?.id}${view}`)(page, gallery);
+};
+
+/** Waits for what a page fetches a moment after it was shown, as it does after somebody has typed. */
+const later = (open: View['open'], selector: string) => async (page: Page, gallery: Gallery) => {
+  await open(page, gallery);
+  if ((await page.locator('#console noscript').count()) > 0) return;
+  await page.locator(selector).first().waitFor({ state: 'attached' });
+  await quiet(page);
 };
 
 /** What was and what will be, of somebody whose account is there already. */
@@ -351,7 +360,11 @@ const operators: View[] = [
   { name: 'admin-app-settings-saml', who: 'root', open: inConsole('/admin/apps/rota/settings/saml') },
   { name: 'admin-app-add-saml', who: 'root', open: inConsole('/admin/apps/add/saml') },
   { name: 'admin-app-connect', who: 'root', open: inConsole('/admin/apps/issues/connect') },
-  { name: 'admin-app-test', who: 'root', open: inConsole('/admin/apps/issues/test?person=ada') },
+  {
+    name: 'admin-app-test',
+    who: 'root',
+    open: later(inConsole('/admin/apps/issues/test?person=ada'), '#person-list option'),
+  },
   { name: 'admin-targets', who: 'root', open: inConsole('/admin/targets') },
   { name: 'admin-target', who: 'root', open: inConsole('/admin/targets/wiki') },
   { name: 'admin-target-queue', who: 'root', open: inConsole('/admin/targets/wiki/queue') },
@@ -369,11 +382,19 @@ const operators: View[] = [
   { name: 'admin-target-plan-refuse', who: 'root', open: inConsole('/admin/targets/issues/plan/refuse') },
   { name: 'admin-target-subject', who: 'root', open: ofAdaAtIssues('') },
   { name: 'admin-target-look', who: 'root', open: ofAdaAtIssues('/look') },
-  { name: 'admin-target-relink', who: 'root', open: ofAdaAtIssues('/relink') },
+  {
+    name: 'admin-target-relink',
+    who: 'root',
+    open: later(ofAdaAtIssues('/relink'), '#remote-id-list option'),
+  },
   { name: 'admin-target-plan-fields', who: 'root', open: planFields },
   { name: 'admin-target-records', who: 'root', open: ofAdaAtIssues('/records') },
   { name: 'admin-target-link-again', who: 'root', open: ofAdaAtIssues('/link-again') },
-  { name: 'admin-target-mapping', who: 'root', open: inConsole('/admin/targets/issues/mapping?person=ada') },
+  {
+    name: 'admin-target-mapping',
+    who: 'root',
+    open: later(inConsole('/admin/targets/issues/mapping?person=ada'), '.mapped-value [dir]'),
+  },
   { name: 'admin-target-settings', who: 'root', open: inConsole('/admin/targets/issues/settings') },
   { name: 'admin-target-remove', who: 'root', open: inConsole('/admin/targets/issues/remove') },
   { name: 'admin-target-strangers', who: 'root', open: inConsole('/admin/targets/issues/strangers') },

@@ -1,9 +1,12 @@
-/** Every page there is, in a real browser: 320 to 1280 px, light and dark, enlarged; pages-use.test.ts uses them. */
+/**
+ * Every page there is at a desk, in a real browser: light and dark, enlarged, on the smallest screen, and with the keyboard
+ * alone. pages-use.test.ts has the phone and what is not the same on every page.
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { axe, screenshot, sideways, watchConsole, watchRequests } from '#test/browser.ts';
-import { gallery, lookAtAll, skip } from './gallery-looks.ts';
+import { sideways, tabThrough } from '#test/browser.ts';
+import { lookAtAll, lookBothWays, skip } from './gallery-looks.ts';
 
 /** On the smallest screen there is, and with page and letters twice their size (WCAG 2.2, 1.4.4 and 1.4.10). */
 async function narrow(page: Page): Promise<void> {
@@ -12,38 +15,34 @@ async function narrow(page: Page): Promise<void> {
   assert.equal(await sideways(page), 0, 'scrolls sideways at 320 px');
   await page.setViewportSize({ width: 640, height: 450 });
   assert.equal(await sideways(page), 0, 'scrolls sideways at 640 px');
-  await page.evaluate(() => {
-    document.documentElement.style.fontSize = '200%';
-  });
+  const letters = (size: string) =>
+    page.evaluate((size) => {
+      document.documentElement.style.fontSize = size;
+    }, size);
+  await letters('200%');
   assert.equal(await sideways(page), 0, 'scrolls sideways with letters of twice the size');
+  await letters('');
   await page.setViewportSize(before);
 }
 
-for (const width of [360, 1280]) {
-  test(`every page is axe clean, quiet and fits, light and dark: ${width} px`, { skip }, async (t) => {
-    const watched = new Map<Page, { complaints: string[]; requests: string[] }>();
-    await lookAtAll(t, { width }, async (page, view) => {
-      // What was said on the way to the page was said by pages that are looked at themselves.
-      let said = watched.get(page);
-      if (!said) {
-        said = { complaints: watchConsole(page), requests: watchRequests(page) };
-        watched.set(page, said);
-        await view.open(page, gallery);
-      }
-      await screenshot(page, `pages/${view.name}-light-${width}`);
-      assert.deepEqual(await axe(page), []);
-      assert.equal(await sideways(page), 0, 'scrolls sideways');
-      assert.equal(await page.locator('h1').count(), 1, 'one heading of the first rank');
-      await page.emulateMedia({ colorScheme: 'dark' });
-      await screenshot(page, `pages/${view.name}-dark-${width}`);
-      // The page is the same but for its colours.
-      assert.deepEqual(await axe(page, ['color-contrast']), [], 'in the dark');
-      await page.emulateMedia({ colorScheme: 'light' });
-      if (width === 1280) await narrow(page);
-      const loud = said.complaints.splice(0).filter((line) => !/status of (?:4|5)\d\d/.test(line));
-      assert.deepEqual(loud, []);
-      const foreign = said.requests.splice(0).filter((url) => !url.startsWith(`${gallery.origin}/`));
-      assert.deepEqual(foreign, [], 'PR-11 every request goes to our own origin');
-    });
-  });
+/** Everything is reached with the Tab key and shows a ring, and the way past the header comes first and leads there. */
+async function keysAlone(page: Page): Promise<void> {
+  const { missed, blind, first } = await tabThrough(page);
+  assert.deepEqual(missed, [], 'visible and never reached');
+  assert.deepEqual(blind, [], 'focused without a ring');
+  assert.match(first, /class="skip/);
+  await page.locator('.skip').focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'main');
 }
+
+test('every page is axe clean, quiet and fits a desk, light, dark and enlarged, and can be used with the keyboard alone', {
+  skip,
+}, async (t) => {
+  await lookAtAll(t, { width: 1280 }, async (page, view, said) => {
+    await lookBothWays(page, view, 1280);
+    await narrow(page);
+    await keysAlone(page);
+    said.nothing();
+  });
+});

@@ -287,6 +287,8 @@ people:
   for (const path of ['', '/plan', '/strangers', `/people/person:${ada}`, '/mapping', '/settings', '/join']) {
     await page.goto(gallery.origin + base + path);
     await settled(page);
+    // What a page would ask a moment after it is shown is waited for as well.
+    await page.waitForLoadState('networkidle');
     assert.equal(
       await page.locator('main .button:not(.plain)').count(),
       0,
