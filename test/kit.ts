@@ -1,14 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after } from 'node:test';
-import { loadConfig } from '#config/config.ts';
-import { applyDeclared } from '#declared/declared.ts';
+import { after, afterEach, beforeEach } from 'node:test';
 import { FakeClock } from '#kit/clock/clock.ts';
 import { type Connection, type Database, openDatabase } from '#kit/db/database.ts';
 import { createLog, type Log } from '#kit/log/log.ts';
 import { type CaughtMail, createMailer } from '#kit/smtp/smtp.ts';
-import { type RunningHouse, serve } from '#main.ts';
+import type { RunningHouse } from '#main.ts';
 import { freePort } from './port.ts';
 import { joinTestServer, type TestServer } from './server.ts';
 import { Visitor } from './visitor.ts';
@@ -32,10 +30,24 @@ const databases = new Set<TestDatabase>();
 const platforms = new Set<Platform>();
 
 after(async () => {
-  for (const platform of platforms) await platform.close();
-  for (const one of databases) await one.close();
+  await Promise.all([...platforms].map((platform) => platform.close()));
+  await Promise.all([...databases].map((one) => one.close()));
   await (await server)?.leave();
 });
+
+/**
+ * For a file whose tests start platforms of their own: each is closed with the test that started it, instead of asking
+ * its database for work until the last test of the file is over.
+ */
+export function closeAfterEach(): void {
+  const before: Set<Platform>[] = [];
+  beforeEach(() => void before.push(new Set(platforms)));
+  afterEach(async () => {
+    const older = before.pop();
+    const own = [...platforms].filter((one) => !older?.has(one));
+    await Promise.all(own.map((one) => one.close()));
+  });
+}
 
 /** The test server of this process; left when all its tests are over. */
 export function testServer(): Promise<TestServer> {
@@ -119,6 +131,16 @@ export async function startPlatform(
   });
 }
 
+/** The product is large: tests of a database alone do not wait for it to be read. */
+async function product() {
+  const [{ loadConfig }, { applyDeclared }, { serve }] = await Promise.all([
+    import('#config/config.ts'),
+    import('#declared/declared.ts'),
+    import('#main.ts'),
+  ]);
+  return { loadConfig, applyDeclared, serve };
+}
+
 /** What servers of one installation share. */
 interface Ground {
   connection: Connection;
@@ -137,6 +159,7 @@ async function open(
   clean: () => Promise<void>,
 ): Promise<Platform> {
   const { connection, lines, log, mailer, clock } = ground;
+  const { loadConfig, applyDeclared, serve } = await product();
   const config = loadConfig({
     env: {
       GATEHOUSE_DATA: ground.data,
@@ -151,7 +174,12 @@ async function open(
   });
   const house = await serve(config, { connection, log, mailer, ...(ground.realTime ? {} : { clock }) });
   const origin = config.publicUrl.replace(/\/$/, '');
-  let closed = false;
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    platforms.delete(platform);
+    await house.stop();
+    await clean();
+  };
   const platform: Platform = {
     ...house,
     connection,
@@ -172,11 +200,9 @@ async function open(
       await house.settle();
       return mailer.sent.filter((mail) => mail.to.toLowerCase() === address.toLowerCase());
     },
-    async close() {
-      if (closed) return;
-      closed = true;
-      await house.stop();
-      await clean();
+    close() {
+      closing ??= close();
+      return closing;
     },
   };
   platforms.add(platform);

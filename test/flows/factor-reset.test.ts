@@ -7,8 +7,10 @@ import { createToken } from '#core/operators/tokens.ts';
 import { system } from '#kit/db/database.ts';
 import { cleanUpSignOn } from '#signon/signon.ts';
 import { harbour, idOf, passwords, withApp } from '#test/factors.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
+import { closeAfterEach, type Platform, startPlatform } from '#test/kit.ts';
 import type { Visitor } from '#test/visitor.ts';
+
+closeAfterEach();
 
 async function stage() {
   const platform = await startPlatform();

@@ -9,7 +9,9 @@ import { system } from '#kit/db/database.ts';
 import { plugIn } from '#test/authenticator.ts';
 import { chromiumPath, launchBrowser, openPage, watchConsole } from '#test/browser.ts';
 import { harbour, idOf, passwords } from '#test/factors.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
+import { closeAfterEach, type Platform, startPlatform } from '#test/kit.ts';
+
+closeAfterEach();
 
 const skip = chromiumPath() ? false : 'Chromium is not installed';
 let browser: Browser | undefined;

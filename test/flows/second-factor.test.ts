@@ -8,8 +8,10 @@ import { system } from '#kit/db/database.ts';
 import { passwordSignIn } from '#signon/gate.ts';
 import { dropPending } from '#signon/proof.ts';
 import { harbour, idOf, passwords, withApp } from '#test/factors.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
+import { closeAfterEach, type Platform, startPlatform } from '#test/kit.ts';
 import type { Visitor } from '#test/visitor.ts';
+
+closeAfterEach();
 
 async function stage(more = '') {
   const platform = await startPlatform();

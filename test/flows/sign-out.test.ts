@@ -15,9 +15,11 @@ import {
   tabThrough,
   watchConsole,
 } from '../browser.ts';
-import { type Platform, startPlatform } from '../kit.ts';
+import { closeAfterEach, type Platform, startPlatform } from '../kit.ts';
 import type { Visitor } from '../visitor.ts';
 import { communityFile, Party, passwords, secret } from './oidc-party.ts';
+
+closeAfterEach();
 
 const skip = chromiumPath() ? false : 'Chromium is not installed (tools/peers.sh installs it)';
 

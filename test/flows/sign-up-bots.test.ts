@@ -15,8 +15,10 @@ import {
   watchRequests,
 } from '../browser.ts';
 import { addPeople } from '../conformance/stage.ts';
-import { type Platform, startPlatform } from '../kit.ts';
+import { closeAfterEach, type Platform, startPlatform } from '../kit.ts';
 import type { Seen, Visitor } from '../visitor.ts';
+
+closeAfterEach();
 
 const skip = chromiumPath() ? false : 'Chromium is not installed (tools/peers.sh installs it)';
 const letters = (number: number) => [...String(number)].map((digit) => 'abcdefghij'[Number(digit)]).join('');

@@ -1,8 +1,10 @@
 /** The joiner's story without scripts: sign up, verify by code or link, sign in, recover, change, sign out. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startPlatform } from '#test/kit.ts';
+import { closeAfterEach, startPlatform } from '#test/kit.ts';
 import type { Visitor } from '#test/visitor.ts';
+
+closeAfterEach();
 
 const person = {
   given_name: 'Ada',

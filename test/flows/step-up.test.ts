@@ -4,9 +4,11 @@ import { test } from 'node:test';
 import { listSessions } from '#core/sessions/sessions.ts';
 import { system } from '#kit/db/database.ts';
 import { harbour, idOf, passwords, withApp } from '#test/factors.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
+import { closeAfterEach, type Platform, startPlatform } from '#test/kit.ts';
 import type { Visitor } from '#test/visitor.ts';
 import { decode, Party, secret } from './oidc-party.ts';
+
+closeAfterEach();
 
 const apps = `
 applications:
