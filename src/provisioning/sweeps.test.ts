@@ -158,7 +158,8 @@ test('targets that hang or ask to wait delay no other', async (t) => {
   const began = performance.now();
   await s.during((tx) => requestSweep(tx, s.app));
   while (!(await s.during((tx) => findTarget(tx, s.app)))?.listedAt) {
-    assert.ok(performance.now() - began < 5000, 'the good one waits for the bad ones');
+    // The bad ones are held until it is through, however busy the machine is.
+    assert.ok(performance.now() - began < 15_000, 'the good one waits for the bad ones');
     await sleep(20);
   }
   held.resolve();

@@ -22,6 +22,14 @@ const person = {
   groups: ['staff', 'wiki-editors', 'wiki-admins'],
   attributes: { team: 'sea', floor: 2, tags: ['a', 'b'] },
 };
+/** Milliseconds of this thread: what others do on the machine does not count. */
+function threadMs(work: () => void): number {
+  const start = process.threadCpuUsage();
+  work();
+  const { user, system } = process.threadCpuUsage(start);
+  return (user + system) / 1000;
+}
+
 const run = (source: string, values: Record<string, unknown> = person) =>
   compileExpression(source, variables).evaluate(values);
 
@@ -212,17 +220,15 @@ test('FE-11 patterns run in linear time: 100 KB of evil text against evil patter
   for (const pattern of evil) {
     const expression = compileExpression(`name.matches("${pattern}")`, { name: 'string' });
     for (const name of texts) {
-      // Time of this thread: what others do on the machine does not count.
-      const start = process.threadCpuUsage();
       let outcome: unknown;
-      try {
-        outcome = expression.evaluate({ name });
-      } catch (error) {
-        assert.ok(error instanceof ExpressionError);
-        outcome = 'refused';
-      }
-      const { user, system } = process.threadCpuUsage(start);
-      const took = (user + system) / 1000;
+      const took = threadMs(() => {
+        try {
+          outcome = expression.evaluate({ name });
+        } catch (error) {
+          assert.ok(error instanceof ExpressionError);
+          outcome = 'refused';
+        }
+      });
       assert.ok(took < 200, `${pattern} took ${took.toFixed(0)} ms (${String(outcome)})`);
     }
   }
@@ -247,9 +253,10 @@ test('FE-11 an expression that would grow or run for ever is stopped at once', (
   ];
   for (const source of greedy) {
     const expression = compileExpression(source, { name: 'string', groups: 'strings' });
-    const start = performance.now();
-    assert.throws(() => expression.evaluate({ name, groups }), ExpressionError, source);
-    assert.ok(performance.now() - start < 1_000, source);
+    const took = threadMs(() =>
+      assert.throws(() => expression.evaluate({ name, groups }), ExpressionError, source),
+    );
+    assert.ok(took < 1_000, source);
   }
   assert.throws(() => run('name', { ...person, name: 'x'.repeat(200_000) }), ExpressionError);
 });
@@ -259,9 +266,9 @@ test('200,000 people are mapped in a few seconds', () => {
     'default(mail, username.lowercase().ascii() + "@members.example.org").matches("@gmail\\\\.com$") ? groups.filter(g, g.startsWith("wiki-")).join(",") : lowercase(username)',
     variables,
   );
-  const start = performance.now();
-  for (let index = 0; index < 200_000; index += 1)
-    mapping.evaluate({ ...person, username: `Person${index}` });
-  const took = performance.now() - start;
+  const took = threadMs(() => {
+    for (let index = 0; index < 200_000; index += 1)
+      mapping.evaluate({ ...person, username: `Person${index}` });
+  });
   assert.ok(took < 4_000, `${took.toFixed(0)} ms`);
 });

@@ -66,7 +66,8 @@ test('a worker wakes at the commit, long before its poll', async (t) => {
   const committed = performance.now();
   await put(database, { lane, key: 'anna', payload: 1 });
   const waited = (await started.promise) - committed;
-  assert.ok(waited < 500, `it took ${waited} ms`);
+  // The machine may have other things to do; what was not woken comes after most of a minute.
+  assert.ok(waited < 5_000, `it took ${waited} ms`);
 });
 
 test('a failing job is tried again after a pause, then set aside with its reason', async (t) => {

@@ -28,9 +28,10 @@ test('the same seed gives the same directory, another one another', () => {
 });
 
 test('2,000 people are made quickly and read back as they were made, with every password', async () => {
-  const began = performance.now();
+  const began = process.cpuUsage();
   const directory = makeLegacyLdif({ people: 2_000, seed: 1 });
-  assert.ok(performance.now() - began < 5_000);
+  const { user, system } = process.cpuUsage(began);
+  assert.ok(user + system < 5_000_000, `${user + system} µs`);
   const { people, groups, errors } = await read(directory.ldif);
   assert.deepEqual(errors, []);
   assert.equal(people.size, 2_000);
