@@ -3,6 +3,7 @@
  *
  *   npm test                     all of it
  *   npm test -- kit/db oidc      only test files whose path contains one of these
+ *   npm test -- --at-once 4      so many test files at a time, where it is not three
  *   npm run assure -- AU-02      only tests whose title names this check; fails when there is none
  *
  * GATEHOUSE_TEST_DATABASE_URL runs the tests on that PostgreSQL (15 or newer) instead of the embedded one.
@@ -16,14 +17,17 @@ import { inspect, parseArgs } from 'node:util';
 import { joinTestServer, type TestServer } from '../test/server.ts';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-/** Two test files at a time: tests wait on a database more than they compute. */
-const atOnce = 2;
+/** Three test files at a time: tests wait more than they compute. `--at-once` says otherwise. */
+const usualAtOnce = 3;
 /** The longest begin first, so that nothing runs alone at the end. */
 const longest = [
   'test/flows/pages.test.ts',
   'test/flows/pages-use.test.ts',
-  'test/faults/',
   'test/specimen.test.ts',
+  'test/upstreams/look.test.ts',
+  'src/consoles/admin/console',
+  'src/cli/cli.test.ts',
+  'test/faults/',
 ];
 const longestFileMs = 600_000;
 /** The whole size of a check may take longer than the one for every day. */
@@ -49,23 +53,21 @@ const steps: { title: string; program: string; args: string[]; needs?: string }[
   { title: 'tidiness', program: process.execPath, args: ['tools/tidy.ts'], needs: 'tools/tidy.ts' },
 ];
 
+/** One after the other: the first tests run beside them. */
 async function runSteps(tally: Tally): Promise<void> {
-  const results = steps.map(async ({ title, program, args, needs }) => {
-    if (needs && !existsSync(path.join(root, needs))) return { title, skipped: `there is no ${needs}` };
+  for (const { title, program, args, needs } of steps) {
+    if (needs && !existsSync(path.join(root, needs))) {
+      tally.skipped.push({ title, reason: `there is no ${needs}` });
+      continue;
+    }
     const began = Date.now();
     const { code, output } = await runProgram(program, args);
-    return { title, code, output, seconds: seconds(began) };
-  });
-  for (const result of results) {
-    const { title, skipped, code, output, seconds } = await result;
-    if (skipped) {
-      tally.skipped.push({ title, reason: skipped });
-    } else if (code === 0) {
+    if (code === 0) {
       tally.passed++;
-      say(`✔ ${title} (${seconds} s)`);
+      say(`✔ ${title} (${seconds(began)} s)`);
     } else {
       tally.failed++;
-      say(`✖ ${title} (${seconds} s)\n${output?.trim()}\n`);
+      say(`✖ ${title} (${seconds(began)} s)\n${output.trim()}\n`);
     }
   }
 }
@@ -103,7 +105,12 @@ function rankOf(file: string): number {
 }
 
 /** Runs test files, each in a process of its own, and tells of each file once it is done. */
-async function runTests(files: string[], check: string | undefined, tally: Tally): Promise<void> {
+async function runTests(
+  files: string[],
+  check: string | undefined,
+  atOnce: number,
+  tally: Tally,
+): Promise<void> {
   if (files.length === 0) return;
   const perFile = new Map<string, { passed: number; failed: number }>();
   const stream = run({
@@ -169,7 +176,7 @@ function seconds(began: number): string {
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { assure: { type: 'boolean', default: false } },
+    options: { assure: { type: 'boolean', default: false }, 'at-once': { type: 'string' } },
     allowPositionals: true,
   });
   const check = values.assure ? (positionals.shift() ?? '') : undefined;
@@ -185,13 +192,20 @@ async function main(): Promise<void> {
   if (check) process.env.GATEHOUSE_ASSURE = check;
   const tally: Tally = { passed: 0, failed: 0, skipped: [] };
   const everything = check === undefined && positionals.length === 0;
-  if (everything) await runSteps(tally);
+  const atOnce = Number(values['at-once'] ?? usualAtOnce);
+  if (!Number.isInteger(atOnce) || atOnce < 1) {
+    say(`--at-once takes the number of test files at a time, not ${values['at-once']}.`);
+    process.exitCode = 1;
+    return;
+  }
+  const stepped = everything ? runSteps(tally) : Promise.resolve();
 
   const files = testFiles(positionals, check);
   // Held for the whole run, so that the server is not stopped and started between two files.
   let server: TestServer | undefined;
   if (files.length > 0) server = await joinTestServer();
-  await runTests(files, check, tally).finally(() => server?.leave());
+  await runTests(files, check, atOnce, tally).finally(() => server?.leave());
+  await stepped;
 
   if (tally.skipped.length > 0) say('\nSkipped:');
   for (const { title, reason } of tally.skipped) say(`  ${title}: ${reason}`);
