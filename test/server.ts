@@ -107,7 +107,7 @@ async function joinShared(): Promise<Joined> {
     fsync: 'off',
     synchronous_commit: 'off',
     full_page_writes: 'off',
-    max_connections: '400',
+    max_connections: '600',
     shared_buffers: '64MB',
   };
   for (;;) {

@@ -31,7 +31,7 @@ cd "$folder"
 "${as_owner[@]}" "$programs/initdb" -D "$folder/data" -U gatehouse -A scram-sha-256 --pwfile="$folder/password" \
   -E UTF8 --locale=C.UTF-8 >/dev/null
 "${as_owner[@]}" "$programs/pg_ctl" -D "$folder/data" -l "$folder/log" -w \
-  -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories= -c max_connections=300 -c fsync=off" start >/dev/null
+  -o "-c listen_addresses=127.0.0.1 -c port=$port -c unix_socket_directories= -c max_connections=600 -c fsync=off" start >/dev/null
 cd - >/dev/null
 
 GATEHOUSE_TEST_DATABASE_URL="postgresql://gatehouse:$password@127.0.0.1:$port/postgres" "$@"
