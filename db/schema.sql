@@ -673,6 +673,7 @@ CREATE TABLE session_upstreams (
   CONSTRAINT session_upstreams_pkey PRIMARY KEY (session),
   CONSTRAINT session_upstreams_session_fkey FOREIGN KEY (session) REFERENCES sessions(id) ON DELETE CASCADE
 );
+CREATE INDEX session_upstreams_name ON session_upstreams USING btree (name_hash) WHERE (name_hash IS NOT NULL);
 CREATE INDEX session_upstreams_subject ON session_upstreams USING btree (upstream, subject);
 
 CREATE TABLE sessions (

@@ -4,12 +4,13 @@ import { before, test } from 'node:test';
 import { DOMParser, type Document, type Element, XMLSerializer } from '@xmldom/xmldom';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { samlKey } from '#test/saml.ts';
+import { encryptAssertion } from '#wire/saml/encryption.ts';
 import { NAME_ID, NS } from '#wire/saml/saml.ts';
 import { signElement } from '#wire/saml/signature.ts';
 import { secondNode } from '../flows/saml-party.ts';
 import type { Visitor } from '../visitor.ts';
 import { type Answer, type Asked, newId, SamlIdp } from './saml-idp.ts';
-import { publicAddress } from './stage.ts';
+import { publicAddress, textOf } from './stage.ts';
 
 let platform: Platform;
 let corp: SamlIdp;
@@ -239,6 +240,52 @@ test('SA-03 SA-04 SA-05 comments, DOCTYPE, foreign keys and what is no message a
     const said = await refused(await make(asked), asked, visitor, name);
     assert.doesNotMatch(said.replace('<!doctype html>', ''), /passwd|DOCTYPE|certificate/i, name);
   }
+});
+
+test('SA-10 anybody can encrypt for us: what was not signed inside, or came twice, is refused, and in the same words', async () => {
+  const encryptFor = (await corp.us()).certificates.find(({ use }) => use === 'encryption')!.pem;
+  const parts = /<saml:EncryptedAssertion[\s\S]*<\/saml:EncryptedAssertion>/;
+  const assertionIn = (xml: string) => /<saml:Assertion[\s\S]*<\/saml:Assertion>/.exec(xml)![0];
+  const unsigned = (xml: string) => assertionIn(xml).replace(/<ds:Signature [\s\S]*<\/ds:Signature>/, '');
+  const put = async (xml: string, inner: string) =>
+    xml.replace(assertionIn(xml), await encryptAssertion(inner, encryptFor));
+  const forge: Record<string, (asked: Asked) => Promise<string>> = {
+    'not signed inside': async (asked) => {
+      const xml = await corp.response('eve', asked);
+      return put(xml, unsigned(xml));
+    },
+    'signed inside by another': async (asked) =>
+      corp.response('eve', asked, { encryptFor, signer: await samlKey({ name: 'corp' }) }),
+    'another one swapped in': async (asked) => {
+      const theirs = await other.response('eve', asked, { encryptFor });
+      const mine = await corp.response('eve', asked, { encryptFor });
+      return mine.replace(parts, parts.exec(theirs)![0]);
+    },
+    twice: async (asked) => {
+      const xml = await corp.response('eve', asked, { encryptFor });
+      return xml.replace(parts, (one) => one + one);
+    },
+    'beside one in clear': async (asked) => {
+      const xml = await corp.response('eve', asked, { encryptFor });
+      const clear = assertionIn(await corp.response('eve', asked));
+      return xml.replace(parts, (one) => one + clear);
+    },
+    'for another key': async (asked) =>
+      corp.response('eve', asked, { encryptFor: (await samlKey()).certificate }),
+    'a byte changed': async (asked) => {
+      const xml = await corp.response('eve', asked, { encryptFor });
+      const end = xml.lastIndexOf('</xenc:CipherValue>') - 12;
+      return `${xml.slice(0, end)}${xml[end] === 'A' ? 'B' : 'A'}${xml.slice(end + 1)}`;
+    },
+  };
+  const said = new Set<string>();
+  for (const [name, make] of Object.entries(forge)) {
+    const visitor = platform.visitor();
+    const asked = await corp.asked(visitor);
+    const page = await refused(await make(asked), asked, visitor, name);
+    said.add(textOf({ ...visitor.page, text: page.replace(/Reference: \S+/, '') }));
+  }
+  assert.equal(said.size, 1, 'nobody learns from trying');
 });
 
 test('SA-11 what is too large is turned away before it is read', async () => {

@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { exportDeclared } from '#declared/export.ts';
 import { system } from '#kit/db/database.ts';
+import { defaultKeyPolicy, rotateKeys } from '#signon/saml-keys/saml-keys.ts';
+import { eventually } from '#test/eventually.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { xmlsecEncrypts, xmlsecMissing } from '#test/peers/xmlsec.ts';
 import { samlKey } from '#test/saml.ts';
 import { encodeRedirect } from '#wire/saml/bindings.ts';
 import { AUTHN_CONTEXT, NAME_ID, STATUS } from '#wire/saml/saml.ts';
-import { certificateFacts } from '#wire/saml/signature.ts';
+import { certificateFacts, verifyRedirect } from '#wire/saml/signature.ts';
 import { newId, SamlIdp } from './saml-idp.ts';
 import { serveText } from './saml-published.ts';
 import { idOn, publicAddress, textOf } from './stage.ts';
@@ -126,6 +128,31 @@ test('an assertion that is encrypted for us is read, whichever of our keys it is
   const sealed = await corp.comes(platform.visitor(), 'wilma', { encryptFor, sign: 'response' });
   assert.match(sealed.url, /\/account$/, 'signed around the ciphertext');
   await declare(corp.declared('logout: true'));
+});
+
+test('SA-17 our next key is published before it signs, and what is encrypted for either is read', async () => {
+  const rotate = () =>
+    platform.database.transact(system(), (tx) =>
+      rotateKeys(
+        tx,
+        {
+          secrets: platform.secrets,
+          host: 'localhost',
+          policy: { ...defaultKeyPolicy, nextDays: defaultKeyPolicy.certificateDays + 1 },
+        },
+        platform.clock.now(),
+      ),
+    );
+  await corp.us();
+  await rotate();
+  const both = await eventually(async () => {
+    const found = (await corp.us()).certificates.filter(({ use }) => use === 'encryption');
+    return found.length === 2 ? found : undefined;
+  });
+  for (const { pem } of both!)
+    assert.match((await corp.comes(platform.visitor(), 'wilma', { encryptFor: pem })).url, /\/account$/);
+  const asked = await corp.asked(platform.visitor());
+  assert.ok(verifyRedirect(asked.rawQuery, [both![0]!.pem]), 'the first still signs');
 });
 
 test('an assertion that xmlsec1 encrypted for us is read', { skip: xmlsecMissing() }, async () => {

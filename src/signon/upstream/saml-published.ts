@@ -3,6 +3,7 @@
  * cannot be fetched, is not signed by whom it must be or has expired changes nothing: the last good one stays until its
  * own end.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '#kit/clock/clock.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
@@ -38,6 +39,9 @@ const againAfterMs = 600_000;
 /** Whoever is on the way in does not make us ask more often than this. */
 const leastMs = 60_000;
 const lookEveryMs = 60_000;
+/** How often it is looked whether another node has it by now, and how long in between. */
+const mostLooks = 20;
+const againLookMs = 250;
 
 function sourceOf({ settings }: SamlUpstream): { url: string; refreshHours: number } | undefined {
   const from = settings.saml.metadata;
@@ -60,7 +64,12 @@ export async function publishedMetadata(
   if (isKnown && !fresh) return { xml: known.xml! };
   const waitMs = isKnown ? leastMs : leastMs / 4;
   await refresh(needs, upstream, new Date(needs.clock.now().getTime() - waitMs));
-  const now = await look();
+  let now = await look();
+  // Another node may be at it: whoever comes first here need not be turned away for that.
+  for (let tries = 0; tries < mostLooks && now?.xml === null && now.failure === null; tries += 1) {
+    await sleep(againLookMs);
+    now = await look();
+  }
   const xml = now?.url === url ? (now.xml ?? undefined) : undefined;
   return { xml, failure: now?.failure ?? 'somebody else is fetching it' };
 }
