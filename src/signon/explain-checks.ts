@@ -290,7 +290,11 @@ function ofUpstream({ settings }: Application, { upstream }: Entry): Check {
 }
 
 /** Whether the app can be told who they are. */
-function ofName({ settings }: Application, { profile, nameless }: Entry): Check {
+const rename = 'Give them another name at this app (an alias).';
+const ofAnother = (name: string) =>
+  `By the app's rule they would be ${name} there, which is or was someone else's name.`;
+
+function ofName({ settings }: Application, { profile, nameless, refused }: Entry): Check {
   const named = `The app knows them as ${profile.username}`;
   const from = profile.accountChoice === 'mailbox' ? 'alias mailbox' : 'confirmed address';
   const step =
@@ -304,6 +308,14 @@ function ofName({ settings }: Application, { profile, nameless }: Entry): Check 
       code: nameless,
       evidence: `The app knows people by an address, and they have no ${from}.`,
       step,
+    };
+  if (refused === 'alias-taken')
+    return {
+      check: 'name',
+      answer: 'no',
+      code: refused,
+      evidence: ofAnother(profile.username),
+      step: rename,
     };
   const { email } = profile.released;
   if (settings.release.claims.includes('email') && email === undefined)
@@ -361,7 +373,7 @@ function ofAccount(account: AccountAt | undefined): Check {
 
 /** Should the gate ever refuse for something no check names, that is said too. */
 function gateHasMore({ refused, refusals }: Entry): Check[] {
-  if (!refused || refusals.includes(refused)) return [];
+  if (!refused || refused === 'alias-taken' || refusals.includes(refused)) return [];
   return [{ check: 'app', answer: 'no', code: refused, evidence: `The gate says ${refused}.` }];
 }
 

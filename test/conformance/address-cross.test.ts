@@ -207,3 +207,21 @@ test('AC-06 of two addresses that are made the main one at once one is, also whi
     assert.equal(left.filter((row) => row.is_primary).length, 1, `round ${round}`);
   }
 });
+
+test('a main address that nobody confirmed has its button on the account page', async () => {
+  await platform.apply(
+    `people: [{ username: pat, names: { givenName: Pat }, password: ${password}, addresses: [{ address: pat@example.org, verified: false }] }]`,
+  );
+  const person = (await platform.database.read(system(), (tx) => findByUsername(tx, 'pat')))!.id;
+  const visitor = await signedIn(platform, { username: 'pat', password });
+  const [, id] =
+    /action="\/account\/addresses\/([0-9a-f-]+)\/confirm"/.exec(visitor.page.text) ??
+    assert.fail('no button');
+  await visitor.submit({}, `/account/addresses/${id}/confirm`);
+  const [mailed] = await platform.database.query<Mailed>(
+    'select id, purpose from verifications where person = $1',
+    [person],
+  );
+  await visitor.submit({ code: code(mailed!) }, `/account/addresses/${id}/code`);
+  assert.equal((await stateOf(person)).confirmed.length, 1);
+});

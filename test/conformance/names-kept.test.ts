@@ -283,6 +283,9 @@ test('AC-09 whoever would come to an app under the name of somebody else there d
   assert.doesNotMatch(visitor.page.text, /SAMLResponse/);
   assert.match(visitor.page.text, /already has this name/);
   assert.deepEqual([...(await during((tx) => subjectsOf(tx, vera)))], []);
+  const { body } = await api('GET', '/explain?person=vera&application=named');
+  assert.deepEqual([body.opens, body.first.check, body.first.code], ['no', 'name', 'alias-taken']);
+  assert.match(body.first.step, /another name/);
   const theirs = await signedIn(platform, { username: 'uwe', password });
   const claims = decode((await new Party(platform, { id: 'named' }).tokens(theirs)).id_token!).claims;
   assert.equal(claims.sub, 'vera', 'the name is uwe’s there');

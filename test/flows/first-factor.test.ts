@@ -110,14 +110,17 @@ test('later changes offer to sign out elsewhere, and do it with one press', asyn
   const [other, mine] = [await come(), await come()];
   await mine.open('/account/signing-in/app');
   const seen = await mine.submit({ code: codeOn(mine) }, '/account/signing-in/app');
-  assert.match(seen.text, /You are signed in in another browser too/);
+  assert.match(seen.text, /Another browser is signed in to your account/);
   assert.match((await other.open('/account')).url, /\/account$/, 'nothing ended by itself');
-  assert.doesNotMatch((await mine.open('/account/signing-in')).text, /another browser too/);
+  assert.doesNotMatch((await mine.open('/account/signing-in')).text, /signed in to your account/);
   await mine.open('/account/signing-in?said=app');
   await mine.submit({}, '/account/sessions/end-others');
   assert.match((await other.open('/account')).url, /\/sign-in/);
   assert.match((await mine.open('/account')).url, /\/account$/);
-  assert.doesNotMatch((await mine.open('/account/signing-in?said=removed')).text, /another browser too/);
+  assert.doesNotMatch(
+    (await mine.open('/account/signing-in?said=removed')).text,
+    /signed in to your account/,
+  );
 });
 
 test('PK-05 what sets a factor up counts in the browser and for the person it was shown to, and once', async () => {

@@ -55,7 +55,7 @@ export function addressRoutes(app: App, needs: PageNeeds): void {
     if (!here) return reply;
     const outcome = await needs.database.transact(here.context, async (tx) => {
       const address = await ownAddress(tx, here, idOf(request));
-      const open = (await openVerifications(tx, here.signedOn.person.id)).find(
+      const open = (await openVerifications(tx, here.signedOn.person.id, 'address')).find(
         (one) => one.address === address.id,
       );
       if (!open) return { address, refused: 'code-expired' as const };

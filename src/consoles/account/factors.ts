@@ -164,7 +164,7 @@ async function overview(
   const key = said && Object.hasOwn(texts, said) ? texts[said as keyof typeof texts] : undefined;
   const has = facts.passkeys.length > 0 || facts.app !== undefined;
   const others = said && changes.has(said) ? facts.sessions - 1 : 0;
-  const body = html`
+  const body = html`<div class="stack">
     ${problem ? notice({ tone: 'danger', text: problemWords(here.locale)(problem.code), id: 'problem' }) : ''}
     ${key ? notice({ tone: 'success', text: say(key) }) : ''}
     ${others > 0 ? othersOffer(here, others) : ''}
@@ -173,7 +173,7 @@ async function overview(
     ${appSection(here, facts.app)}
     ${has || facts.codes ? codeSection(here, facts.codes) : ''}
     ${facts.devices.length > 0 ? deviceSection(here, facts.devices) : ''}
-    <div>${linkButton({ label: say('back'), url: '/account', style: 'quiet' })}</div>`;
+    <div>${linkButton({ label: say('back'), url: '/account', style: 'quiet' })}</div></div>`;
   return show(here, reply, {
     title: say('title'),
     lede: say('lede'),
@@ -189,15 +189,15 @@ const changes = new Set(['passkey', 'app', 'removed']);
 function othersOffer(here: Home, count: number): Html {
   const say = words(here.locale);
   const url = '/account/sessions/end-others';
-  return html`${notice({ tone: 'info', text: say('others', { count }), id: 'others' })}
-    ${formButton({ label: say('endOthers'), url, token: here.formToken, id: 'end-others' })}`;
+  return html`<div class="stack-s">${notice({ tone: 'info', text: say('others', { count }), id: 'others' })}
+    ${formButton({ label: say('endOthers'), url, token: here.formToken, id: 'end-others' })}</div>`;
 }
 
 function resetNotice(here: Home, due: Date): Html {
   const say = words(here.locale);
   const when = time({ at: due, now: here.now, locale: here.locale });
-  return html`${notice({ tone: 'warning', title: say('resetTitle'), text: say.html('resetText', { when }), id: 'reset-planned' })}
-    ${formButton({ label: say('stopReset'), url: `${base}/reset/stop`, token: here.formToken, id: 'stop-reset' })}`;
+  return html`<div class="stack-s">${notice({ tone: 'warning', title: say('resetTitle'), text: say.html('resetText', { when }), id: 'reset-planned' })}
+    ${formButton({ label: say('stopReset'), url: `${base}/reset/stop`, token: here.formToken, id: 'stop-reset' })}</div>`;
 }
 
 function joined(parts: (string | Html | undefined)[]): Html {

@@ -51,8 +51,8 @@ export const words = defineWords('account-factors', {
   resetText: 'Two operators agreed to it, because they were told that you lost them. It happens {when}.',
   stopReset: 'Stop it, I have them',
   others:
-    '{count, plural, one {You are signed in in another browser too.} other {You are signed in in # other browsers too.}}',
-  endOthers: 'Sign out there',
+    '{count, plural, one {Another browser is signed in to your account.} other {# other browsers are signed in to your account.}}',
+  endOthers: 'Sign out everywhere else',
   savedPasskey: 'The passkey is added.',
   savedApp: 'The authenticator app is set up.',
   savedRemoved: 'It is removed.',

@@ -178,6 +178,13 @@ function addressSection(here: Home, addresses: readonly Address[]): Html {
       compact: true,
       describe: `${label}: ${address.address}`,
     });
+  const does = (address: Address) =>
+    [
+      address.verifiedAt
+        ? !address.primary && act(address, 'primary', tell('makeMain'))
+        : act(address, 'confirm', tell('confirm')),
+      !address.primary && act(address, 'remove', tell('remove')),
+    ].filter((one) => one !== false);
   const items = addresses.map((address) => ({
     what: address.address,
     more: html`${address.primary ? badge({ tone: 'info', label: tell('main') }) : ''} ${
@@ -185,12 +192,7 @@ function addressSection(here: Home, addresses: readonly Address[]): Html {
         ? badge({ tone: 'success', label: tell('confirmed') })
         : badge({ tone: 'warning', label: tell('notConfirmed') })
     }`,
-    actions: !address.primary && [
-      address.verifiedAt
-        ? act(address, 'primary', tell('makeMain'))
-        : act(address, 'confirm', tell('confirm')),
-      act(address, 'remove', tell('remove')),
-    ],
+    actions: does(address).length > 0 && does(address),
   }));
   const addForm = form({
     url: '/account/addresses',
