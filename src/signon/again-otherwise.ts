@@ -112,6 +112,8 @@ export function otherwisePage(
       <div class="aside-actions">${others && page.open?.provedAfter ? quietLine('', { url: others, title: say('someoneElse') }) : ''}
       ${quietLine('', { url: '/account', title: say('cancel') })}</div>`,
     status: problem ? pageStatus[problem.code] : 200,
+    // The code may open a session anew, and the way from there leads to the app.
+    formAction: page.open?.returnOrigins,
   });
 }
 

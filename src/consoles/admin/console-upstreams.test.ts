@@ -219,7 +219,7 @@ test('removing one says who loses what and wants their number typed', { skip }, 
   await linkAda('hub');
   const { page } = await atDesk('/admin/upstreams/hub');
   await page.click('#remove-upstream');
-  await page.locator('p', { hasText: 'The 1 linked people lose this way in' }).waitFor();
+  await page.locator('p', { hasText: 'People who are linked (now 1) lose this way in' }).waitFor();
   await page.fill('#expect', '2');
   await page.click('#confirm');
   await page.locator('#expect-error').waitFor();

@@ -65,12 +65,12 @@ export const upstreamWords = {
   onText: 'From now on people can come in through it. What it says of them is believed as its settings say.',
   offTitle: (title: string) => `Switch ${title} off?`,
   offText: (sessions: string, people: string) =>
-    `Nobody comes in through it any more, on any path. The ${sessions} sessions it opened end at once, and every app that took part is told. The ${people} linked people stay linked: when it is switched on again, they come in as before.`,
+    `Nobody comes in through it any more, on any path. Sessions it opened (now ${sessions}) end at once, and every app that took part is told. People who are linked (now ${people}) stay linked: when it is switched on again, they come in as before.`,
   offStays: 'Sessions of passwords that were taken over from it stay: those passwords are kept here by now.',
   remove: 'Remove it',
   removeTitle: (title: string) => `Remove ${title}?`,
   removeText: (sessions: string, people: string) =>
-    `Nobody comes in through it any more. The ${sessions} sessions it opened end at once. The ${people} linked people lose this way in for good, and are somebody new if it is ever added again.`,
+    `Nobody comes in through it any more. Sessions it opened (now ${sessions}) end at once. People who are linked (now ${people}) lose this way in for good, and are somebody new if it is ever added again.`,
   removeThen:
     'Their accounts stay. Who has a password or a passkey here signs in with that; everybody else sets a password by mail with “Forgotten?” on the sign-in page.',
   removeExpect: 'Type how many people lose this way in',
