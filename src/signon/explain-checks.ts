@@ -289,11 +289,14 @@ function ofUpstream({ settings }: Application, { upstream }: Entry): Check {
   };
 }
 
-/** Whether the app can be told who they are. */
+const namedNot = (code: ProblemCode, evidence: string, step: string): Check => {
+  return { check: 'name', answer: 'no', code, evidence, step };
+};
 const rename = 'Give them another name at this app (an alias).';
 const ofAnother = (name: string) =>
   `By the app's rule they would be ${name} there, which is or was someone else's name.`;
 
+/** Whether the app can be told who they are. */
 function ofName({ settings }: Application, { profile, nameless, refused }: Entry): Check {
   const named = `The app knows them as ${profile.username}`;
   const from = profile.accountChoice === 'mailbox' ? 'alias mailbox' : 'confirmed address';
@@ -302,21 +305,8 @@ function ofName({ settings }: Application, { profile, nameless, refused }: Entry
       ? 'Give them an alias mailbox (set the alias domain), or let them use an own account there.'
       : 'Have them confirm an address.';
   if (nameless)
-    return {
-      check: 'name',
-      answer: 'no',
-      code: nameless,
-      evidence: `The app knows people by an address, and they have no ${from}.`,
-      step,
-    };
-  if (refused === 'alias-taken')
-    return {
-      check: 'name',
-      answer: 'no',
-      code: refused,
-      evidence: ofAnother(profile.username),
-      step: rename,
-    };
+    return namedNot(nameless, `The app knows people by an address, and they have no ${from}.`, step);
+  if (refused === 'alias-taken') return namedNot(refused, ofAnother(profile.username), rename);
   const { email } = profile.released;
   if (settings.release.claims.includes('email') && email === undefined)
     return {
