@@ -189,7 +189,7 @@ export function serveClients(
       made.delete(id);
       return undefined;
     }
-    if (await isTestOf(needs, id)) {
+    if (isTestOf(needs, id)) {
       const client = makeClient(
         Client,
         application,

@@ -5,19 +5,24 @@
  * is nobody: whoever asks the token endpoint meets the app itself.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type AdapterPayload, Provider } from 'oidc-provider';
-import { type AdapterNeeds, hashId, openPayload, payloadRow } from './adapter.ts';
-import * as store from './store.ts';
+import { Provider } from 'oidc-provider';
+import type { Clock } from '#kit/clock/clock.ts';
+import type { Secrets } from '#kit/crypto/secrets.ts';
 
 /** Where operators begin a test, and where its answer comes back to. */
 export const testPath = '/oidc/test';
-const kind = 'TestLogin';
+const place = 'oidc/test';
+const longest = 2000;
 
-/** What is kept of a test until its answer comes. */
+export interface TestNeeds {
+  secrets: Secrets;
+  clock: Clock;
+}
+
+/** What is known of a test until its answer comes. It travels sealed as its own `state`: beginning one keeps nothing. */
 export interface TestLogin {
   application: string;
   person: string;
-  session: string;
   browser: string;
   verifier: string;
   nonce: string;
@@ -27,36 +32,22 @@ export interface TestLogin {
   exp: number;
 }
 
-/** Keeps an open test under its `state`. */
-export async function keepTest(needs: AdapterNeeds, state: string, test: TestLogin): Promise<void> {
-  const payload = {
-    ...test,
-    clientId: test.application,
-    accountId: test.person,
-  } as unknown as AdapterPayload;
-  await store.savePayloads(needs.database, [
-    payloadRow(needs, { kind, id: state, payload, session: test.session }),
-  ]);
+/** The `state` of this test. */
+export function sealTest({ secrets }: TestNeeds, test: TestLogin): string {
+  return secrets.seal('oidc', JSON.stringify(test), place).toString('base64url');
 }
 
-/** The open test with this `state`. */
-export async function findTest(needs: AdapterNeeds, state: unknown): Promise<TestLogin | undefined> {
-  if (typeof state !== 'string' || !/^[A-Za-z0-9_-]{43}$/.test(state)) return undefined;
-  const id = hashId(kind, state);
-  const [found] = await store.findPayloads(needs.database, [{ kind, id }]);
-  if (!found || found.consumedAt) return undefined;
-  const test = openPayload(needs.secrets, { kind, id, sealed: found.sealed }) as unknown as TestLogin;
-  return test.exp * 1000 > needs.clock.now().getTime() ? test : undefined;
-}
-
-/** Ends it: of any number of answers one is taken. */
-export async function takeTest(needs: AdapterNeeds, state: string): Promise<boolean> {
-  const [won] = await store.consumePayloads(
-    needs.database,
-    [{ kind, id: hashId(kind, state) }],
-    needs.clock.now(),
-  );
-  return won ?? false;
+/** The test behind a `state`; undefined where there is none, or its time is over. */
+export function openTest({ secrets, clock }: TestNeeds, state: unknown): TestLogin | undefined {
+  if (typeof state !== 'string' || state.length > longest || !/^[A-Za-z0-9_-]+$/.test(state))
+    return undefined;
+  try {
+    const sealed = Buffer.from(state, 'base64url');
+    const test = JSON.parse(secrets.open('oidc', sealed, place).toString('utf8')) as TestLogin;
+    return test.exp * 1000 > clock.now().getTime() ? test : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const exchanging = new AsyncLocalStorage<string>();
@@ -67,16 +58,12 @@ export function asTest<T>(application: string, work: () => Promise<T>): Promise<
 }
 
 /** Whether the request under way is a test of this app. */
-export async function isTestOf(
-  needs: AdapterNeeds & { publicUrl: URL },
-  application: string,
-): Promise<boolean> {
+export function isTestOf(needs: TestNeeds & { publicUrl: URL }, application: string): boolean {
   if (exchanging.getStore() === application) return true;
   const oidc = Provider.ctx?.oidc;
   if (oidc?.route !== 'authorization' && oidc?.route !== 'resume') return false;
   const { redirect_uri, state } = oidc.params ?? {};
-  if (redirect_uri !== testUri(needs)) return false;
-  return (await findTest(needs, state))?.application === application;
+  return redirect_uri === testUri(needs) && openTest(needs, state)?.application === application;
 }
 
 /** The return address of every test. */

@@ -29,7 +29,7 @@ import { pageNeeds } from './pages.ts';
 import { scopeClaims } from './profile.ts';
 import { issuerOf, paths } from './provider.ts';
 import * as store from './store.ts';
-import { asTest, findTest, keepTest, type TestLogin, takeTest, testPath, testUri } from './test-client.ts';
+import { asTest, openTest, sealTest, type TestLogin, testPath, testUri } from './test-client.ts';
 import { type Arrived, arrivedPage, refusedPage } from './test-pages.ts';
 
 export type TestNeeds = Omit<GateNeeds, 'floorMs'> & { engine: Engine; issuer: URL; publicUrl: URL };
@@ -75,10 +75,9 @@ async function begin(needs: TestNeeds, here: Visit, id: string): Promise<string>
     await requireTested(tx, person, id);
     return (await consentOf(tx, person, id)) !== undefined;
   });
-  const [state, verifier, nonce] = [randomToken(), randomToken(), randomToken()];
+  const [verifier, nonce] = [randomToken(), randomToken()];
   const exp = Math.floor(needs.clock.now().getTime() / 1000) + openSeconds;
-  const session = signedOn.session.id;
-  await keepTest(needs, state, { application: id, person, session, browser, verifier, nonce, agreed, exp });
+  const state = sealTest(needs, { application: id, person, browser, verifier, nonce, agreed, exp });
   const query = new URLSearchParams({
     client_id: id,
     redirect_uri: testUri(needs),
@@ -92,7 +91,7 @@ async function begin(needs: TestNeeds, here: Visit, id: string): Promise<string>
   return `${paths.authorization}?${query}`;
 }
 
-/** Takes the answer as an app would: of this browser, once. */
+/** Takes the answer as an app would: of this browser and person; the code in it counts once. */
 async function arrive(
   needs: TestNeeds,
   here: Visit,
@@ -100,12 +99,11 @@ async function arrive(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { state = '', code, error, error_description, iss } = request.query as Record<string, string>;
-  const test = await findTest(needs, state);
-  const person = here.signedOn?.person.id;
-  if (!test || test.browser !== here.browser || test.person !== person || !(await takeTest(needs, state)))
+  const test = openTest(needs, state);
+  if (!test || test.browser !== here.browser || test.person !== here.signedOn?.person.id)
     throw new Problem('request-expired');
   const application = await needs.database.read(here.context, (tx) =>
-    requireTested(tx, person, test.application),
+    requireTested(tx, test.person, test.application),
   );
   const whole = { needs, here, request, reply, application };
   if (iss !== issuerOf(needs.issuer) || (code === undefined) === (error === undefined))
