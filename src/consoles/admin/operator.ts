@@ -21,7 +21,7 @@ export const sections = [
   { id: 'groups', url: '/admin/groups', right: 'groups.read' },
   { id: 'applications', url: '/admin/apps', right: 'applications.read' },
   { id: 'targets', url: '/admin/targets', right: 'targets.read' },
-  { id: 'upstreams', url: '/admin/upstreams', right: 'applications.read' },
+  { id: 'upstreams', url: '/admin/upstreams', right: 'community.read' },
   { id: 'refusals', url: '/admin/refusals', right: 'people.read' },
   { id: 'factor-resets', url: '/admin/factor-resets', right: 'people.read' },
   { id: 'events', url: '/admin/events', right: 'events.read' },

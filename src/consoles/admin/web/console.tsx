@@ -69,7 +69,7 @@ const sections: readonly { href: string; label: string; right: Right }[] = [
   { href: '/admin/groups', label: words.groups, right: 'groups.read' },
   { href: '/admin/apps', label: words.apps, right: 'applications.read' },
   { href: '/admin/targets', label: words.targets, right: 'targets.read' },
-  { href: '/admin/upstreams', label: upstreamWords.title, right: 'applications.read' },
+  { href: '/admin/upstreams', label: upstreamWords.title, right: 'community.read' },
   { href: '/admin/refusals', label: refusalWords.title, right: 'people.read' },
   { href: '/admin/factor-resets', label: resetWords.title, right: 'people.read' },
   { href: '/admin/events', label: words.events, right: 'events.read' },
