@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { DOMParser, type Document, type Element, XMLSerializer } from '@xmldom/xmldom';
+import { atBest } from '#test/eventually.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { samlKey } from '#test/saml.ts';
 import { encryptAssertion } from '#wire/saml/encryption.ts';
@@ -291,10 +292,13 @@ test('SA-10 anybody can encrypt for us: what was not signed inside, or came twic
 test('SA-11 what is too large is turned away before it is read', async () => {
   const visitor = platform.visitor();
   const asked = await corp.asked(visitor);
-  const began = performance.now();
-  const large = await corp.post(visitor, `<a>${'x'.repeat(300 * 1024)}</a>`, asked.relayState);
-  assert.equal(large.status, 403);
-  assert.ok(performance.now() - began < 1000);
+  const large = `<a>${'x'.repeat(300 * 1024)}</a>`;
+  const took = await atBest(1000, async () => {
+    const began = performance.now();
+    assert.equal((await corp.post(visitor, large, asked.relayState)).status, 403);
+    return performance.now() - began;
+  });
+  assert.ok(took < 1000, `${took} ms`);
 });
 
 test('SA-15 an upstream that is switched off or gone is dead at every door, to those who are linked as well', async () => {
