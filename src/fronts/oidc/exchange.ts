@@ -10,6 +10,7 @@ import type { Problem } from '#core/problem.ts';
 import type { DatabaseBusy } from '#kit/db/busy.ts';
 import type { TxContext } from '#kit/db/tx.ts';
 import type { App } from '#kit/http/server.ts';
+import type { Log } from '#kit/log/log.ts';
 import { isTurnedAway, tellApp, turnedAway } from './turned-away.ts';
 
 export interface Exchange {
@@ -19,6 +20,8 @@ export interface Exchange {
   page?: () => FastifyReply | Promise<FastifyReply>;
   ctx?: KoaContextWithOIDC;
   failure?: unknown;
+  /** Where what is turned away is written down. */
+  log?: Log;
   /** Why there was no room for it, where the library knows only of a fault. */
   turned?: Problem | DatabaseBusy;
 }
@@ -122,7 +125,12 @@ const shortForm = 4096;
 const bodies = new WeakMap<IncomingMessage, Buffer>();
 
 /** Lets the provider answer these paths. The body is left for it to read. */
-export function mountProvider(app: App, current: () => Provider, routes: readonly LibraryRoute[]): void {
+export function mountProvider(
+  app: App,
+  log: Log,
+  current: () => Provider,
+  routes: readonly LibraryRoute[],
+): void {
   const shortcuts = new Map(
     routes.flatMap(({ method, url, shortcut }) => (shortcut ? [[`${method} ${url}`, shortcut]] : [])),
   );
@@ -142,8 +150,9 @@ export function mountProvider(app: App, current: () => Provider, routes: readonl
         handler: async (request, reply) => {
           if (path) request.raw.url = path;
           const body = shortcut && bodies.get(request.raw);
-          const plain = body && (await answerPlainly({ request, reply }, shortcut(current(), request, body)));
-          return plain ?? answer(current(), { request, reply }, people ?? false);
+          const exchange: Exchange = { request, reply, log };
+          const plain = body && (await answerPlainly(exchange, shortcut(current(), request, body)));
+          return plain ?? answer(current(), exchange, people ?? false);
         },
       });
     }

@@ -76,7 +76,12 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
       app.addHook('onClose', async () => {
         for (const stop of stops) await stop();
       });
-      mountProvider(app, engine.provider, providerRoutes(needs.issuer, ownTokens({ ...needs, save })));
+      mountProvider(
+        app,
+        needs.log,
+        engine.provider,
+        providerRoutes(needs.issuer, ownTokens({ ...needs, save })),
+      );
       postedRequests(app);
       interactionRoutes(app, { ...needs, engine });
       deviceRoutes(app, needs);

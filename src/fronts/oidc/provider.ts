@@ -269,10 +269,9 @@ function logFaults(provider: Provider, log: Log): void {
   provider.on('server_error', (ctx, error) => {
     const exchange = exchangeOf(ctx);
     const reference = exchange.request.requestId;
-    if (isTurnedAway(error)) {
-      exchange.turned = error;
-      log.info({ code: 'turned-away', detail: error.message, reference }, 'refused');
-    } else log.error({ err: error, code: 'unexpected', reference }, 'oidc failed');
+    // Told and logged where it is answered.
+    if (isTurnedAway(error)) exchange.turned = error;
+    else log.error({ err: error, code: 'unexpected', reference }, 'oidc failed');
   });
   const refused = (ctx: KoaContextWithOIDC, error: errors.OIDCProviderError) => {
     const facts = {

@@ -22,10 +22,11 @@ export function turnedAway({ turned, failure }: Exchange): Problem | DatabaseBus
 }
 
 /** Tells an app. The line in the log and the trace are found by the reference in the header. */
-export function tellApp({ request, reply, ctx }: Exchange, error: Problem | DatabaseBusy): FastifyReply {
+export function tellApp({ request, reply, ctx, log }: Exchange, error: Problem | DatabaseBusy): FastifyReply {
   const { status, retryAfter } = refusalOf(error);
   const application = ctx?.oidc?.client?.clientId;
   const code = error instanceof Problem ? error.code : 'busy';
+  log?.info({ code, status, reference: request.requestId, application, detail: error.message }, 'refused');
   trace(request, 'the app was turned away', { error: code, application });
   traceRefused(request, code);
   const description =
