@@ -31,7 +31,7 @@ export interface SamlFacts {
 }
 
 const callers = 16;
-const rounds = 7;
+const rounds = 5;
 const seconds = 1.2;
 const goals = { oidc: 0.35, saml: 0.35 };
 
@@ -107,7 +107,7 @@ async function compare(ours: Scenario, bare: Scenario): Promise<Compared> {
     await loads[0].prepare({ ...ours, callers });
     await loads[1].prepare({ ...bare, callers });
     // Servers that have been up for a while: their code is compiled, their statements are prepared.
-    for (const load of loads) await load.run(4);
+    for (const load of loads) await load.run(3);
     const crowd: LoadResult[] = [];
     const measured = await alternate(
       rounds,
@@ -118,7 +118,7 @@ async function compare(ours: Scenario, bare: Scenario): Promise<Compared> {
       async () => (await loads[1].run(seconds)).perSecond,
     );
     await loads[0].prepare({ ...ours, callers: 1 });
-    const alone = await loads[0].run(4);
+    const alone = await loads[0].run(3);
     return { ours: measured.one, bare: measured.other, ratio: measured.ratio, alone, crowd };
   } finally {
     for (const load of loads) await load.stop();
