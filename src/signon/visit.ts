@@ -4,6 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Community, community } from '#core/community/community.ts';
+import { isUseNoted } from '#core/sessions/sessions.ts';
 import type { TxContext } from '#kit/db/tx.ts';
 import { type CookieJar, formField, type PageOptions } from '#kit/http/server.ts';
 import { hiddenField } from '#kit/page/fields.ts';
@@ -63,7 +64,7 @@ export function whoWasHere(request: FastifyRequest): { person?: string } | undef
   return here && { person: here.signedOn?.person.id };
 }
 
-/** Reads who is here in one transaction. */
+/** Reads who is here, from one snapshot. */
 export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<Visit> {
   const token = needs.cookies.read(request, 'session');
   const anonymous: TxContext = {
@@ -104,11 +105,14 @@ async function whoIsHere(
   token: string | undefined,
 ): Promise<{ here?: SignedOn; settings: Community }> {
   if (!token) return { settings: await needs.database.look(context, community) };
-  return needs.database.transact(context, async (tx) => {
-    const here = await signedOn(tx, token);
-    if (here) await noteUse(tx, here.session);
-    return { here, settings: await community(tx) };
+  const found = await needs.database.read(context, async (tx) => {
+    const [here, settings] = await Promise.all([signedOn(tx, token), community(tx)]);
+    return { here, settings };
   });
+  const session = found.here?.session;
+  if (session && !isUseNoted(session, needs.clock.now()))
+    await needs.database.transact(context, (tx) => noteUse(tx, session));
+  return found;
 }
 
 /** The same visit in the language an app asked for (`ui_locales`), where we speak it. */

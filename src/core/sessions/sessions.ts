@@ -93,9 +93,14 @@ export async function sessionById(tx: Tx, id: string): Promise<Session | undefin
 /** The live ones of these sessions, with one statement. */
 export const sessionsByIds = store.liveSessions;
 
+/** Whether it is noted closely enough that the session is in use at this moment. */
+export function isUseNoted(session: Session, now: Date): boolean {
+  return now.getTime() - session.lastSeenAt.getTime() < 60_000;
+}
+
 /** Notes that the session was used; written at most once a minute. */
 export async function touchSession(tx: Tx, session: Session): Promise<void> {
-  if (tx.now().getTime() - session.lastSeenAt.getTime() >= 60_000) await store.touch(tx, session.id);
+  if (!isUseNoted(session, tx.now())) await store.touch(tx, session.id);
 }
 
 /**

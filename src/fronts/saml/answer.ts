@@ -116,8 +116,11 @@ async function settle(tx: Tx, needs: AnswerNeeds, here: Visit, open: Open): Prom
     ? profile.subject
     : await fixSubject(tx, application, person.id, profile.subject);
   const nameId = renderNameId(profile, sp.saml, needs.we.entityId, subject);
-  const sessionIndex = (await store.indexOf(tx, session.id, application.id)) ?? `_${randomToken(20)}`;
-  await joinApplication(tx, session, application.id, 'saml');
+  const [index] = await Promise.all([
+    store.indexOf(tx, session.id, application.id),
+    joinApplication(tx, session, application.id, 'saml'),
+  ]);
+  const sessionIndex = index ?? `_${randomToken(20)}`;
   await store.insertSessionName(tx, {
     session: session.id,
     application: application.id,

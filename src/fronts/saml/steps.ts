@@ -94,10 +94,13 @@ async function standingOf(
 ): Promise<{ profile: Profile; consent?: Consent } | Problem> {
   try {
     return await needs.database.read(here.context, async (tx) => {
-      const profile = await admit(tx, needs.secrets, sp.application, person.id);
+      const [profile, consent] = await Promise.all([
+        admit(tx, needs.secrets, sp.application, person.id),
+        consentOf(tx, person.id, sp.application.id),
+      ]);
       // An app that knows people by an address cannot let someone in who has none.
       renderNameId(profile, sp.saml, needs.we.entityId);
-      return { profile, consent: await consentOf(tx, person.id, sp.application.id) };
+      return { profile, consent };
     });
   } catch (error) {
     if (error instanceof Problem) return error;
