@@ -13,7 +13,7 @@ interface Wired {
 export function gatherWrites(client: ClientBase): void {
   const stream = (client as ClientBase & Wired).connection?.stream;
   if (!stream?.cork || !stream.uncork) return;
-  const query = client.query as (...given: unknown[]) => unknown;
+  const driver = Object.getPrototypeOf(client) as { query(...given: unknown[]): unknown };
   let held = false;
   const release = () => {
     held = false;
@@ -26,6 +26,6 @@ export function gatherWrites(client: ClientBase): void {
       // After the promises that are due now, so that statements of several of them go together.
       process.nextTick(release);
     }
-    return query.apply(client, given);
+    return driver.query.apply(client, given);
   }) as typeof client.query;
 }
