@@ -16,14 +16,13 @@ import {
 import { usesSecret } from '#core/applications/client-keys.ts';
 import { randomToken } from '#kit/crypto/ids.ts';
 import { type Database, system } from '#kit/db/database.ts';
+import { createFollower } from '#kit/db/follow.ts';
 import type { Log } from '#kit/log/log.ts';
 
 import type { AdapterNeeds } from './adapter.ts';
 import { isTestOf, testUri } from './test-client.ts';
 
 export { asksConsent, isUnassured } from '#core/applications/consent-asked.ts';
-
-const pollMs = 5000;
 
 export interface Applications {
   get(id: string): Promise<Application | undefined>;
@@ -37,19 +36,14 @@ export interface Applications {
 export function knownApplications(database: Database, log: Log): Applications {
   let known = new Map<string, Application>();
   let origins = new Set<string>();
-  let turn: Promise<void> = Promise.resolve();
-
   async function read(): Promise<void> {
     const list = await database.read(system(), listApplications);
     known = new Map(list.filter((one) => one.settings.oidc).map((one) => [one.id, one]));
     origins = new Set([...known.values()].filter(isPublic).flatMap(originsOf));
   }
-  function refresh(): Promise<void> {
-    turn = turn.then(read).catch((error) => {
-      log.warn({ err: error, code: 'applications-unread' }, 'the list of applications could not be read');
-    });
-    return turn;
-  }
+  const failed = (error: unknown) =>
+    log.warn({ err: error, code: 'applications-unread' }, 'the list of applications could not be read');
+  const { watch } = createFollower({ database, channel: 'applications', read, failed });
   return {
     async get(id) {
       const found = known.get(id);
@@ -59,17 +53,7 @@ export function knownApplications(database: Database, log: Log): Applications {
       return fresh?.settings.oidc ? fresh : undefined;
     },
     browserOrigins: () => origins,
-    async watch() {
-      const unlisten = await database.listen('applications', () => void refresh());
-      const timer = setInterval(() => void refresh(), pollMs);
-      timer.unref();
-      await refresh();
-      return async () => {
-        clearInterval(timer);
-        await unlisten();
-        await turn;
-      };
-    },
+    watch,
   };
 }
 

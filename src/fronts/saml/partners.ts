@@ -5,6 +5,7 @@
 import { type Application, findApplication, listApplications } from '#core/applications/applications.ts';
 import { readCertificate, type SamlSettings } from '#core/applications/saml-settings.ts';
 import type { Clock } from '#kit/clock/clock.ts';
+import { regularly } from '#kit/clock/regularly.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
 import type { Net } from '#kit/net/net.ts';
@@ -46,31 +47,19 @@ export function startPartners(needs: PartnerNeeds): { settle(): Promise<void>; s
     maxAttempts: 1,
     handle: (job, lease) => refresh(needs, job, lease),
   });
-  let looking: Promise<void> = Promise.resolve();
-  const look = () => {
-    looking = looking.then(() =>
-      enqueueDue(database).catch((error: unknown) =>
-        log.error(
-          { err: error, code: 'metadata-unread' },
-          'which metadata is to be fetched could not be read',
-        ),
-      ),
-    );
-    return looking;
-  };
-  const unlisten = database.listen('applications', () => void look());
-  const timer = setInterval(look, lookEveryMs);
-  timer.unref();
-  void look();
+  const failed = (error: unknown) =>
+    log.error({ err: error, code: 'metadata-unread' }, 'which metadata is to be fetched could not be read');
+  const looking = regularly({ everyMs: lookEveryMs, failed }, () => enqueueDue(database));
+  const unlisten = database.listen('applications', () => void looking.run());
+  void looking.run();
   return {
     async settle() {
-      await look();
+      await looking.run();
       await worker.idle();
     },
     async stop() {
-      clearInterval(timer);
       await (await unlisten)();
-      await looking;
+      await looking.stop();
       await worker.stop();
     },
   };
