@@ -99,3 +99,13 @@ test('apps test says what would be told, why, and what is missing', async () => 
   assert.match(talk.out, /"aud": "talk"/);
   assert.equal((await run('test', 'talk', 'nobody')).status, 1);
 });
+
+test('an app that publishes its metadata is asked who it is; where it cannot be, that is said and it can be typed', async () => {
+  const set = ['--set', 'title=Wiki', 'metadataUrl=http://127.0.0.1:9/metadata'];
+  const away = await run('add', 'saml', '--id', 'published', ...set);
+  assert.equal(away.status, 2);
+  assert.match(away.err, /^metadataUrl could not be read now, so type the entity ID or paste the metadata\./);
+  const typed = await run('add', 'saml', '--id', 'published', ...set, 'entityId=urn:wiki', '--dry-run');
+  assert.equal(typed.status, 0, typed.err);
+  assert.equal(JSON.parse(typed.out).settings.saml.entityId, 'urn:wiki');
+});
