@@ -3,7 +3,7 @@
  * throttling, standing, factor policy, who may enter which app and last sign-in are decided here, once, the same for
  * page, Basic, Crowd, LDAP and device.
  */
-
+import type { FastifyRequest } from 'fastify';
 import {
   type AttemptSubject,
   confirmPassword,
@@ -107,6 +107,8 @@ export interface PasswordAttempt extends Place {
   password: string;
   /** The sign-on that is open, for whoever arrives by a directory and goes on elsewhere first. */
   requestId?: string;
+  /** Where the door is a page: gives its place on while a directory is asked. */
+  away?: FastifyRequest['away'];
   context: TxContext;
 }
 

@@ -105,6 +105,7 @@ export function signInRoutes(app: App, needs: UpstreamNeeds): void {
         ip: here.ip,
         ...readChoices(here),
         ...browserOf(needs, here, open),
+        away: (work) => request.away(work),
         context: here.context,
       });
       return await goOn(needs, here, reply, outcome, { open, requestId });

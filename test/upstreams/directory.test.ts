@@ -1,6 +1,7 @@
 /** A real directory that checks passwords at our sign-in page: joining on the fly, taking over, and what happens when it is away. */
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { after, before, test } from 'node:test';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { type Slapd, slapdMissing, startSlapd } from '#test/peers/slapd.ts';
@@ -218,6 +219,20 @@ test('F-27 a directory that is down, hangs or breaks off: nobody is disabled, ow
   proxy.mode = 'through';
   assert.deepEqual(await states(), before);
   assert.match((await signIn('grace', 'grace-in-the-directory')).url, /\/account$/);
+});
+
+test('a directory that hangs holds up nobody but those who wait for it: their pages have no place meanwhile', {
+  skip,
+}, async () => {
+  // More than have a place at once, and no more than wait for one upstream.
+  const count = Math.min(availableParallelism() * 30, 60);
+  proxy.mode = 'silent';
+  const asked = proxy.asked;
+  const names = Array.from({ length: count }, (_, at) => `nobody-of-name-${at}`);
+  const pages = await Promise.all(names.map((name) => signIn(name, 'something wrong')));
+  proxy.mode = 'through';
+  assert.equal(proxy.asked - asked, count, 'nobody was turned away for want of a place');
+  for (const page of pages) assert.match(textOf(page), /Old Directory, which does not answer right now/);
 });
 
 test('AU-07 a failed attempt costs one conversation with the directory, whoever it is about', {

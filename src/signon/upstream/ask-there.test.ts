@@ -19,7 +19,8 @@ test('so many wait for one provider and no more; another one’s people are not 
   ];
   const gate = Promise.withResolvers<string>();
   const waiting = Array.from({ length: 64 }, () => askThere(request, one, () => gate.promise));
-  const beyond = (error: unknown) => error instanceof UpstreamFailure && error.code === 'upstream-unreachable';
+  const beyond = (error: unknown) =>
+    error instanceof UpstreamFailure && error.code === 'upstream-unreachable';
   await assert.rejects(
     askThere(request, one, async () => 'never'),
     beyond,

@@ -3,6 +3,7 @@
  * time tell whose password is kept where (AU-07). The directory hears the password of those it is asked about alone:
  * people linked to it, and names that are nobody's here.
  */
+import type { FastifyRequest } from 'fastify';
 import { setPassword } from '#core/credentials/credentials.ts';
 import { Problem } from '#core/problem.ts';
 import { type Hasher, HashingBusy } from '#kit/crypto/passwords.ts';
@@ -14,6 +15,7 @@ import type { Log } from '#kit/log/log.ts';
 import type { Net } from '#kit/net/net.ts';
 import type { Stay } from '#signon/stay.ts';
 import { arrive } from './arrive.ts';
+import { askThere } from './ask-there.ts';
 import { askDirectory, type DirectoryUpstream } from './directory.ts';
 import { UpstreamFailure } from './failure.ts';
 import type { Told } from './identity.ts';
@@ -36,6 +38,8 @@ export interface DelegatedAttempt {
   requestId?: string;
   persistent: boolean;
   stay?: Stay;
+  /** Gives the place of a page on while a directory is waited for (`FastifyRequest.away`), where the door is one. */
+  away?: FastifyRequest['away'];
   context: TxContext;
 }
 
@@ -103,7 +107,9 @@ function ask(
   const password =
     isTheirs && candidate.heard && attempt.password.length <= 1024 ? attempt.password : undefined;
   const asked = known ? { subject: known.subject } : { name: attempt.identifier.slice(0, 320) };
-  return askDirectory(needs, directory, asked, password);
+  return askThere({ away: attempt.away ?? ((work) => work()) }, directory, () =>
+    askDirectory(needs, directory, asked, password),
+  );
 }
 
 async function openDirectories(tx: Tx, secrets: Secrets): Promise<DirectoryUpstream[]> {
