@@ -32,9 +32,15 @@ export function cleanLine(text: string, limit = 120): string {
   return line;
 }
 
-const scripts = ['Latin', 'Cyrillic', 'Greek', 'Armenian', 'Cherokee', 'Coptic', 'Lisu'].map(
-  (script) => new RegExp(`\\p{Script=${script}}`, 'u'),
-);
+const scripts = [
+  /\p{Script=Latin}/u,
+  /\p{Script=Cyrillic}/u,
+  /\p{Script=Greek}/u,
+  /\p{Script=Armenian}/u,
+  /\p{Script=Cherokee}/u,
+  /\p{Script=Coptic}/u,
+  /\p{Script=Lisu}/u,
+];
 
 /** Whether letters of scripts that look alike stand beside each other (UTS #39): nobody writes like that but to deceive. */
 export function mixesScripts(text: string): boolean {
