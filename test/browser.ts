@@ -12,6 +12,7 @@
  *   await axe(page, colourRules)         → those of rules that say something else in another theme
  *   watchConsole(page)                   → a list that fills with console errors, page errors and CSP reports
  *   watchRequests(page)                  → a list that fills with the address of every request, data: left out
+ *   await asPhone(page, look)            → looks at the page as it is on a phone: its width, a finger instead of a mouse
  *   await sideways(page)                 → by how many pixels the page is wider than the window (0 is what we want)
  *   await tabThrough(page)               → goes through the page with the Tab key: what was missed, what had no ring
  *   await weigh(page, url)               → bytes over the wire, headers included, with nothing cached
@@ -210,6 +211,26 @@ export function watchRequests(page: Page): string[] {
     if (!request.url().startsWith('data:')) urls.push(request.url());
   });
   return urls;
+}
+
+/**
+ * Runs a look at the page as a phone shows it, without opening it anew: narrow, with touch and a coarse pointer. Refuses a
+ * page that a phone would lay out as wide as a desk and shrink.
+ */
+export async function asPhone(page: Page, look: () => Promise<void>): Promise<void> {
+  const before = page.viewportSize()!;
+  const session = await protocolOf(page);
+  const touch = (enabled: boolean) => session.send('Emulation.setTouchEmulationEnabled', { enabled });
+  const laidOut = await page.locator('meta[name="viewport"]').getAttribute('content');
+  if (!laidOut?.includes('width=device-width'))
+    throw new Error('the page does not take the width of a phone');
+  await page.setViewportSize({ width: 360, height: 740 });
+  await touch(true);
+  if (!(await page.evaluate(() => matchMedia('(pointer: coarse) and (max-width: 360px)').matches)))
+    throw new Error('the page does not know that it is on a phone');
+  await look();
+  await touch(false);
+  await page.setViewportSize(before);
 }
 
 /** How much wider than the window the page is, in pixels. */

@@ -21,6 +21,7 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const usualAtOnce = 3;
 /** The longest begin first, so that nothing runs alone at the end. */
 const longest = [
+  'test/flows/pages-console.test.ts',
   'test/flows/pages.test.ts',
   'test/flows/pages-use.test.ts',
   'test/specimen.test.ts',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import {
+  asPhone,
   axe,
   chromiumPath,
   colourRules,
@@ -11,6 +12,7 @@ import {
   type PageOptions,
   screenshot,
   sideways,
+  tabThrough,
   watchConsole,
   watchRequests,
 } from '#test/browser.ts';
@@ -67,10 +69,11 @@ export async function lookAtAll(
   t: { test(name: string, run: () => Promise<void>): Promise<void> },
   options: PageOptions,
   look: (page: Page, view: View, said: Said) => Promise<void>,
+  which: readonly View[] = wanted,
 ): Promise<void> {
   const pages = await openThree(options);
   const said = { guest: listen(pages.guest), ada: listen(pages.ada), root: listen(pages.root) };
-  for (const view of wanted) {
+  for (const view of which) {
     await t.test(view.name, async () => {
       await view.open(pages[view.who], gallery);
       await look(pages[view.who], view, said[view.who]);
@@ -80,17 +83,62 @@ export async function lookAtAll(
 }
 
 /**
- * The page in the light and in the dark: pictures of both, nothing for axe to say, nothing wider than the window. In the
- * other theme a page is the same but for its colours, on the phone the same but laid out anew: at the desk every rule is
- * asked in the light and those of colours again in the dark, on the phone every rule in the dark.
+ * Looks at these pages in every way but without scripts: at a desk and on a phone, light and dark, enlarged, on the smallest
+ * screen, and with the keyboard alone. Each is opened once: what differs between the looks is said to the page it is.
  */
-export async function lookBothWays(page: Page, view: View, width: 360 | 1280): Promise<void> {
+export async function lookFromEverySide(
+  t: { test(name: string, run: () => Promise<void>): Promise<void> },
+  which: readonly View[],
+): Promise<void> {
+  const whole = async (page: Page, view: View, said: Said) => {
+    await lookBothWays(page, view, 1280);
+    await asPhone(page, () => lookBothWays(page, view, 360));
+    await narrow(page);
+    await keysAlone(page);
+    said.nothing();
+  };
+  await lookAtAll(t, { width: 1280 }, whole, which);
+}
+
+/**
+ * The page in the light and in the dark: pictures of both, nothing for axe to say, nothing wider than the window. In the
+ * other theme a page is the same but for its colours, so every rule is asked in one, and those of colours in the other.
+ */
+async function lookBothWays(page: Page, view: View, width: 360 | 1280): Promise<void> {
   await screenshot(page, `pages/${view.name}-light-${width}`);
-  if (width === 1280) assert.deepEqual(await axe(page), []);
+  assert.deepEqual(await axe(page, width === 1280 ? undefined : colourRules), []);
   assert.equal(await sideways(page), 0, 'scrolls sideways');
   assert.equal(await page.locator('h1').count(), 1, 'one heading of the first rank');
   await page.emulateMedia({ colorScheme: 'dark' });
   await screenshot(page, `pages/${view.name}-dark-${width}`);
   assert.deepEqual(await axe(page, width === 1280 ? colourRules : undefined), [], 'in the dark');
   await page.emulateMedia({ colorScheme: 'light' });
+}
+
+/** On the smallest screen there is, and with page and letters twice their size (WCAG 2.2, 1.4.4 and 1.4.10). */
+async function narrow(page: Page): Promise<void> {
+  const before = page.viewportSize()!;
+  await page.setViewportSize({ width: 320, height: 450 });
+  assert.equal(await sideways(page), 0, 'scrolls sideways at 320 px');
+  await page.setViewportSize({ width: 640, height: 450 });
+  assert.equal(await sideways(page), 0, 'scrolls sideways at 640 px');
+  const letters = (size: string) =>
+    page.evaluate((size) => {
+      document.documentElement.style.fontSize = size;
+    }, size);
+  await letters('200%');
+  assert.equal(await sideways(page), 0, 'scrolls sideways with letters of twice the size');
+  await letters('');
+  await page.setViewportSize(before);
+}
+
+/** Everything is reached with the Tab key and shows a ring, and the way past the header comes first and leads there. */
+async function keysAlone(page: Page): Promise<void> {
+  const { missed, blind, first } = await tabThrough(page);
+  assert.deepEqual(missed, [], 'visible and never reached');
+  assert.deepEqual(blind, [], 'focused without a ring');
+  assert.match(first, /class="skip/);
+  await page.locator('.skip').focus();
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement?.id), 'main');
 }

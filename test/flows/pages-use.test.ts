@@ -1,4 +1,4 @@
-/** Every page there is on a phone and without scripts; some of them in other colours and languages. */
+/** Every page there is without scripts; some of them in other colours and languages. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -6,15 +6,8 @@ import { addLocale } from '#kit/page/words.ts';
 import { axe, colourRules, openPage, screenshot, sideways, weigh } from '#test/browser.ts';
 import { communityWith, passwords } from './gallery-community.ts';
 import { german } from './gallery-german.ts';
-import { browser, gallery, lookAtAll, lookBothWays, skip, wanted } from './gallery-looks.ts';
+import { browser, gallery, lookAtAll, skip, wanted } from './gallery-looks.ts';
 import { settled, signIn, views } from './gallery-views.ts';
-
-test('every page is axe clean, quiet and fits a phone, light and dark', { skip }, async (t) => {
-  await lookAtAll(t, { width: 360 }, async (page, view, said) => {
-    await lookBothWays(page, view, 360);
-    said.nothing();
-  });
-});
 
 test('a refusal is answered with its status', { skip }, async (t) => {
   const statuses = new WeakMap<Page, number>();
