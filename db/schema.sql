@@ -261,6 +261,31 @@ CREATE TABLE last_sign_ins (
   CONSTRAINT last_sign_ins_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
 );
 
+CREATE TABLE mail_suppressions (
+  address uuid NOT NULL,
+  person uuid NOT NULL,
+  bounces integer NOT NULL,
+  first_at timestamp with time zone NOT NULL,
+  last_at timestamp with time zone NOT NULL,
+  status text,
+  report text,
+  suppressed_at timestamp with time zone,
+  tried_at timestamp with time zone,
+  CONSTRAINT mail_suppressions_pkey PRIMARY KEY (address),
+  CONSTRAINT mail_suppressions_address_fkey FOREIGN KEY (address) REFERENCES addresses(id) ON DELETE CASCADE,
+  CONSTRAINT mail_suppressions_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+CREATE INDEX mail_suppressions_person ON mail_suppressions USING btree (person);
+CREATE INDEX mail_suppressions_suppressed ON mail_suppressions USING btree (suppressed_at DESC) WHERE (suppressed_at IS NOT NULL);
+
+CREATE TABLE mail_templates (
+  kind text NOT NULL,
+  locale text NOT NULL,
+  template jsonb NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT mail_templates_pkey PRIMARY KEY (kind, locale)
+);
+
 CREATE TABLE memberships (
   group_id uuid NOT NULL,
   person uuid NOT NULL,
@@ -283,11 +308,22 @@ CREATE TABLE notices (
   attempts integer DEFAULT 0 NOT NULL,
   created_at timestamp with time zone NOT NULL,
   settled_at timestamp with time zone,
+  about text,
+  handed_at timestamp with time zone,
+  resent integer DEFAULT 0 NOT NULL,
+  accepted_at timestamp with time zone,
+  next_attempt_at timestamp with time zone,
+  status text,
+  report text,
+  reported_at timestamp with time zone,
   CONSTRAINT notices_pkey PRIMARY KEY (id),
   CONSTRAINT notices_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE,
-  CONSTRAINT notices_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'failed'::text, 'dropped'::text])))
+  CONSTRAINT notices_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'accepted'::text, 'deferred'::text, 'delivered'::text, 'bounced'::text, 'failed'::text, 'dropped'::text])))
 );
+CREATE INDEX notices_about ON notices USING btree (about) WHERE (about IS NOT NULL);
 CREATE INDEX notices_person ON notices USING btree (person, created_at DESC);
+CREATE INDEX notices_recent ON notices USING btree (created_at DESC, id DESC);
+CREATE INDEX notices_state ON notices USING btree (state, created_at DESC, id DESC);
 
 CREATE TABLE oidc_device_codes (
   id uuid NOT NULL,
@@ -436,6 +472,7 @@ CREATE TABLE passwords (
   needs_wrap boolean DEFAULT false NOT NULL,
   set_at timestamp with time zone NOT NULL,
   last_used_at timestamp with time zone,
+  set_elsewhere boolean DEFAULT false NOT NULL,
   CONSTRAINT passwords_pkey PRIMARY KEY (person),
   CONSTRAINT passwords_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
 );
@@ -544,6 +581,193 @@ CREATE TABLE recovery_codes (
   used_at timestamp with time zone,
   CONSTRAINT recovery_codes_pkey PRIMARY KEY (person, hash),
   CONSTRAINT recovery_codes_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+
+CREATE TABLE recovery_links (
+  id uuid NOT NULL,
+  person uuid NOT NULL,
+  reason text NOT NULL,
+  asked_by uuid NOT NULL,
+  asked_at timestamp with time zone NOT NULL,
+  approved_by uuid,
+  approved_at timestamp with time zone,
+  verification uuid,
+  expires_at timestamp with time zone,
+  cancelled_at timestamp with time zone,
+  cancelled_by uuid,
+  CONSTRAINT recovery_links_pkey PRIMARY KEY (id),
+  CONSTRAINT recovery_links_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE,
+  CONSTRAINT recovery_links_check CHECK ((approved_by <> asked_by))
+);
+CREATE INDEX recovery_links_asked ON recovery_links USING btree (asked_at DESC);
+CREATE UNIQUE INDEX recovery_links_open ON recovery_links USING btree (person) WHERE ((approved_at IS NULL) AND (cancelled_at IS NULL));
+CREATE INDEX recovery_links_person ON recovery_links USING btree (person);
+
+CREATE TABLE relay_apps (
+  application text NOT NULL,
+  settings jsonb NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT relay_apps_pkey PRIMARY KEY (application),
+  CONSTRAINT relay_apps_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE CASCADE
+);
+
+CREATE TABLE relay_budgets (
+  day date NOT NULL,
+  application text NOT NULL,
+  person uuid,
+  used integer NOT NULL,
+  CONSTRAINT relay_budgets_day_application_person_key UNIQUE NULLS NOT DISTINCT (day, application, person),
+  CONSTRAINT relay_budgets_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE CASCADE,
+  CONSTRAINT relay_budgets_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+CREATE INDEX relay_budgets_person ON relay_budgets USING btree (person) WHERE (person IS NOT NULL);
+
+CREATE TABLE relay_choices (
+  person uuid NOT NULL,
+  application text,
+  paused boolean DEFAULT false NOT NULL,
+  digests boolean DEFAULT true NOT NULL,
+  reveal boolean DEFAULT false NOT NULL,
+  changed_at timestamp with time zone NOT NULL,
+  CONSTRAINT relay_choices_person_application_key UNIQUE NULLS NOT DISTINCT (person, application),
+  CONSTRAINT relay_choices_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE CASCADE,
+  CONSTRAINT relay_choices_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+CREATE INDEX relay_choices_application ON relay_choices USING btree (application) WHERE (application IS NOT NULL);
+
+CREATE TABLE relay_counterparts (
+  id uuid NOT NULL,
+  person uuid NOT NULL,
+  application text NOT NULL,
+  address text NOT NULL,
+  mailbox text NOT NULL,
+  made_at timestamp with time zone NOT NULL,
+  used_at timestamp with time zone NOT NULL,
+  CONSTRAINT relay_counterparts_pkey PRIMARY KEY (id),
+  CONSTRAINT relay_counterparts_person_application_address_key UNIQUE (person, application, address),
+  CONSTRAINT relay_counterparts_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE CASCADE,
+  CONSTRAINT relay_counterparts_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
+);
+CREATE INDEX relay_counterparts_application ON relay_counterparts USING btree (application);
+
+CREATE TABLE relay_counts (
+  day date NOT NULL,
+  application text DEFAULT ''::text NOT NULL,
+  verdict text NOT NULL,
+  reason text NOT NULL,
+  messages bigint NOT NULL,
+  bytes bigint NOT NULL,
+  CONSTRAINT relay_counts_pkey PRIMARY KEY (day, application, verdict, reason)
+);
+
+CREATE TABLE relay_keys (
+  id uuid NOT NULL,
+  domain text NOT NULL,
+  selector text NOT NULL,
+  algorithm text NOT NULL,
+  state text NOT NULL,
+  public_key text NOT NULL,
+  private_key bytea NOT NULL,
+  made_at timestamp with time zone NOT NULL,
+  changed_at timestamp with time zone NOT NULL,
+  CONSTRAINT relay_keys_pkey PRIMARY KEY (id),
+  CONSTRAINT relay_keys_domain_selector_key UNIQUE (domain, selector),
+  CONSTRAINT relay_keys_algorithm_check CHECK ((algorithm = ANY (ARRAY['rsa-sha256'::text, 'ed25519-sha256'::text]))),
+  CONSTRAINT relay_keys_state_check CHECK ((state = ANY (ARRAY['next'::text, 'active'::text, 'retiring'::text])))
+);
+
+CREATE TABLE relay_list_changes (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  list text NOT NULL,
+  at timestamp with time zone NOT NULL,
+  outcome text NOT NULL,
+  added text[] DEFAULT '{}'::text[] NOT NULL,
+  removed text[] DEFAULT '{}'::text[] NOT NULL,
+  note text,
+  CONSTRAINT relay_list_changes_pkey PRIMARY KEY (id),
+  CONSTRAINT relay_list_changes_outcome_check CHECK ((outcome = ANY (ARRAY['taken'::text, 'held'::text, 'refused'::text, 'approved'::text, 'dismissed'::text, 'by-hand'::text])))
+);
+CREATE INDEX relay_list_changes_list ON relay_list_changes USING btree (list, id DESC);
+
+CREATE TABLE relay_lists (
+  name text NOT NULL,
+  networks text[] DEFAULT '{}'::text[] NOT NULL,
+  held text[],
+  held_at timestamp with time zone,
+  checked_at timestamp with time zone,
+  fetched_at timestamp with time zone,
+  changed_at timestamp with time zone,
+  problem text,
+  etag text,
+  source text,
+  dismissed text,
+  looks bigint DEFAULT 0 NOT NULL,
+  CONSTRAINT relay_lists_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE relay_messages (
+  id uuid NOT NULL,
+  at timestamp with time zone NOT NULL,
+  person uuid,
+  application text,
+  recipient_class text NOT NULL,
+  verdict text NOT NULL,
+  reason text NOT NULL,
+  via text NOT NULL,
+  sender text,
+  header_from text,
+  recipient text,
+  client inet,
+  message_id text,
+  message_class text,
+  bytes integer,
+  mode text,
+  smart_host text,
+  answer text,
+  took_ms integer,
+  bounced_at timestamp with time zone,
+  bounce_status text,
+  CONSTRAINT relay_messages_pkey PRIMARY KEY (id),
+  CONSTRAINT relay_messages_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE SET NULL,
+  CONSTRAINT relay_messages_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE,
+  CONSTRAINT relay_messages_mode_check CHECK ((mode = ANY (ARRAY['transparent'::text, 'rewritten'::text]))),
+  CONSTRAINT relay_messages_recipient_class_check CHECK ((recipient_class = ANY (ARRAY['alias'::text, 'bounce'::text, 'reply'::text, 'postmaster'::text, 'none'::text]))),
+  CONSTRAINT relay_messages_verdict_check CHECK ((verdict = ANY (ARRAY['relayed'::text, 'refused'::text, 'deferred'::text, 'absorbed'::text, 'dropped'::text]))),
+  CONSTRAINT relay_messages_via_check CHECK ((via = ANY (ARRAY['relay'::text, 'postfix'::text])))
+);
+CREATE INDEX relay_messages_application ON relay_messages USING btree (application, at DESC) WHERE (application IS NOT NULL);
+CREATE INDEX relay_messages_at ON relay_messages USING btree (at DESC);
+CREATE INDEX relay_messages_message ON relay_messages USING btree (message_id) WHERE (message_id IS NOT NULL);
+CREATE INDEX relay_messages_person ON relay_messages USING btree (person, at DESC) WHERE (person IS NOT NULL);
+
+CREATE TABLE relay_requests (
+  id uuid NOT NULL,
+  person uuid NOT NULL,
+  sender text NOT NULL,
+  application text,
+  note text,
+  state text DEFAULT 'open'::text NOT NULL,
+  asked_at timestamp with time zone NOT NULL,
+  decided_at timestamp with time zone,
+  decided_by uuid,
+  answer text,
+  CONSTRAINT relay_requests_pkey PRIMARY KEY (id),
+  CONSTRAINT relay_requests_application_fkey FOREIGN KEY (application) REFERENCES applications(id) ON DELETE SET NULL,
+  CONSTRAINT relay_requests_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES people(id) ON DELETE SET NULL,
+  CONSTRAINT relay_requests_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE,
+  CONSTRAINT relay_requests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'allowed'::text, 'refused'::text])))
+);
+CREATE INDEX relay_requests_application ON relay_requests USING btree (application) WHERE (application IS NOT NULL);
+CREATE INDEX relay_requests_decided_by ON relay_requests USING btree (decided_by) WHERE (decided_by IS NOT NULL);
+CREATE INDEX relay_requests_open ON relay_requests USING btree (asked_at) WHERE (state = 'open'::text);
+CREATE INDEX relay_requests_person ON relay_requests USING btree (person);
+
+CREATE TABLE relay_settings (
+  "only" boolean DEFAULT true NOT NULL,
+  settings jsonb NOT NULL,
+  updated_at timestamp with time zone NOT NULL,
+  CONSTRAINT relay_settings_pkey PRIMARY KEY ("only"),
+  CONSTRAINT relay_settings_only_check CHECK ("only")
 );
 
 CREATE TABLE remembered_devices (
@@ -993,7 +1217,6 @@ CREATE TABLE totp_authenticators (
   CONSTRAINT totp_authenticators_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE
 );
 CREATE UNIQUE INDEX totp_authenticators_confirmed ON totp_authenticators USING btree (person) WHERE (confirmed_at IS NOT NULL);
-CREATE UNIQUE INDEX totp_authenticators_open ON totp_authenticators USING btree (person) WHERE (confirmed_at IS NULL);
 
 CREATE TABLE upstream_arrivals (
   id uuid NOT NULL,
@@ -1113,8 +1336,9 @@ CREATE TABLE verifications (
   CONSTRAINT verifications_pkey PRIMARY KEY (id),
   CONSTRAINT verifications_address_fkey FOREIGN KEY (address) REFERENCES addresses(id) ON DELETE CASCADE,
   CONSTRAINT verifications_person_fkey FOREIGN KEY (person) REFERENCES people(id) ON DELETE CASCADE,
-  CONSTRAINT verifications_purpose_check CHECK ((purpose = ANY (ARRAY['sign-up'::text, 'address'::text, 'recovery'::text, 'proof'::text])))
+  CONSTRAINT verifications_purpose_check CHECK ((purpose = ANY (ARRAY['sign-up'::text, 'address'::text, 'recovery'::text, 'proof'::text, 'handed'::text])))
 );
+CREATE INDEX verifications_browser ON verifications USING btree (browser, created_at DESC) WHERE (browser IS NOT NULL);
 CREATE INDEX verifications_person ON verifications USING btree (person, purpose);
 
 CREATE OR REPLACE FUNCTION public.upstream_links_fixed()

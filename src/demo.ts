@@ -10,6 +10,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import type { Config } from '#config/config.ts';
+import { makeSecret } from '#config/kinds.ts';
 import { openSetup, setupToken } from '#core/operators/setup.ts';
 import { applyDeclared } from '#declared/declared.ts';
 import { randomToken } from '#kit/crypto/ids.ts';
@@ -21,6 +22,7 @@ import { demoAppAddresses, startDemoApp } from '#simulators/demo-app/demo-app.ts
 import { knownAccounts, makeLegacyLdif } from '#simulators/legacy-directory/legacy-directory.ts';
 import { startMailCatcher } from '#simulators/mail-catcher/mail-catcher.ts';
 import { type AtlassianSimulator, startAtlassianSimulator } from '#simulators/scim/atlassian/atlassian.ts';
+import { notificationsDomain } from '#simulators/scim/atlassian/notifications.ts';
 import { type ScimSimulator, startScimSimulator } from '#simulators/scim/scim.ts';
 import { rememberNeighbours } from './house.ts';
 import { type RunningHouse, serve } from './main.ts';
@@ -61,7 +63,10 @@ const aliasDomain = 'people.harbour.test';
 
 /** The doubles accounts arrive in. */
 interface Doubles {
-  jira: Pick<AtlassianSimulator, 'url' | 'origin' | 'organisationId' | 'directoryKey' | 'organisationKey'>;
+  jira: Pick<
+    AtlassianSimulator,
+    'url' | 'origin' | 'rangesUrl' | 'organisationId' | 'directoryKey' | 'organisationKey'
+  >;
   commons: Pick<ScimSimulator, 'url' | 'token'>;
 }
 
@@ -121,7 +126,6 @@ export function demoCommunityFile(input: {
         { title: 'Commons', url: new URL('/go/commons', input.publicUrl).href },
         { title: 'Jira', url: new URL('/go/jira', input.publicUrl).href },
       ],
-      help: new URL('/apps', input.publicUrl).href,
     },
     attributes: demoAttributes,
     groups: demoGroups,
@@ -149,6 +153,8 @@ export function demoCommunityFile(input: {
       },
     ],
     targets: demoTargets(input.doubles),
+    // It writes from this machine; what it writes is passed on to where people read mail.
+    relay: demoRelay(input.doubles),
     people: demoPeople.map((person) => ({
       username: person.username,
       names: { givenName: person.givenName, familyName: person.familyName },
@@ -181,9 +187,31 @@ function demoTargets({ jira, commons }: Doubles): object[] {
   ];
 }
 
+/** Mail of the simulated Jira comes from this machine, which no publisher would name: it is in its list by hand. */
+function demoRelay({ jira }: Doubles): object {
+  return {
+    senders: { jira: { networks: ['list:atlassian'], domains: [notificationsDomain], require: [] } },
+    allowlists: {
+      atlassian: {
+        url: jira.rangesUrl,
+        product: 'email',
+        direction: 'egress',
+        networks: ['127.0.0.0/8', '::1/128'],
+      },
+    },
+  };
+}
+
 /** Ports of the demo, counted from the main one. */
 export function demoPorts(port: number) {
-  return { tracker: port + 1, commons: port + 2, mail: port + 3, jira: port + 4, accounts: port + 5 };
+  return {
+    tracker: port + 1,
+    commons: port + 2,
+    mail: port + 3,
+    jira: port + 4,
+    accounts: port + 5,
+    relay: port + 6,
+  };
 }
 
 export interface RunningDemo {
@@ -208,7 +236,7 @@ export async function startDemo(config: Config): Promise<RunningDemo> {
   try {
     const catcher = await startMailCatcher({ log, httpPort: ports.mail });
     closers.push(() => catcher.stop());
-    const mailer = createMailer({ url: catcher.smtpUrl, from: config.mailFrom, log });
+    const mailer = createMailer({ urls: [catcher.smtpUrl], from: config.mailFrom, log });
     closers.push(() => mailer.close());
     const { jira, accounts, doubles } = await startDoubles(config, ports, log);
     closers.push(
@@ -220,11 +248,14 @@ export async function startDemo(config: Config): Promise<RunningDemo> {
       {
         ...config,
         aliasDomain: config.aliasDomain ?? aliasDomain,
+        smtpUrl: makeSecret(catcher.smtpUrl),
+        smtpPort: config.sources.smtpPort === 'default' ? ports.relay : config.smtpPort,
         outboundAllow: [...config.outboundAllow, ...near],
       },
       { log, mailer },
     );
     closers.push(() => house.stop());
+    if (house.relay?.port) jira.writeThrough(`smtp://127.0.0.1:${house.relay.port}`);
     await house.database.transact(system('demo'), (tx) => rememberNeighbours(tx, near));
     const secret = (app: string) => house.secrets.mac('demo-app', app).toString('base64url');
     await settleCommunity(house, secret, doubles);
@@ -331,6 +362,9 @@ async function drawBanner(house: RunningHouse, facts: { ldif: string; seconds: n
     `  Commons       http://127.0.0.1:${ports.commons}/      an app that asks first`,
     `  Mail          http://127.0.0.1:${ports.mail}/      every mail that was sent`,
     `  Jira          http://127.0.0.1:${ports.jira}/      a double of it: who signs up arrives there by themselves`,
+    ...(house.relay?.port
+      ? [`  Mail for Jira 127.0.0.1:${house.relay.port}            passed on to people, as Mail shows`]
+      : []),
     `  More accounts http://127.0.0.1:${ports.accounts}/      those of Commons, which wait to be approved`,
     '',
     '  Accounts      user name and password',

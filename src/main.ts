@@ -16,17 +16,19 @@ import { rewrapTotp } from '#core/credentials/totp.ts';
 import { type LogReader, startReader } from '#core/events/reader.ts';
 import { openSetup } from '#core/operators/setup.ts';
 import { oidcFront } from '#fronts/oidc/oidc.ts';
+import { createHealthLook } from '#fronts/relay/health-look.ts';
+import { startKeyCare } from '#fronts/relay/key-care.ts';
+import { type RunningRelay, relayFront } from '#fronts/relay/relay.ts';
 import { samlFront } from '#fronts/saml/saml.ts';
 import { regularly } from '#kit/clock/regularly.ts';
 import { system } from '#kit/db/database.ts';
 import { houseFact, setHouseFact } from '#kit/db/facts.ts';
 import { type App, createServer } from '#kit/http/server.ts';
-import type { Log } from '#kit/log/log.ts';
 import { loadLocales } from '#kit/page/words.ts';
-import { createMailer, type Mailer } from '#kit/smtp/smtp.ts';
+import type { Mailer } from '#kit/smtp/smtp.ts';
 import { importErasureReader } from '#migration/forget.ts';
 import { startWrapping } from '#migration/wrap.ts';
-import { startNotices } from '#notices/notices.ts';
+import { registerNotices, startNotices } from '#notices/notices.ts';
 import { strangerHandlers } from '#provisioning/strangers.ts';
 import { startSweeps } from '#provisioning/sweeps.ts';
 import { rewrapTargets } from '#provisioning/targets.ts';
@@ -42,6 +44,8 @@ import { registerUpstreams, type UpstreamNeeds } from '#signon/upstream/upstream
 import { rewrapUpstreams } from '#signon/upstream/upstreams.ts';
 import { visit } from '#signon/visit.ts';
 import { closeAll, type House, type HouseOptions, openHouse } from './house.ts';
+import { openMailer } from './open-mailer.ts';
+import { openRelay } from './open-relay.ts';
 import { operations, refuseOthers } from './operations.ts';
 import { sweepHistory } from './retention.ts';
 
@@ -50,6 +54,8 @@ export interface RunningHouse extends House {
   app?: App;
   url: URL;
   mailer: Mailer;
+  /** Undefined where this process does not run it. */
+  relay?: RunningRelay;
   fronts: readonly Front[];
   /** Runs every reader and worker until nothing is left to do (tests, and before a backup). */
   settle(): Promise<void>;
@@ -69,35 +75,29 @@ export async function serve(
   try {
     await house.database.transact(system(), openSetup);
     await house.database.transact(system(), (tx) => rememberAliasDomain(tx, config.aliasDomain));
-    const mailer = options.mailer ?? openMailer(config, house.log);
-    if (!options.mailer) closers.push(() => mailer.close());
+    const mailer = options.mailer ?? openMailer(house, closers);
     const fronts: Front[] = [];
     const places = { issuer: new URL(config.issuer), publicUrl: new URL(config.publicUrl) };
     const engine = startEngine({ ...house, host: places.issuer.hostname });
     fronts.push(await oidcFront({ ...house, ...places, fronts }), samlFront({ ...house, ...places, engine }));
-    fronts.push(upstreamSignOut(house));
+    fronts.push(upstreamSignOut(house), relayFront(house));
     const settlers: (() => Promise<void>)[] = [];
     if (config.run.includes('worker')) await startWork(house, mailer, fronts, closers, settlers);
     const listen = options.listen ?? true;
+    const relay = listen ? await openRelay(house, closers) : undefined;
+    if (relay) settlers.push(() => relay.settle());
     const app = config.run.includes('web')
-      ? await startWeb({ ...house, engine }, fronts, closers, listen)
+      ? await startWeb({ ...house, engine, relay, mailer }, fronts, closers, listen)
       : undefined;
-    if (!app) await startWatch(house, closers, listen);
+    if (!app) await startWatch({ ...house, relay }, closers, listen);
     const settle = async () => {
       for (const settler of settlers) await settler();
     };
-    return { ...house, app, url: new URL(config.publicUrl), mailer, fronts, settle, stop };
+    return { ...house, app, url: new URL(config.publicUrl), mailer, relay, fronts, settle, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-/** The way out for mail. On this machine it may lead nowhere, which the log says. */
-function openMailer(config: Config, log: Log): Mailer {
-  if (!config.mailUrl)
-    log.warn({ code: 'no-mail-server' }, 'no mail server is set: mail is made and thrown away');
-  return createMailer({ url: config.mailUrl?.reveal() ?? 'memory:', from: config.mailFrom, log });
 }
 
 /** The readers of the log beside the notices, which start their own. */
@@ -134,9 +134,14 @@ async function startWork(
     mailer,
     publicUrl: new URL(house.config.publicUrl),
     mailDomain: house.config.mailDomain,
+    bounceDomain: house.config.mailBounces === 'relay' ? house.config.aliasDomain : undefined,
+    hasWebhook: house.config.mailWebhookKey !== undefined,
   });
   closers.push(() => notices.stop());
   settlers.push(() => notices.settle());
+  const keyCare = startKeyCare({ ...house, ...house.config });
+  closers.push(() => keyCare.stop());
+  settlers.push(() => keyCare.settle());
   const provisioning = await startProvisioning({ ...house, handlers: strangerHandlers });
   closers.push(() => provisioning.stop());
   const sweeps = startSweeps(house);
@@ -204,7 +209,7 @@ async function sealAgain(house: House, fronts: readonly Front[]): Promise<void> 
 
 /** Pages, protocols over HTTP and the API on one server. */
 async function startWeb(
-  house: House & { engine: Engine },
+  house: House & { engine: Engine; relay?: RunningRelay; mailer: Mailer },
   fronts: readonly Front[],
   closers: (() => Promise<unknown>)[],
   listen: boolean,
@@ -230,9 +235,20 @@ async function startWeb(
   operations(app, { ...house, isDraining: () => app.draining });
   registerSignOn(app, { ...needs, ...humanCheck(house) }, fronts);
   registerUpstreams(app, needs);
+  registerNotices(app, { ...needs, mailWebhookKey: config.mailWebhookKey });
   registerAccount(app, needs, fronts);
   registerAdmin(app, needs);
-  registerApi(app, { ...house, publicUrl: needs.publicUrl, issuer: new URL(config.issuer) });
+  const mailHealth = createHealthLook({ ...house, settings: config });
+  const { mailDomain } = config;
+  registerApi(app, {
+    ...house,
+    publicUrl: needs.publicUrl,
+    issuer: new URL(config.issuer),
+    mailDomain,
+    mailHealth,
+    mailFrom: config.mailFrom,
+    dnsServers: config.dnsServers,
+  });
   for (const front of fronts) await front.register(app);
   await open(app, house, closers, listen);
   return app;
@@ -245,7 +261,11 @@ function humanCheck({ config, net }: House) {
 }
 
 /** A process without pages can still be watched: the health checks and the figures, on the same port, and nothing else. */
-async function startWatch(house: House, closers: (() => Promise<unknown>)[], listen: boolean): Promise<void> {
+async function startWatch(
+  house: House & { relay?: RunningRelay },
+  closers: (() => Promise<unknown>)[],
+  listen: boolean,
+): Promise<void> {
   const app = createServer({ ...listening(house), renderError: refuseOthers });
   operations(app, { ...house, isDraining: () => app.draining, alone: true });
   await open(app, house, closers, listen);

@@ -1,6 +1,6 @@
 /** What machines ask of a running node: is it alive, is it ready, how is it doing (/health/live, /health/ready, /metrics). */
 import type { FastifyRequest } from 'fastify';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import { samlWarnings } from '#fronts/saml/warnings.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import { type Database, system } from '#kit/db/database.ts';
@@ -15,7 +15,13 @@ const places = ['/health/live', '/health/ready', '/metrics'];
  */
 export function operations(
   app: App,
-  needs: { database: Database; hasher: Hasher; isDraining(): boolean; alone?: boolean },
+  needs: {
+    database: Database;
+    hasher: Hasher;
+    isDraining(): boolean;
+    alone?: boolean;
+    relay?: { metrics: readonly Metric[] };
+  },
 ): void {
   if (needs.alone) {
     app.addHook('onRequest', async (request) => {
@@ -26,6 +32,7 @@ export function operations(
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   countRequests(app, registry);
+  for (const metric of needs.relay?.metrics ?? []) registry.registerMetric(metric);
   new Gauge({
     name: 'gatehouse_password_hashes_waiting',
     help: 'Callers waiting for their turn to hash a password.',

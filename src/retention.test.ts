@@ -120,3 +120,24 @@ test('what happened at targets goes after 90 days but for the last of each perso
   const removals = await database.query('select subject from target_removals');
   assert.deepEqual(removals, [{ subject: 'person:busy' }]);
 });
+
+test('what became of letters goes after 180 days; one that still waits stays', async () => {
+  const { database, clock, close } = await testDatabase();
+  const person = await database.transact(system(), (tx) =>
+    join(tx, { username: 'ada', state: 'active', origin: 'test', addresses: [] }),
+  );
+  await database.query(
+    `insert into notices (id, kind, person, state, created_at)
+     select gen_random_uuid(), 'welcome', $1, state, $2 from unnest('{accepted,bounced,queued}'::text[]) as state`,
+    [person, clock.now()],
+  );
+  const left = async () => {
+    await sweepHistory({ database, clock, config: { signInHistoryDays: 400 } as never });
+    return (await database.query<{ state: string }>('select state from notices order by state')).length;
+  };
+  clock.advance(180 * day - 1);
+  assert.equal(await left(), 3);
+  clock.advance(2);
+  assert.equal(await left(), 1);
+  await close();
+});

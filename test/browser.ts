@@ -6,12 +6,14 @@
  *   const page = await openPage(browser, { url?, scheme?, width?, height?, scripts?, locale?, touch? })
  *       a page of its own context (own cookies); `scripts: false` switches JavaScript off; certificates of a private
  *       CA are accepted; `page.context().close()` when done
- *   await screenshot(page, 'sign-in')    → test/output/sign-in.png, the whole page; returns the path
+ *   await screenshot(page, 'sign-in')    → test/output/sign-in.png, the whole page; returns the path, or undefined with
+ *       PICTURES=none, which takes none
  *   await quiet(page)                    → waits until nothing is asked of the server and what came is shown
  *   await axe(page)                      → the violations (empty is what we want), each { id, help, nodes }
  *   await axe(page, colourRules)         → those of rules that say something else in another theme
  *   watchConsole(page)                   → a list that fills with console errors, page errors and CSP reports
  *   watchRequests(page)                  → a list that fills with the address of every request, data: left out
+ *   await lookFromFourSides(page, name)  → pictures at a desk and on a phone, light and dark; asserts that axe finds nothing
  *   await asPhone(page, look)            → looks at the page as it is on a phone: its width, a finger instead of a mouse
  *   await sideways(page)                 → by how many pixels the page is wider than the window (0 is what we want)
  *   await tabThrough(page)               → goes through the page with the Tab key: what was missed, what had no ring
@@ -19,6 +21,7 @@
  *
  * Only http(s) addresses on loopback are reached; nothing is downloaded.
  */
+import assert from 'node:assert/strict';
 import { existsSync, mkdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -29,12 +32,15 @@ import { chromium } from 'playwright-core';
 const OUTPUT = resolve(import.meta.dirname, 'output');
 
 export function chromiumPath(): string | undefined {
-  return [process.env.GATEHOUSE_TEST_CHROMIUM, '/usr/bin/chromium'].find((path) => path && existsSync(path));
+  return [process.env.GATEHOUSE_TEST_CHROMIUM, '/usr/bin/chromium-headless-shell', '/usr/bin/chromium'].find(
+    (path) => path && existsSync(path),
+  );
 }
 
 export async function launchBrowser(): Promise<Browser> {
   const executablePath = chromiumPath();
-  if (!executablePath) throw new Error('Chromium is not installed (Debian: apt-get install chromium).');
+  if (!executablePath)
+    throw new Error('Chromium is not installed (Debian: apt-get install chromium-headless-shell).');
   return chromium.launch({
     executablePath,
     args: [
@@ -89,7 +95,9 @@ function protocolOf(page: Page): Promise<CDPSession> {
   return found;
 }
 
-export async function screenshot(page: Page, name: string): Promise<string> {
+export async function screenshot(page: Page, name: string): Promise<string | undefined> {
+  // They are for people to leaf through, and a sixth of the work: where nobody can, as in .ci/run, none is taken.
+  if (process.env.PICTURES === 'none') return undefined;
   const path = resolve(OUTPUT, `${name}.png`);
   mkdirSync(dirname(path), { recursive: true });
   const session = await protocolOf(page);
@@ -184,6 +192,8 @@ export async function axe(page: Page, rules?: readonly string[]): Promise<AxeVio
     ).axe;
     return runner.run(document, {
       resultTypes: ['violations'],
+      // The only frames there are show mail, shut off from the page: nothing outside reaches into them.
+      iframes: false,
       runOnly: rules ?? ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
     });
   }, rules);
@@ -231,6 +241,25 @@ export async function asPhone(page: Page, look: () => Promise<void>): Promise<vo
   await look();
   await touch(false);
   await page.setViewportSize(before);
+}
+
+/**
+ * The page at a desk and on a phone, in the light and in the dark: pictures of each, nothing for axe to say, nothing wider
+ * than the window. In the other theme a page is the same but for its colours, so every rule is asked in one, and those of
+ * colours in the other.
+ */
+export async function lookFromFourSides(page: Page, name: string): Promise<void> {
+  const bothThemes = async (width: 360 | 1280) => {
+    await screenshot(page, `${name}-light-${width}`);
+    assert.deepEqual(await axe(page, width === 1280 ? undefined : colourRules), [], name);
+    assert.equal(await sideways(page), 0, `${name} scrolls sideways at ${width} px`);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await screenshot(page, `${name}-dark-${width}`);
+    assert.deepEqual(await axe(page, width === 1280 ? colourRules : undefined), [], `${name} in the dark`);
+    await page.emulateMedia({ colorScheme: 'light' });
+  };
+  await bothThemes(1280);
+  await asPhone(page, () => bothThemes(360));
 }
 
 /** How much wider than the window the page is, in pixels. */

@@ -102,8 +102,11 @@ export interface Platform extends RunningHouse {
    * after a restart, and what two nodes see of each other.
    */
   again(env?: Record<string, string>): Promise<Platform>;
-  /** Everything mailed so far to an address, oldest first, after all readers and workers are done. */
-  mailTo(address: string): Promise<readonly CaughtMail[]>;
+  /**
+   * Everything mailed so far to an address, after all readers and workers are done. Letters of one kind come oldest first;
+   * between kinds order says nothing, as several are carried at once: ask by subject for the one that is meant.
+   */
+  mailTo(address: string, subject?: RegExp): Promise<readonly CaughtMail[]>;
   close(): Promise<void>;
 }
 
@@ -120,7 +123,7 @@ export async function startPlatform(
   const data = await mkdtemp(path.join(tmpdir(), 'gatehouse-platform-'));
   const lines: string[] = [];
   const log = createLog({ level: 'debug', destination: { write: (line) => void lines.push(line) } });
-  const mailer = createMailer({ url: 'memory:', from: 'Harbour <noreply@harbour.test>', log });
+  const mailer = createMailer({ urls: ['memory:'], from: 'Harbour <noreply@harbour.test>', log });
   const clock = new FakeClock();
   const ground: Ground = { connection, data, lines, log, mailer, clock, realTime: options.realTime ?? false };
   const others: Platform[] = [];
@@ -169,6 +172,7 @@ async function open(
       GATEHOUSE_SIGN_IN_FLOOR_MS: '0',
       GATEHOUSE_SIGN_UP_WORK: '2',
       GATEHOUSE_DRAIN_SECONDS: '1',
+      GATEHOUSE_RUN: 'web,worker',
       ...env,
     },
   });
@@ -196,9 +200,10 @@ async function open(
       others.push(other);
       return other;
     },
-    async mailTo(address) {
+    async mailTo(address, subject = /^/) {
       await house.settle();
-      return mailer.sent.filter((mail) => mail.to.toLowerCase() === address.toLowerCase());
+      const theirs = mailer.sent.filter(({ to }) => to.toLowerCase() === address.toLowerCase());
+      return theirs.filter((mail) => subject.test(mail.subject));
     },
     close() {
       closing ??= close();

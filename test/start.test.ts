@@ -22,7 +22,10 @@ const later = [
   'kysely/migration',
   'ldapts',
   'nodemailer',
+  'nodemailer/lib/smtp-connection',
+  'postal-mime',
   'reflect-metadata',
+  'smtp-server',
   'undici',
   'xml-crypto',
   'xml-encryption',
@@ -61,8 +64,9 @@ test('a server loads at its start what every house needs, and nothing else', asy
     devDependencies: Record<string, string>;
   };
   const builders = ['esbuild', 'rolldown', 'lightningcss', ...Object.keys(devDependencies)];
-  const doubles = ['smtp-server', 'postal-mime', 'unixcrypt'];
-  const early = [...later, ...builders, ...doubles].filter((name) => packages.has(name));
+  const doubles = ['unixcrypt'];
+  const threads = ['mailauth'];
+  const early = [...later, ...builders, ...doubles, ...threads].filter((name) => packages.has(name));
   assert.deepEqual(early, [], 'loaded too early');
   const strange = /\/src\/(simulators\/|declared\/|demo\.ts|cli\/(commands|import|backup|restore)\.ts)/;
   assert.ok(loaded.some((url) => url.endsWith('/src/cli/serve.ts')));

@@ -38,7 +38,10 @@ test('deploy and docs name only settings that exist', () => {
 });
 
 interface Compose {
-  services: Record<string, { environment: Record<string, string>; secrets: string[]; read_only?: boolean }>;
+  services: Record<
+    string,
+    { environment: Record<string, string>; secrets: string[]; read_only?: boolean; ports?: string[] }
+  >;
   secrets: Record<string, { file: string }>;
 }
 
@@ -74,7 +77,7 @@ test('the compose file makes a configuration that starts', () => {
   const filled = Object.fromEntries(
     Object.entries(environment).map(([name, value]) => [
       name,
-      (values as Record<string, string>)[value] ?? value,
+      ((values as Record<string, string>)[value] ?? value).replace(/^\$\{\w+:-(.*)\}$/, '$1'),
     ]),
   );
   const dockerfile = readFileSync(path.join(root, 'deploy/compose/Dockerfile'), 'utf8');
@@ -83,6 +86,9 @@ test('the compose file makes a configuration that starts', () => {
   );
   const config = loadConfig({ env: { ...fromImage, ...withSecrets(filled, '/run/secrets/') }, cwd: folder });
   assert.equal(config.host, '0.0.0.0');
+  assert.deepEqual([config.smtpHost, config.smtpPort], ['0.0.0.0', 1025]);
+  assert.ok(compose.services.gatehouse!.ports?.some((port) => port.endsWith(`:${config.smtpPort}`)));
+  assert.equal(config.smtpUrl?.reveal(), secretTexts['mail-url']);
   assert.equal(config.databaseUrl?.reveal(), secretTexts['database-url']);
 });
 
@@ -100,6 +106,7 @@ test('the service unit and its settings file make a configuration that starts', 
   const env = { ...withSecrets(environment, '%d/'), GATEHOUSE_CONFIG: path.join(folder, 'gatehouse.yaml') };
   const config = loadConfig({ env, cwd: folder });
   assert.equal(config.publicUrl, 'https://id.example.org');
+  assert.equal(config.smtpUrl?.reveal(), secretTexts['mail-url']);
   const stop = Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]);
   assert.ok(stop > config.drainSeconds, 'what drains is not killed');
 });

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { configFileEnv, type Setting, sections, settings } from '../src/config/settings.ts';
 import { catalogue } from '../src/core/events/catalogue.ts';
 import { problems } from '../src/core/problem.ts';
+import { communityPage } from './docs-community.ts';
 import { connectorsPage } from './docs-connectors.ts';
 
 const generated = (source: string) => `<!-- Made from ${source} by \`npm run docs\`. Change it there. -->\n`;
@@ -10,6 +11,7 @@ const generated = (source: string) => `<!-- Made from ${source} by \`npm run doc
 /** Every generated page by its path below docs/. */
 export function pages(): Record<string, string> {
   return {
+    'community-file.md': communityPage(),
     'configuration.md': configuration(),
     'connectors.md': connectorsPage(),
     'errors.md': errors(),
@@ -36,7 +38,7 @@ known. Secrets come by environment or by a file that is named, never from the se
 combination (http, weak hashing, no mail server, a proxy nobody trusts) is refused.
 
 What a community sets while it runs (its name, its look, its rule for user names, how long a sign-in lasts) is not here:
-it is applied with \`gatehouse apply\`.
+it stands in the [community file](community-file.md) and is applied with \`gatehouse apply\`.
 
 \`\`\`yaml
 publicUrl: https://id.example.org

@@ -7,6 +7,7 @@ import { settings } from '../src/config/settings.ts';
 import { catalogue } from '../src/core/events/catalogue.ts';
 import { problems } from '../src/core/problem.ts';
 import { outdated, writePages } from './docs.ts';
+import { forms } from './docs-community.ts';
 import { connectors } from './docs-connectors.ts';
 import { pages } from './docs-pages.ts';
 
@@ -32,6 +33,27 @@ test('every setting, refusal and event has its place', () => {
     assert.ok(texts['configuration.md']?.includes(`\`${env}\``), env);
   for (const code of Object.keys(problems)) assert.ok(texts['errors.md']?.includes(`| \`${code}\` |`), code);
   for (const type of Object.keys(catalogue)) assert.ok(texts['events.md']?.includes(`| \`${type}\` |`), type);
+});
+
+test('every key of the community file says what it is', () => {
+  const [, ...sections] = pages()['community-file.md']!.split(/^## /m);
+  const keys = sections.flatMap((section) =>
+    [...section.matchAll(/^\| `([^`]+)` \|.*\| (.*)\|$/gm)].map(([, key, text]) => ({
+      key: `${section.slice(1, section.indexOf('`', 1))}: ${key}`,
+      text: text!.trim(),
+    })),
+  );
+  assert.ok(keys.length > 200, 'the rows of the page are read');
+  const bare = keys.filter(({ text }) => text === '').map(({ key }) => key);
+  assert.deepEqual(bare, [], 'give each of these a .describe(...) where its schema stands');
+});
+
+test('every form of a text that has words of its own is one the community file uses', () => {
+  const page = pages()['community-file.md']!;
+  assert.deepEqual(
+    Object.entries(forms).filter(([, words]) => !page.includes(words)),
+    [],
+  );
 });
 
 test('every connector of the house has its section, with each attribute and fact', () => {

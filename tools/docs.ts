@@ -1,5 +1,5 @@
 /**
- * Rebuilds the reference pages from the source: settings, refusals, events. `node tools/docs.ts` writes them,
+ * Rebuilds the reference pages from the source: settings, the community file, refusals, events, connectors. `node tools/docs.ts` writes them,
  * `node tools/docs.ts --check` ends with status 1 when one differs from what stands in docs/.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,16 +1,19 @@
 #!/bin/bash
 # Installs the Debian packages that tests run against: a browser, Apache with mod_auth_openidc, mod_auth_mellon and mod_shib,
-# SimpleSAMLphp, OpenLDAP, PostgreSQL 15, and xmlsec1 and oathtool as second opinions.
+# SimpleSAMLphp, OpenLDAP, PostgreSQL 15, Postfix with Cyrus SASL, and xmlsec1, oathtool, swaks, OpenDKIM, OpenDMARC and
+# dkimpy as second opinions.
 # Asks nothing, starts no service, and may be run again at any time.
 set -euo pipefail
 
 packages=(
-  chromium fonts-dejavu-core fonts-liberation
+  chromium-headless-shell fonts-dejavu-core fonts-liberation
   apache2 libapache2-mod-auth-openidc
   slapd ldap-utils
   postgresql-15
   libapache2-mod-auth-mellon libapache2-mod-shib simplesamlphp php-fpm php-xml php-sqlite3
   xmlsec1 oathtool
+  postfix sasl2-bin libsasl2-modules swaks opendkim opendkim-tools opendmarc python3-dkim python3-dnspython
+  dbconfig-no-thanks publicsuffix libresolv-wrapper
   openssl curl
 )
 

@@ -3,13 +3,15 @@
  *
  *   npm test                     all of it
  *   npm test -- kit/db oidc      only test files whose path contains one of these
- *   npm test -- --at-once 4      so many test files at a time, where it is not three
+ *   npm test -- --at-once 6      so many test files at a time, where it is not one more than there are processors
+ *   npm test -- --database src   only test files that reach a database, by what they import
  *   npm run assure -- AU-02      only tests whose title names this check; fails when there is none
  *
  * GATEHOUSE_TEST_DATABASE_URL runs the tests on that PostgreSQL (15 or newer) instead of the embedded one.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, globSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -17,18 +19,22 @@ import { inspect, parseArgs } from 'node:util';
 import { joinTestServer, type TestServer } from '../test/server.ts';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-/** Three test files at a time: tests wait more than they compute. `--at-once` says otherwise. */
-const usualAtOnce = 3;
+/** Test files at a time: some wait while others compute, and more would run into each other. */
+const usualAtOnce = Math.max(3, availableParallelism() + 1);
 /** The longest begin first, so that nothing runs alone at the end. */
 const longest = [
   'test/flows/pages-console.test.ts',
   'test/flows/pages.test.ts',
   'test/flows/pages-use.test.ts',
-  'test/specimen.test.ts',
-  'test/upstreams/look.test.ts',
-  'src/consoles/admin/console',
+  'test/faults/bad-targets.test.ts',
+  'test/conformance/relay-postfix.test.ts',
+  'src/consoles/admin/console-',
+  'test/conformance/equal-work.test.ts',
+  'test/conformance/address-cross.test.ts',
   'src/cli/cli.test.ts',
   'test/faults/',
+  'src/kit/db/embedded.test.ts',
+  'src/sources/ldap/ldap.test.ts',
 ];
 /** Far more than any file takes where nothing else runs: what hangs is ended, what a busy machine holds up is not. */
 const longestFileMs = 1_200_000;
@@ -37,7 +43,8 @@ const longestCheckMs = 2_700_000;
 
 interface Tally {
   passed: number;
-  failed: number;
+  /** What is said of each, told again at the end: the end is what a long log keeps. */
+  failed: string[];
   skipped: { title: string; reason: string }[];
 }
 
@@ -68,8 +75,9 @@ async function runSteps(tally: Tally): Promise<void> {
       tally.passed++;
       say(`✔ ${title} (${seconds(began)} s)`);
     } else {
-      tally.failed++;
-      say(`✖ ${title} (${seconds(began)} s)\n${output.trim()}\n`);
+      const told = `✖ ${title} (${seconds(began)} s)\n${output.trim()}\n`;
+      tally.failed.push(told);
+      say(told);
     }
   }
 }
@@ -89,16 +97,55 @@ function runProgram(program: string, args: string[]): Promise<{ code: number; ou
   });
 }
 
-function testFiles(only: string[], check: string | undefined): string[] {
+interface Wanted {
+  /** Parts of paths; none for all files. */
+  only: string[];
+  check?: string;
+  /** Only what reaches a database. */
+  database: boolean;
+}
+
+function testFiles({ only, check, database }: Wanted): string[] {
   const all = ['src', 'test', 'tools', 'bench'].flatMap((folder) =>
     globSync(`${folder}/**/*.test.ts`, { cwd: root }),
   );
   const wanted = all
     .sort((one, other) => rankOf(one) - rankOf(other) || (one < other ? -1 : 1))
     .filter((file) => only.length === 0 || only.some((part) => file.includes(part)))
-    .map((file) => path.join(root, file));
-  // A test that names a check has the name somewhere in its file.
-  return check ? wanted.filter((file) => readFileSync(file, 'utf8').includes(check)) : wanted;
+    .map((file) => path.join(root, file))
+    // A test that names a check has the name somewhere in its file.
+    .filter((file) => check === undefined || readFileSync(file, 'utf8').includes(check))
+    .filter((file) => !database || reaches(file, 'test/server.ts'));
+  return spread(wanted);
+}
+
+/**
+ * A browser keeps a processor busy, other tests mostly wait: those with a browser are spread over the others, so that
+ * the machine is neither short of processors at first nor idle later. The two longest of them begin at once.
+ */
+function spread(files: readonly string[]): string[] {
+  const looking = files.filter((file) => reaches(file, 'test/browser.ts'));
+  const others = files.filter((file) => !looking.includes(file));
+  const result: string[] = [];
+  const apart = others.length / Math.max(1, looking.length - 1);
+  for (const [at, file] of looking.entries())
+    result.push(file, ...others.slice(Math.round((at - 1) * apart), Math.round(at * apart)));
+  return [...new Set([...result, ...others])];
+}
+
+/** Whether a test file is brought to this one by what it imports of its own folder and of the tests'. */
+function reaches(file: string, wanted: string, seen = new Set<string>()): boolean {
+  if (seen.has(file) || !existsSync(file)) return false;
+  seen.add(file);
+  if (path.relative(root, file) === wanted) return true;
+  const imports = readFileSync(file, 'utf8').matchAll(
+    /(?:from |import |import\()'(\.{1,2}\/|#test\/)([^']+)'/g,
+  );
+  for (const [, start, rest] of imports) {
+    const folder = start === '#test/' ? path.join(root, 'test') : path.join(path.dirname(file), start!);
+    if (reaches(path.join(folder, rest!), wanted, seen)) return true;
+  }
+  return false;
 }
 
 function rankOf(file: string): number {
@@ -145,11 +192,12 @@ async function runTests(
     const cause = error.cause as unknown;
     // A suite, or a test with sub-tests, fails again after the one inside that did.
     if ((error as { failureType?: string }).failureType === 'subtestsFailed') return;
-    tally.failed++;
     of(file).failed++;
     const where = file ? `${path.relative(root, file)}${line ? `:${line}` : ''}` : '';
-    say(`✖ ${isFile(name, files) ? path.relative(root, name) : name} (${where})`);
-    say(`${inspect(cause ?? error, { depth: 4 }).replace(/^/gm, '    ')}\n`);
+    const title = `✖ ${isFile(name, files) ? path.relative(root, name) : name} (${where})`;
+    const told = `${title}\n${inspect(cause ?? error, { depth: 4 }).replace(/^/gm, '    ')}\n`;
+    tally.failed.push(told);
+    say(told);
   });
   // Who runs one check wants to see its size, seed and figures; what the runner counts itself is told below.
   stream.on('test:diagnostic', ({ message, file }) => {
@@ -178,7 +226,11 @@ function seconds(began: number): string {
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { assure: { type: 'boolean', default: false }, 'at-once': { type: 'string' } },
+    options: {
+      assure: { type: 'boolean', default: false },
+      database: { type: 'boolean', default: false },
+      'at-once': { type: 'string' },
+    },
     allowPositionals: true,
   });
   const check = values.assure ? (positionals.shift() ?? '') : undefined;
@@ -192,8 +244,8 @@ async function main(): Promise<void> {
   process.env.NODE_COMPILE_CACHE ??= path.join(root, 'node_modules', '.cache', 'compile');
   // Some tests have a small size for every day and one that is the whole of their check.
   if (check) process.env.GATEHOUSE_ASSURE = check;
-  const tally: Tally = { passed: 0, failed: 0, skipped: [] };
-  const everything = check === undefined && positionals.length === 0;
+  const tally: Tally = { passed: 0, failed: [], skipped: [] };
+  const everything = check === undefined && positionals.length === 0 && !values.database;
   const atOnce = Number(values['at-once'] ?? usualAtOnce);
   if (!Number.isInteger(atOnce) || atOnce < 1) {
     say(`--at-once takes the number of test files at a time, not ${values['at-once']}.`);
@@ -202,7 +254,7 @@ async function main(): Promise<void> {
   }
   const stepped = everything ? runSteps(tally) : Promise.resolve();
 
-  const files = testFiles(positionals, check);
+  const files = testFiles({ only: positionals, check, database: values.database });
   // Held for the whole run, so that the server is not stopped and started between two files.
   let server: TestServer | undefined;
   if (files.length > 0) server = await joinTestServer();
@@ -211,12 +263,15 @@ async function main(): Promise<void> {
 
   if (tally.skipped.length > 0) say('\nSkipped:');
   for (const { title, reason } of tally.skipped) say(`  ${title}: ${reason}`);
-  if (!everything && tally.passed + tally.failed + tally.skipped.length === 0) {
+  if (!everything && tally.passed + tally.failed.length + tally.skipped.length === 0) {
     say(check ? `No test names ${check}.` : 'No test file matches.');
     process.exitCode = 1;
   }
-  if (tally.failed > 0) process.exitCode = 1;
-  say(`\n${tally.passed} passed, ${tally.failed} failed, ${tally.skipped.length} skipped`);
+  if (tally.failed.length > 0) {
+    process.exitCode = 1;
+    say(`\nFailed:\n${tally.failed.join('\n')}`);
+  }
+  say(`\n${tally.passed} passed, ${tally.failed.length} failed, ${tally.skipped.length} skipped`);
 }
 
 await main();

@@ -23,6 +23,7 @@ export const order: readonly (readonly string[])[] = [
   ['kit'],
   ['wire/*'],
   ['core/problem.ts', 'core/events'],
+  ['core/keys'],
   ['core/community'],
   ['core/people'],
   ['core/groups'],

@@ -2,6 +2,7 @@
 import { loadConfig } from '#config/config.ts';
 import { joinMany } from '#core/lifecycle/join.ts';
 import { applyDeclared } from '#declared/declared.ts';
+import { activateRelayKey, makeRelayKey } from '#fronts/relay/keys.ts';
 import { system } from '#kit/db/database.ts';
 import { serve } from '#main.ts';
 import { answerParent } from '../program.ts';
@@ -29,6 +30,12 @@ answerParent(
       await house.database.transact(system('request'), (tx) => joinMany(tx, usernames.map(joiner)));
       return performance.timeOrigin + performance.now();
     },
+    /** From now on what leaves for this domain is sealed, as if its record had been published. */
+    mailKey: (domain: string) =>
+      house.database.transact(system('admin'), async (tx) => {
+        const key = await makeRelayKey(tx, house.secrets, { domain, algorithm: 'rsa-sha256' });
+        await activateRelayKey(tx, key.id);
+      }),
     processor: async () => ({ whole: process.cpuUsage(), main: process.threadCpuUsage() }),
   },
   () => house.stop(),

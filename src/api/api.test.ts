@@ -15,7 +15,9 @@ import { createSecrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type App, createServer } from '#kit/http/server.ts';
+import { createLimits } from '#kit/limits/limits.ts';
 import { createNet } from '#kit/net/net.ts';
+import { createMailer } from '#kit/smtp/smtp.ts';
 import { type TestDatabase, testDatabase } from '../../test/kit.ts';
 import { type ApiRoute, registerApi } from './api.ts';
 import { apiStatus } from './errors.ts';
@@ -52,7 +54,17 @@ before(async () => {
   });
   const issuer = new URL('https://id.example.org');
   const net = createNet({ allow: [], log: home.log });
-  routes = registerApi(app, { ...home, secrets, net, connectors, issuer, publicUrl: issuer });
+  const mailer = createMailer({ urls: ['memory:'], from: 'id@example.org', log: home.log });
+  const mailHealth = { look: async () => ({ at: new Date(), domains: [], listener: [], smartHosts: [] }) };
+  const mail = {
+    mailer,
+    mailHealth,
+    mailDomain: 'example.org',
+    mailFrom: 'id@example.org',
+    dnsServers: [],
+    limits: createLimits(home.database),
+  };
+  routes = registerApi(app, { ...home, ...mail, secrets, net, connectors, issuer, publicUrl: issuer });
   await app.ready();
   await during(async (tx) => {
     for (const id of ['wiki', 'board'])
@@ -172,6 +184,7 @@ const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'DELETE /upstreams/:id': 'upstreams.write',
   'GET /upstream-presets': 'applications.read',
   'GET /upstreams/:id/connection': 'applications.read',
+  'GET /upstreams/:id/dependents': 'applications.read',
   'GET /upstreams/:id/people': 'people.read',
   'POST /upstreams/:id/try': 'upstreams.write',
   'GET /people/:id/links': 'people.read',
@@ -207,6 +220,57 @@ const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'POST /targets/:id/records': 'targets.write',
   'POST /targets/:id/records/part': 'targets.write',
   'POST /targets/:id/link-again': 'targets.write',
+  'GET /relay': 'relay.read',
+  'PATCH /relay': 'relay.write',
+  'POST /relay/off': 'relay.write',
+  'GET /relay/apps': 'relay.read',
+  'GET /applications/:id/relay': 'relay.read',
+  'PATCH /applications/:id/relay': 'relay.write',
+  'DELETE /applications/:id/relay': 'relay.write',
+  'POST /applications/:id/relay/off': 'relay.write',
+  'GET /relay/lists': 'relay.read',
+  'GET /relay/lists/:name': 'relay.read',
+  'GET /relay/lists/:name/changes': 'relay.read',
+  'PUT /relay/lists/:name': 'relay.write',
+  'DELETE /relay/lists/:name': 'relay.write',
+  'PUT /relay/lists/:name/networks': 'relay.write',
+  'POST /relay/lists/:name/check': 'relay.write',
+  'POST /relay/lists/:name/approve': 'relay.write',
+  'POST /relay/lists/:name/dismiss': 'relay.write',
+  'GET /relay/messages': 'relay.read',
+  'GET /relay/messages/:id': 'relay.read',
+  'GET /people/:id/relay/messages': 'people.read',
+  'GET /applications/:id/relay/messages': 'relay.read',
+  'GET /relay/counts': 'relay.read',
+  'GET /applications/:id/relay/counts': 'relay.read',
+  'POST /relay/explain': 'people.read',
+  'GET /people/:id/relay': 'people.read',
+  'POST /people/:id/relay/pause': 'people.help',
+  'GET /relay/requests': 'relay.read',
+  'POST /relay/requests/:id/allow': 'relay.write',
+  'POST /relay/requests/:id/refuse': 'relay.write',
+  'GET /mail/health': 'system.read',
+  'POST /mail/test': 'people.help',
+  'GET /mail/templates': 'community.read',
+  'PUT /mail/templates/:kind/:locale': 'community.write',
+  'DELETE /mail/templates/:kind/:locale': 'community.write',
+  'POST /mail/templates/:kind/:locale/preview': 'community.read',
+  'POST /mail/templates/:kind/:locale/send': 'community.write',
+  'GET /mail/letter': 'nobody in particular',
+  'GET /relay/keys': 'keys.read',
+  'POST /relay/keys': 'keys.write',
+  'POST /relay/keys/look': 'keys.write',
+  'POST /relay/keys/:id/activate': 'keys.write',
+  'DELETE /relay/keys/:id': 'keys.write',
+  'GET /mail': 'notices.read',
+  'GET /mail/counts': 'notices.read',
+  'POST /mail/:id/send-again': 'people.help',
+  'GET /mail/suppressions': 'notices.read',
+  'DELETE /mail/suppressions/:address': 'people.help',
+  'GET /recovery-links': 'people.read',
+  'POST /people/:id/recovery-link': 'people.write',
+  'POST /people/:id/recovery-link/approve': 'people.write',
+  'DELETE /people/:id/recovery-link': 'people.write',
   'GET /events': 'events.read',
   'GET /overview': 'people.read',
   'GET /operators': 'operators.read',
@@ -335,6 +399,10 @@ const writable: [method: string, url: () => string, body: () => object][] = [
     () => ({ settings: { title: 'Extra', oidc: { preset: 'google', clientId: 'x' } } }),
   ],
   ['POST', () => '/upstreams/extra/try', () => ({})],
+  ['POST', () => '/mail/test', () => ({ to: 'ada@example.org' })],
+  ['PUT', () => '/mail/templates/welcome/en', () => ({ subject: 'Hello' })],
+  ['POST', () => '/mail/templates/welcome/en/preview', () => ({})],
+  ['POST', () => '/mail/templates/welcome/en/send', () => ({})],
   ['PUT', () => '/targets/wiki', () => ({ settings: scimTarget, credentials: { token: 't' } })],
   ['PUT', () => '/targets/wiki/credentials', () => ({ credentials: { token: 't' } })],
   ['POST', () => '/targets/wiki/mode', () => ({ mode: 'off' })],
@@ -355,6 +423,25 @@ const writable: [method: string, url: () => string, body: () => object][] = [
   ['POST', () => '/targets/wiki/records', () => ({ person: ada })],
   ['POST', () => '/targets/wiki/records/part', () => ({ person: ada, all: true })],
   ['POST', () => '/targets/wiki/link-again', () => ({ person: ada })],
+  ['PATCH', () => '/relay', () => ({ logDays: 5 })],
+  ['POST', () => '/relay/off', () => ({ off: true })],
+  ['PATCH', () => '/applications/wiki/relay', () => ({ networks: ['192.0.2.0/24'] })],
+  ['POST', () => '/applications/wiki/relay/off', () => ({ off: true })],
+  ['PUT', () => '/relay/lists/fleet', () => ({ settings: {} })],
+  ['PUT', () => '/relay/lists/fleet/networks', () => ({ networks: [] })],
+  ['POST', () => '/relay/lists/fleet/check', () => ({})],
+  ['POST', () => '/relay/lists/fleet/approve', () => ({ mark: 'x' })],
+  ['POST', () => '/relay/lists/fleet/dismiss', () => ({ mark: 'x' })],
+  ['POST', () => '/relay/explain', () => ({ client: '192.0.2.7', sender: '', recipient: 'a@b.test' })],
+  ['POST', () => `/people/${ada}/relay/pause`, () => ({ paused: true })],
+  ['POST', () => `/relay/requests/${ada}/allow`, () => ({})],
+  ['POST', () => `/relay/requests/${ada}/refuse`, () => ({})],
+  ['POST', () => '/relay/keys', () => ({ domain: 'example.org' })],
+  ['POST', () => '/relay/keys/look', () => ({})],
+  ['POST', () => `/relay/keys/${ada}/activate`, () => ({})],
+  ['POST', () => `/mail/${ada}/send-again`, () => ({})],
+  ['POST', () => `/people/${ada}/recovery-link`, () => ({ reason: 'lost' })],
+  ['POST', () => `/people/${ada}/recovery-link/approve`, () => ({})],
   ['PUT', () => '/community', () => ({ name: 'Extra' })],
   ['PUT', () => '/attributes', () => ({ items: [], withdraw: ['city'] })],
   ['POST', () => '/tokens', () => ({ name: 'x', scopes: ['auditor'] })],
@@ -757,6 +844,10 @@ test('the description is generated, complete, and read without a token', async (
       .filter((route) => route !== 'GET /openapi.json')
       .sort(),
   );
+  const headersOf = (operation: { parameters?: { in: string; name: string }[] }) =>
+    (operation.parameters ?? []).filter((one) => one.in === 'header').map((one) => one.name);
+  assert.deepEqual(headersOf(body.paths['/api/v1/people/{id}'].patch), ['If-Match']);
+  assert.deepEqual(headersOf(body.paths['/api/v1/people'].post), []);
   assert.equal(
     body.paths['/api/v1/people'].post.requestBody.content['application/json'].schema.additionalProperties,
     false,
@@ -782,6 +873,14 @@ test('refusals are problem documents with a reference the log knows', async () =
     code: 'not-found',
   });
   assert.ok(home.lines.some((line) => line.includes(reference) && line.includes('not-found')));
+  assert.match(
+    (await call('GET', '/people', { as: '' })).body.title,
+    /missing/,
+    'who sends no token is told',
+  );
+  const text = await call('POST', '/people', { body: '{}', headers: { 'content-type': 'text/plain' } });
+  assert.equal(text.status, 415);
+  assert.match(text.body.detail, /application\/json/);
   for (const id of ['x', '00000000-0000-7000-8000-000000000000', "' or 1=1 --"].map(encodeURIComponent))
     for (const url of [
       `/people/${id}`,

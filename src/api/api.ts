@@ -15,9 +15,12 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import type { HealthLook } from '#fronts/relay/health-look.ts';
 import type { TransactOptions } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type App, HttpRefusal } from '#kit/http/server.ts';
+import type { Limits } from '#kit/limits/limits.ts';
+import type { Mailer } from '#kit/smtp/smtp.ts';
 import type { ProvisioningNeeds } from '#provisioning/targets.ts';
 import { type ApiRoute, contextOf, guard, holdCaller } from './access.ts';
 import { applicationTemplateRoutes } from './application-templates.ts';
@@ -28,13 +31,19 @@ import { eventRoutes } from './events.ts';
 import { explainRoutes } from './explain.ts';
 import { factorRoutes } from './factors.ts';
 import { groupRoutes } from './groups.ts';
+import { mailDeliveryRoutes } from './mail-delivery.ts';
+import { mailHealthRoutes } from './mail-health.ts';
+import { mailTemplateRoutes } from './mail-templates.ts';
 import { operatorRoutes } from './operators.ts';
 import { overviewRoutes } from './overview.ts';
 import { type Cursors, createCursors } from './paging.ts';
 import { peopleRoutes } from './people.ts';
 import { personRecordRoutes } from './person-records.ts';
+import { recoveryLinkRoutes } from './recovery-links.ts';
 import { refusalRoutes } from './refusals.ts';
 import { registrationTokenRoutes } from './registration-tokens.ts';
+import { relayRoutes } from './relay.ts';
+import { relayKeyRoutes } from './relay-keys.ts';
 import { signInTestRoutes } from './sign-in-tests.ts';
 import { signOutRoutes } from './sign-outs.ts';
 import { targetPeopleRoutes } from './target-people.ts';
@@ -52,6 +61,14 @@ export interface ApiNeeds extends ProvisioningNeeds {
   /** Who we are in every token and message; may differ from where we are reached. */
   issuer: URL;
   publicUrl: URL;
+  mailer: Mailer;
+  /** Right side of message ids. */
+  mailDomain: string;
+  mailHealth: HealthLook;
+  /** Sender of our own mail. */
+  mailFrom: string;
+  dnsServers: readonly string[];
+  limits: Limits;
 }
 
 /** The part of the server these routes stand in; schemas are zod. */
@@ -116,6 +133,8 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       peopleRoutes(api);
       personRecordRoutes(api);
       factorRoutes(api);
+      recoveryLinkRoutes(api);
+      mailDeliveryRoutes(api);
       explainRoutes(api);
       refusalRoutes(api);
       groupRoutes(api);
@@ -129,10 +148,14 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
       targetRecordRoutes(api);
       targetQueueRoutes(api);
       communityRoutes(api);
+      mailHealthRoutes(api);
+      mailTemplateRoutes(api);
       eventRoutes(api);
       tokenRoutes(api);
       registrationTokenRoutes(api);
       upstreamRoutes(api);
+      relayRoutes(api);
+      relayKeyRoutes(api);
       operatorRoutes(api);
       overviewRoutes(api);
       scope.get(
@@ -155,14 +178,35 @@ function withRefusals<Document extends { paths?: object; components?: object }>(
   const paths = Object.entries(document.paths ?? {}).map(([path, operations]) => [
     path,
     Object.fromEntries(
-      Object.entries(operations as Record<string, { responses?: object }>).map(([method, operation]) => [
+      Object.entries(operations as Record<string, Operation>).map(([method, operation]) => [
         method,
-        { ...operation, responses: { ...operation.responses, default: refusal } },
+        { ...withVersions(operation), responses: { ...operation.responses, default: refusal } },
       ]),
     ),
   ]);
   const components = { ...document.components, responses: { Refusal: describeProblems() } };
   return { ...document, paths: Object.fromEntries(paths), components };
+}
+
+interface Operation {
+  responses?: object;
+  parameters?: object[];
+  requestBody?: { content?: Record<string, { schema?: { properties?: object } }> };
+}
+
+/** What is changed by the version that was seen takes it as a header too, which no schema of a body can say. */
+function withVersions(operation: Operation): Operation {
+  const body = operation.requestBody?.content?.['application/json']?.schema?.properties;
+  if (!body || !('version' in body)) return operation;
+  const ifMatch = {
+    in: 'header',
+    name: 'If-Match',
+    required: false,
+    schema: { type: 'string' },
+    description:
+      'The ETag that was read, quotes included (RFC 9110 §13.1.1): 412 `conflict` where it stands no more. `version` in the body says the same and is answered with 409.',
+  };
+  return { ...operation, parameters: [...(operation.parameters ?? []), ifMatch] };
 }
 
 const description = {

@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { before, test } from 'node:test';
 import { createToken } from '#core/operators/tokens.ts';
 import { system } from '#kit/db/database.ts';
+import { callApi } from '#test/api.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 
 let platform: Platform;
@@ -18,16 +19,8 @@ before(async () => {
 });
 
 async function call(method: string, path: string, body?: unknown, as: keyof typeof tokens = 'apps') {
-  const answer = await fetch(`${platform.origin}/api/v1${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${tokens[as]}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into by name
-  return { status: answer.status, json: (await answer.json()) as any };
+  const { status, body: json } = await callApi(platform, tokens[as], method, path, body);
+  return { status, json };
 }
 
 const values = { site: 'harbour', uniqueId: '0b1c-4c2e' };

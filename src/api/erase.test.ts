@@ -7,6 +7,7 @@ import { appoint } from '#core/operators/operators.ts';
 import { createToken } from '#core/operators/tokens.ts';
 import { system } from '#kit/db/database.ts';
 import type { Actor, Tx } from '#kit/db/tx.ts';
+import { callApi } from '#test/api.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 
 let platform: Platform;
@@ -28,18 +29,8 @@ async function owner(username: string): Promise<{ id: string; token: string; tok
   return { id, token: made.token, tokenId: made.id };
 }
 
-async function call(token: string, method: string, path: string, body?: unknown) {
-  const answer = await fetch(`${platform.origin}/api/v1${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into by name
-  return { status: answer.status, body: (await answer.json().catch(() => undefined)) as any };
-}
+const call = (token: string, method: string, path: string, body?: unknown) =>
+  callApi(platform, token, method, path, body);
 
 test('a person is erased by whoever names them; another name, or a right too few, changes nothing', async () => {
   const { token } = await owner('anna');

@@ -1,6 +1,6 @@
 /**
  * What proves a person beside the password, and the way back for whoever lost all of it: one operator asks, a second one
- * agrees, the person is told and may object (AU-16). Both are people who signed in: a token stands for nobody.
+ * agrees, the person is told and may object (AU-16).
  */
 import { z } from 'zod';
 import { community } from '#core/community/community.ts';
@@ -14,11 +14,10 @@ import {
 import { passkeysOf } from '#core/credentials/passkeys.ts';
 import { recoveryCodesOf } from '#core/credentials/recovery-codes.ts';
 import { totpOf } from '#core/credentials/totp.ts';
-import { findPeople, requirePerson } from '#core/people/people.ts';
-import { Problem } from '#core/problem.ts';
+import { requirePerson } from '#core/people/people.ts';
 import { finishDueResets } from '#signon/factor-reset.ts';
-import type { Caller } from './access.ts';
 import type { Api } from './api.ts';
+import { requireRightsOver, someone, who, withNames } from './on-behalf.ts';
 import { pageOf } from './paging.ts';
 import { moment } from './shapes.ts';
 
@@ -40,8 +39,6 @@ const factors = z.object({
   recoveryCodes: z.number().int().describe('How many are left.'),
   reset: reset.optional(),
 });
-
-const who = z.object({ id: z.string(), username: z.string(), displayName: z.string() });
 
 const listed = z.object({
   person: who,
@@ -73,23 +70,8 @@ function listRoute({ scope, read }: Api): void {
     },
     async (request) =>
       read(request, async (tx) => {
-        const found = await listResets(tx, mostListed);
-        const ids = found.flatMap((one) => [one.person, one.askedBy, one.approvedBy, one.cancelledBy]);
-        const known = [...new Set(ids.filter((id) => id !== undefined))];
-        const people = new Map((await findPeople(tx, known)).map((one) => [one.id, one]));
-        const named = (id: string) => {
-          const { username = '', displayName = '' } = people.get(id) ?? {};
-          return { id, username, displayName };
-        };
-        const items = found.map(({ person, askedBy, approvedBy, cancelledBy, ...one }) => ({
-          ...one,
-          person: named(person),
-          state: stateOf(one),
-          askedBy: named(askedBy),
-          approvedBy: approvedBy === undefined ? undefined : named(approvedBy),
-          cancelledBy: cancelledBy === undefined ? undefined : named(cancelledBy),
-        }));
-        return { items };
+        const found = (await listResets(tx, mostListed)).map((one) => ({ ...one, state: stateOf(one) }));
+        return { items: await withNames(tx, found) };
       }),
   );
 }
@@ -142,7 +124,7 @@ function ofOnePerson({ scope, read, change }: Api): void {
     },
     async (request) =>
       change(request, async (tx) => {
-        const { id } = await requirePerson(tx, request.params.id);
+        const { id } = await requireRightsOver(tx, request.caller, request.params.id);
         return askReset(tx, { person: id, reason: request.body.reason, operator: someone(request.caller) });
       }),
   );
@@ -160,7 +142,7 @@ function ofOnePerson({ scope, read, change }: Api): void {
     },
     async (request) =>
       change(request, async (tx) => {
-        const { id } = await requirePerson(tx, request.params.id);
+        const { id } = await requireRightsOver(tx, request.caller, request.params.id);
         const { resetWaitHours: waitHours } = (await community(tx)).factors;
         const approved = await approveReset(tx, { person: id, operator: someone(request.caller), waitHours });
         if (waitHours === 0) await finishDueResets(tx);
@@ -184,9 +166,4 @@ function ofOnePerson({ scope, read, change }: Api): void {
         return { cancelled: await cancelReset(tx, id, request.caller.id) };
       }),
   );
-}
-
-function someone(caller: Caller): string {
-  if (caller.kind !== 'person') throw new Problem('operator-forbidden');
-  return caller.id;
 }

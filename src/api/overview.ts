@@ -5,6 +5,9 @@ import { withFactor } from '#core/credentials/factors.ts';
 import { listOperators } from '#core/operators/operators.ts';
 import { may } from '#core/operators/permissions.ts';
 import { countPeople, findPeople, joinedByDay, personStates } from '#core/people/people.ts';
+import { listRequests } from '#fronts/relay/choices.ts';
+import { allowLists } from '#fronts/relay/lists.ts';
+import { relayHouse } from '#fronts/relay/settings-kept.ts';
 import { samlWarnings } from '#fronts/saml/warnings.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { queueState } from '#kit/queue/queue.ts';
@@ -28,6 +31,10 @@ const concerns = [
   'saml-app-metadata',
   'saml-upstream-certificate',
   'saml-upstream-metadata',
+  'relay-off',
+  'relay-list-held',
+  'relay-list-stale',
+  'relay-requests',
 ] as const;
 
 const shape = z.object({
@@ -55,6 +62,7 @@ const shape = z.object({
         application: z.string().optional(),
         upstream: z.string().optional(),
         lane: z.string().optional(),
+        list: z.string().optional(),
         count: z.number().int().optional(),
         at: moment.optional().describe('When it ends, or ended.'),
       }),
@@ -93,6 +101,7 @@ async function overview(tx: Tx, caller: Caller): Promise<z.infer<typeof shape>> 
       found.push({ code: 'work-late', lane: lane.lane, count: lane.ready });
   }
   found.push(...(await targetConcerns(tx, caller)), ...(await samlConcerns(tx, caller)));
+  if (may(caller.grants, 'relay.read')) found.push(...(await relayConcerns(tx)));
   if (may(caller.grants, 'operators.read')) {
     const owners = (await listOperators(tx)).filter((one) => one.role === 'owner');
     if (owners.length === 1) found.push({ code: 'owner-single' });
@@ -124,6 +133,21 @@ async function samlConcerns(tx: Tx, caller: Caller): Promise<Concern[]> {
       ? [{ code: `saml-${kind}` as const, application, upstream, at }]
       : [],
   );
+}
+
+/** Open requests are counted up to this many. */
+const mostRequests = 100;
+
+/** Mail to alias mailboxes that is stopped, and what waits for a person there. */
+async function relayConcerns(tx: Tx): Promise<Concern[]> {
+  const found: Concern[] = (await relayHouse(tx)).off ? [{ code: 'relay-off' }] : [];
+  for (const { name, held, isStale, fetchedAt } of await allowLists(tx)) {
+    if (held) found.push({ code: 'relay-list-held', list: name, count: held.removed.length });
+    if (isStale) found.push({ code: 'relay-list-stale', list: name, at: fetchedAt });
+  }
+  const open = await listRequests(tx, { state: 'open', limit: mostRequests });
+  if (open.length > 0) found.push({ code: 'relay-requests', count: open.length });
+  return found;
 }
 
 /** What stops or waits for a person at the targets the caller may see. */

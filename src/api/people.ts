@@ -9,7 +9,7 @@ import { join } from '#core/lifecycle/join.ts';
 import { leave } from '#core/lifecycle/leave.ts';
 import { keepAnOwner, requirePermission, rolesOf } from '#core/operators/operators.ts';
 import { attributesOf, setAttributes } from '#core/people/attributes.ts';
-import { checkNewUsername, parseAddress, usernameKey } from '#core/people/names.ts';
+import { checkNewUsername, longestDisplayName, parseAddress, usernameKey } from '#core/people/names.ts';
 import {
   changeNames,
   findByVerifiedAddress,
@@ -55,7 +55,7 @@ const detailed = listed.extend({
 const names = {
   givenName: line.optional(),
   familyName: line.optional(),
-  displayName: line.optional(),
+  displayName: z.string().max(longestDisplayName).optional(),
 };
 const locale = z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language such as en or pt-BR');
 const attributes = z.record(z.string().max(60), attributeValue.nullable());

@@ -7,6 +7,7 @@ import { newId } from '#kit/crypto/ids.ts';
 import { system } from '#kit/db/database.ts';
 import { holdsCredentials, quarantine } from '#provisioning/targets.ts';
 import { note } from '#provisioning/timeline.ts';
+import { callApi } from '#test/api.ts';
 import { type Platform, startPlatform } from '../../test/kit.ts';
 
 type Who = 'owner' | 'apps' | 'auditor' | 'help-desk' | 'people' | 'mine';
@@ -40,18 +41,8 @@ async function call(
   body?: unknown,
   headers: Record<string, string> = {},
 ) {
-  const answer = await fetch(`${platform.origin}/api/v1${url}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${tokens[as]}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...headers,
-    },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  const text = await answer.text();
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into by name
-  return { status: answer.status, text, json: (text === '' ? undefined : JSON.parse(text)) as any };
+  const { status, text, body: json } = await callApi(platform, tokens[as], method, url, body, headers);
+  return { status, text, json };
 }
 
 const secret = 'the token nobody may read again';

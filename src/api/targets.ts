@@ -14,6 +14,7 @@ import {
   removeTarget,
   requireTarget,
   saveTarget,
+  setCredentials,
   setMode,
   type Target,
 } from '#provisioning/targets.ts';
@@ -299,11 +300,11 @@ function credentialRoutes({ scope, change, needs }: Api): void {
       },
     },
     async (request, reply) => {
-      await change(request, async (tx) => {
-        const { application, settings } = await requireTarget(tx, request.params.id);
-        const { secrets, connectors } = needs;
-        await saveTarget(tx, secrets, connectors, application, settings, request.body.credentials);
-      });
+      const { params, body } = request;
+      const { secrets, connectors } = needs;
+      await change(request, (tx) =>
+        setCredentials(tx, secrets, connectors, params.id, () => body.credentials),
+      );
       return reply.code(204).send();
     },
   );

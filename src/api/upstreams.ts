@@ -4,7 +4,7 @@ import { requirePerson } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { countOpenedBy } from '#core/sessions/upstreams.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { countLinks, linksOf, unlink } from '#signon/upstream/links.ts';
+import { countDependents, countLinks, linksOf, unlink } from '#signon/upstream/links.ts';
 import { kindOf, upstreamId, upstreamSettings } from '#signon/upstream/settings.ts';
 import {
   holdUpstream,
@@ -93,6 +93,31 @@ function readUpstreams({ scope, read }: Api): void {
       setEtag(reply, upstream.version);
       return upstream;
     },
+  );
+  scope.get(
+    '/upstreams/:id/dependents',
+    {
+      config: { door: 'api', permission: 'applications.read' },
+      schema: {
+        tags,
+        summary: 'How many people would have no way in without it',
+        params,
+        response: {
+          200: z.object({
+            people: z
+              .number()
+              .int()
+              .describe('Without a password, a passkey and another upstream that is on.'),
+            unreachable: z
+              .number()
+              .int()
+              .describe('Of these, without a confirmed address: they cannot set a password by mail.'),
+          }),
+        },
+      },
+    },
+    async (request) =>
+      read(request, async (tx) => countDependents(tx, (await requireUpstream(tx, request.params.id)).id)),
   );
 }
 

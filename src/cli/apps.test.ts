@@ -1,44 +1,25 @@
 import assert from 'node:assert/strict';
-import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
-import { type Config, loadConfig } from '#config/config.ts';
+import { loadConfig } from '#config/config.ts';
 import { join } from '#core/lifecycle/join.ts';
 import { openHouse } from '#house.ts';
 import { system } from '#kit/db/database.ts';
+import { runCommand } from '#test/command.ts';
 import { testDatabase } from '#test/kit.ts';
-import { type ProgramParts, runCli } from './program.ts';
 
 const home = await testDatabase();
 const { connection } = home;
 const key = Buffer.alloc(32, 7).toString('base64');
 
-const parts: ProgramParts<Config> = {
-  readSettings: async ({ env, given }) => loadConfig({ env, argv: given }),
-  openHouse: (settings, tools) => openHouse(settings, { ...tools, connection }),
-  serve: () => assert.fail('nothing is served here'),
-  demo: () => assert.fail('nothing is shown here'),
-  declared: () => assert.fail('nothing is applied here'),
-  simulators: () => assert.fail('nothing is simulated here'),
-};
-
-async function run(...args: string[]) {
-  const result = { out: '', err: '' };
-  const stream = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        result[name] += chunk;
-        done();
-      },
-    });
-  const env = {
-    GATEHOUSE_MASTER_KEY: key,
-    GATEHOUSE_PORT: '8321',
-    GATEHOUSE_DATA: import.meta.dirname,
-  };
-  const io = { env, input: Readable.from([]), output: stream('out'), errors: stream('err') };
-  const status = await runCli(['apps', ...args], io, parts);
-  return { status, ...result };
-}
+const run = (...args: string[]) =>
+  runCommand(
+    ['apps', ...args],
+    {
+      readSettings: async ({ env, given }) => loadConfig({ env, argv: given }),
+      openHouse: (settings, tools) => openHouse(settings, { ...tools, connection }),
+    },
+    { env: { GATEHOUSE_MASTER_KEY: key, GATEHOUSE_PORT: '8321', GATEHOUSE_DATA: import.meta.dirname } },
+  );
 
 test('templates are listed and say what they ask', async () => {
   assert.match((await run('templates')).out, /^atlassian-cloud {2}/m);

@@ -3,9 +3,8 @@ import { spawn } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Readable, Writable } from 'node:stream';
 import { after, before, test } from 'node:test';
-import { type Config, loadConfig } from '#config/config.ts';
+import { loadConfig } from '#config/config.ts';
 import { applicationSettings, saveApplication } from '#core/applications/applications.ts';
 import { passwordOf, verifyPassword } from '#core/credentials/credentials.ts';
 import { checkSetup } from '#core/operators/setup.ts';
@@ -21,7 +20,7 @@ import { type Database, openDatabase, system } from '#kit/db/database.ts';
 import { attachEmbedded, type Embedded } from '#kit/db/embedded.ts';
 import { createLog } from '#kit/log/log.ts';
 import * as saml from '#signon/saml-keys/saml-keys.ts';
-import { type ProgramParts, runCli } from './program.ts';
+import { runCommand } from '#test/command.ts';
 import { startProgress } from './progress.ts';
 import { runUntilStopped } from './serve.ts';
 import { parseDuration, table } from './table.ts';
@@ -76,37 +75,24 @@ const environment = (options: Options) => ({
   ...options.env,
 });
 
-/** The parts as the program has them; what runs until it is stopped is started nowhere here. */
-const parts: ProgramParts<Config> = {
-  readSettings: async ({ env, file, given, demo }) =>
-    loadConfig({ env, file, argv: given, demo, cwd: folder }),
-  openHouse: (settings, tools) => openHouse(settings, { ...tools, embedded: 'attach' }),
-  serve: () => assert.fail('nothing is served here'),
-  demo: () => assert.fail('nothing is shown here'),
-  declared: () => import('#declared/declared.ts'),
-  simulators: () => assert.fail('nothing is simulated here'),
-};
-
-/** One command line in this process, with nothing of this process's settings. */
-async function run(args: readonly string[], options: Options = {}): Promise<Result> {
-  const result = { out: '', err: '' };
-  const stream = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        result[name] += chunk;
-        done();
-      },
-    });
-  const input = Readable.from(options.input === undefined ? [] : [Buffer.from(options.input)]);
-  const io = { env: environment(options), input, output: stream('out'), errors: stream('err') };
-  const status = await runCli(args, io, parts);
-  return { status, ...result };
-}
+/** One command line in this process, with nothing of this process's settings. What runs until it is stopped is started nowhere here. */
+const run = (args: readonly string[], options: Options = {}): Promise<Result> =>
+  runCommand(
+    args,
+    {
+      readSettings: async ({ env, file, given, demo }) =>
+        loadConfig({ env, file, argv: given, demo, cwd: folder }),
+      openHouse: (settings, tools) => openHouse(settings, { ...tools, embedded: 'attach' }),
+      declared: () => import('#declared/declared.ts'),
+    },
+    { env: environment(options), input: options.input },
+  );
 
 /** The program as a person starts it: a process of its own, its status, its pipes. */
 function start(args: readonly string[], options: Options = {}): Promise<Result> {
   const { promise, resolve } = Promise.withResolvers<Result>();
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...environment(options) };
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+  const env = { PATH, HOME, NODE_COMPILE_CACHE, ...environment(options) };
   const child = spawn(process.execPath, [program, ...args], { cwd: folder, env, timeout: 60_000 });
   const result = { out: '', err: '' };
   child.stdout.on('data', (data) => {

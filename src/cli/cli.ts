@@ -36,6 +36,21 @@ export interface CommandSettings {
   readonly masterKey?: { reveal(): string };
   readonly masterKeyFile: string;
   readonly previousMasterKeyFiles: readonly string[];
+  /** Domain of our own mail; default the host of the public address. */
+  readonly mailDomain?: string;
+  /** What a Postfix in place of our relay is told of it. */
+  readonly smtpName?: string;
+  readonly smtpBackendHost?: string;
+  readonly socketmapPort?: number;
+  readonly policyPort?: number;
+  readonly smtpUrl?: { reveal(): string };
+  readonly mailUrl?: { reveal(): string };
+  readonly mailFrom?: string;
+  readonly dnsServers?: readonly string[];
+  readonly smtpTlsCert?: string;
+  readonly smtpTlsKey?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
 }
 
 /** Where a command line comes from and where its answer goes: a terminal, a pipe, or a test. */

@@ -8,9 +8,11 @@ import { eventsCommand } from './events.ts';
 import { explainCommand } from './explain.ts';
 import { importCommand } from './import.ts';
 import { keysCommand } from './keys.ts';
+import { mailCommand } from './mail.ts';
 import { peopleCommand } from './people.ts';
 import { planCommand } from './plan.ts';
 import { profileCommand } from './profile.ts';
+import { relayCommand } from './relay.ts';
 import { restoreCommand } from './restore.ts';
 import { targetCommand } from './target.ts';
 import { tokenCommand } from './token.ts';
@@ -30,6 +32,7 @@ export function commands(parts: { declared(): Promise<DeclaredPart> }): Record<s
       keysCommand,
     ],
     'Accounts at other apps:': [targetCommand, planCommand, profileCommand],
+    'Mail:': [mailCommand, relayCommand],
     'Keep it safe:': [backupCommand, restoreCommand],
   };
 }

@@ -7,7 +7,8 @@ const program = path.join(import.meta.dirname, 'gatehouse.ts');
 
 /** Starts the program as a person would and answers what it says until `seen`, or how it ended. */
 function simulate(t: TestContext, words: readonly string[], seen: RegExp) {
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME };
+  const { PATH, HOME, NODE_COMPILE_CACHE } = process.env;
+  const env = { PATH, HOME, NODE_COMPILE_CACHE };
   const child = spawn(process.execPath, [program, 'simulate', ...words], { env });
   t.after(() => child.kill('SIGKILL'));
   const { promise, resolve } = Promise.withResolvers<{ text: string; status?: number | null }>();

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Readable, Writable } from 'node:stream';
 import { before, test } from 'node:test';
-import type { Config } from '#config/config.ts';
+import { terminal } from '#test/command.ts';
 import { aliasDomain, eventually, startWithJira } from '#test/jira.ts';
 import { changesText, duration } from './plan.ts';
-import { type ProgramParts, runCli } from './program.ts';
 import { readCredentials } from './target.ts';
 
 type Stage = Awaited<ReturnType<typeof startWithJira>>;
@@ -25,39 +23,8 @@ people:
   ));
 });
 
-async function run(args: readonly string[], input?: string) {
-  const parts: ProgramParts<Config> = {
-    readSettings: async () => platform.config,
-    // Beside the running house, as a command of another terminal.
-    openHouse: async () => ({ ...platform, close: async () => undefined }),
-    serve: () => assert.fail('nothing is served here'),
-    demo: () => assert.fail('nothing is shown here'),
-    declared: () => import('#declared/declared.ts'),
-    simulators: () => assert.fail('nothing is simulated here'),
-  };
-  const result = { out: '', err: '' };
-  const stream = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        result[name] += chunk;
-        done();
-      },
-    });
-  const io = {
-    env: {},
-    input: Readable.from(input === undefined ? [] : [Buffer.from(input)]),
-    output: stream('out'),
-    errors: stream('err'),
-  };
-  const status = await runCli(args, io, parts);
-  return { status, ...result };
-}
-
-async function good(args: readonly string[], input?: string) {
-  const result = await run(args, input);
-  assert.equal(result.status, 0, `${args.join(' ')}: ${result.err}`);
-  return result;
-}
+// Beside the running house, as a command of another terminal.
+const { run, good } = terminal(() => platform);
 
 test('plan says for every person what would be done and why, and how long it takes', async () => {
   const { out, err } = await good(['plan', 'jira']);

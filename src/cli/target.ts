@@ -15,8 +15,8 @@ import {
   liftQuarantine,
   listTargets,
   removeTarget,
-  requireTarget,
   saveTarget,
+  setCredentials,
   setMode,
   type Target,
 } from '#provisioning/targets.ts';
@@ -82,7 +82,7 @@ export const targetCommand: AddCommand = (program, tools) => {
     .description('set credentials; they are sealed and never shown')
     .argument('<app>', 'id of the app')
     .requiredOption('--from-stdin', '`name: value` lines, or the value alone where there is only one')
-    .action((app: string) => setCredentials(tools, app));
+    .action((app: string) => changeCredentials(tools, app));
   simpleCommands(target, tools);
   decideCommands(target, tools);
   targetPeopleCommands(target, tools);
@@ -327,14 +327,14 @@ export function readCredentials(
   );
 }
 
-async function setCredentials(tools: Toolbox, app: string): Promise<void> {
+async function changeCredentials(tools: Toolbox, app: string): Promise<void> {
   const text = await typedCredentials(tools);
   await tools.withHouse(({ database, secrets, connectors }) =>
     database.transact(commandContext(), async (tx) => {
       await targetNamed(tx, app);
-      const { connector, settings } = await requireTarget(tx, app);
-      const given = readCredentials(text, connectors.get(connector));
-      await saveTarget(tx, secrets, connectors, app, settings, given).catch(sayMissing);
+      await setCredentials(tx, secrets, connectors, app, (connector) =>
+        readCredentials(text, connector),
+      ).catch(sayMissing);
     }),
   );
   tools.note('They are sealed. The old ones are gone.');

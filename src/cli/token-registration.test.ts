@@ -1,42 +1,29 @@
 import assert from 'node:assert/strict';
-import { Readable, Writable } from 'node:stream';
 import { test } from 'node:test';
-import { type Config, loadConfig } from '#config/config.ts';
+import { loadConfig } from '#config/config.ts';
 import { mayRegister, readMetadata, registerApplication } from '#fronts/oidc/registrations.ts';
 import { openHouse } from '#house.ts';
 import { systemClock } from '#kit/clock/clock.ts';
 import { openDatabase, system } from '#kit/db/database.ts';
+import { runCommand } from '#test/command.ts';
 import { testDatabase } from '#test/kit.ts';
-import { type ProgramParts, runCli } from './program.ts';
 
 const { connection, log } = await testDatabase();
 
-const parts: ProgramParts<Config> = {
-  readSettings: async ({ env, given }) => loadConfig({ env, argv: given }),
-  openHouse: (settings, tools) => openHouse(settings, { ...tools, connection }),
-  serve: () => assert.fail('nothing is served here'),
-  demo: () => assert.fail('nothing is shown here'),
-  declared: () => assert.fail('nothing is applied here'),
-  simulators: () => assert.fail('nothing is simulated here'),
-};
-
-async function run(...args: string[]) {
-  const result = { out: '', err: '' };
-  const stream = (name: 'out' | 'err') =>
-    new Writable({
-      write(chunk, _encoding, done) {
-        result[name] += chunk;
-        done();
+const run = (...args: string[]) =>
+  runCommand(
+    args,
+    {
+      readSettings: async ({ env, given }) => loadConfig({ env, argv: given }),
+      openHouse: (settings, tools) => openHouse(settings, { ...tools, connection }),
+    },
+    {
+      env: {
+        GATEHOUSE_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+        GATEHOUSE_DATA: import.meta.dirname,
       },
-    });
-  const env = {
-    GATEHOUSE_MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
-    GATEHOUSE_DATA: import.meta.dirname,
-  };
-  const io = { env, input: Readable.from([]), output: stream('out'), errors: stream('err') };
-  const status = await runCli(args, io, parts);
-  return { status, ...result };
-}
+    },
+  );
 
 test('a token to register apps is made, listed without its value, used, and withdrawn', async () => {
   assert.match((await run('token', 'registration', 'list')).out, /There are no tokens/);

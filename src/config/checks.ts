@@ -19,7 +19,15 @@ export function isExposed(values: Pick<SettingValues, 'host' | 'publicUrl'>): bo
   return !isLoopback(values.host) || !isLoopback(hostOf(values.publicUrl));
 }
 
-const portKeys = ['port', 'ldapPort', 'ldapsPort', 'smtpPort', 'gatewayPort'] as const;
+const portKeys = [
+  'port',
+  'ldapPort',
+  'ldapsPort',
+  'smtpPort',
+  'gatewayPort',
+  'socketmapPort',
+  'policyPort',
+] as const;
 
 const addresses: readonly Check[] = [
   {
@@ -78,7 +86,7 @@ const addresses: readonly Check[] = [
   {
     needs: portKeys,
     find(values) {
-      const used = portKeys.filter((key) => values[key] !== 0);
+      const used = portKeys.filter((key) => values[key] !== 0 && values[key] !== undefined);
       const twice = used.find((key, index) =>
         used.slice(0, index).some((other) => values[other] === values[key]),
       );
@@ -98,6 +106,13 @@ const mail: readonly Check[] = [
         : undefined,
   },
   {
+    needs: ['mailBounces', 'aliasDomain'],
+    find: ({ mailBounces, aliasDomain }) =>
+      mailBounces === 'relay' && !aliasDomain
+        ? 'mailBounces can be relay only with an aliasDomain, whose mail comes to the relay.'
+        : undefined,
+  },
+  {
     needs: ['aliasDomain', 'mailFrom', 'mailDomain'],
     find: ({ aliasDomain, mailFrom, mailDomain }) =>
       aliasDomain !== undefined &&
@@ -107,28 +122,45 @@ const mail: readonly Check[] = [
         : undefined,
   },
   {
-    needs: ['mailUrl', 'host', 'publicUrl'],
-    find(values) {
-      const url = values.mailUrl?.reveal();
-      if (!isExposed(values)) return undefined;
-      if (url === undefined) return 'mailUrl is needed: without a mail server nobody can confirm an address.';
-      return URL.canParse(url) && /^smtps?:/.test(url)
-        ? undefined
-        : 'mailUrl must be a mail server. Keeping mail on a page is for a demo on this machine alone.';
-    },
+    needs: ['smtpUrl', 'mailUrl', 'host', 'publicUrl'],
+    find: (values) =>
+      isExposed(values) && !values.smtpUrl && !values.mailUrl
+        ? 'smtpUrl is needed: without a mail server nobody can confirm an address.'
+        : undefined,
   },
+  ...(['smtpUrl', 'mailUrl'] as const).map((key) => ({
+    needs: [key, 'host', 'publicUrl'] as const,
+    find: (values: SettingValues) =>
+      isExposed(values) && values[key]?.reveal() === 'memory:'
+        ? `${key} must be a mail server. Keeping mail on a page is for a demo on this machine alone.`
+        : undefined,
+  })),
+  ...(['smtpUrl', 'mailUrl'] as const).map((key) => ({
+    needs: [key],
+    find: (values: SettingValues) =>
+      (values[key]?.reveal().split(',') ?? []).some(tellsPassword)
+        ? `${key} would send its password without encryption. Use smtps://, or add ?requireTLS=true.`
+        : undefined,
+  })),
   {
-    needs: ['mailUrl'],
-    find({ mailUrl }) {
-      const url = mailUrl?.reveal().startsWith('smtp:') ? new URL(mailUrl.reveal()) : undefined;
-      const bare =
-        url?.password && !isLoopback(url.hostname) && url.searchParams.get('requireTLS') !== 'true';
-      return bare
-        ? 'mailUrl would send its password without encryption. Use smtps://, or add ?requireTLS=true.'
-        : undefined;
-    },
+    needs: ['smtpTlsCert', 'smtpTlsKey'],
+    find: ({ smtpTlsCert, smtpTlsKey }) =>
+      (smtpTlsCert === undefined) !== (smtpTlsKey === undefined)
+        ? `smtpTlsCert and smtpTlsKey go together, and ${smtpTlsCert === undefined ? 'smtpTlsCert' : 'smtpTlsKey'} is missing.`
+        : undefined,
   },
+  ...(['smtpTlsCert', 'smtpTlsKey'] as const).map((key) => ({
+    needs: [key],
+    find: (values: SettingValues) => unreadable(key, values[key]),
+  })),
 ];
+
+/** Whether a password would travel in the clear to this server. */
+function tellsPassword(text: string): boolean {
+  const url = URL.parse(text.trim());
+  if (url?.protocol !== 'smtp:' || !url.password || isLoopback(url.hostname)) return false;
+  return url.searchParams.get('requireTLS') !== 'true';
+}
 
 /** The least work OWASP's password storage cheat sheet asks of argon2id: its five settings, as memory × passes. */
 const leastArgon2 = { memoryKiB: 7168, work: 35_840 };

@@ -56,7 +56,7 @@ test('with nothing set there is a whole configuration for this machine alone', (
     [config.port, config.ldapPort, config.ldapsPort, config.smtpPort, config.gatewayPort],
     [8080, 1389, 1636, 1025, 8090],
   );
-  assert.deepEqual(config.run, ['web', 'worker']);
+  assert.deepEqual(config.run, ['web', 'worker', 'relay']);
   assert.equal(config.sources.port, 'default');
 });
 
@@ -249,7 +249,17 @@ const wrong: readonly [string, Record<string, string>, RegExp][] = [
   ['mail domain with one label', { GATEHOUSE_MAIL_DOMAIN: 'example' }, /must be a mail domain/],
   ['two senders', { GATEHOUSE_MAIL_FROM: 'a@example.org, b@example.org' }, /one mail address/],
   ['sender with a line break', { GATEHOUSE_MAIL_FROM: 'Us\r\nBcc: x <a@example.org>' }, /one mail address/],
-  ['no mail server', { ...production, GATEHOUSE_MAIL_URL: '' }, /mailUrl is needed/],
+  ['bare password at one of several', { GATEHOUSE_SMTP_URL: 'smtps://a,smtp://u:p@b.example' }, /requireTLS/],
+  ['mail password with a slash', { GATEHOUSE_SMTP_URL: 'smtps://u:465/x@b.example' }, /percent-encoded/],
+  ['mail password with a %', { GATEHOUSE_SMTP_URL: 'smtps://u:100%@b.example' }, /percent-encoded/],
+  ['mail password with a comma', { GATEHOUSE_SMTP_URL: 'smtps://u:1,2@b.example' }, /percent-encoded/],
+  ['a name server by name', { GATEHOUSE_DNS_SERVERS: 'dns.example.org' }, /list of name servers/],
+  [
+    'relay key without certificate',
+    { GATEHOUSE_SMTP_TLS_KEY: import.meta.filename },
+    /smtpTlsCert is missing/,
+  ],
+  ['no mail server', { ...production, GATEHOUSE_MAIL_URL: '' }, /smtpUrl is needed/],
   ['memory outside', { ...production, GATEHOUSE_MAIL_URL: 'memory:' }, /on this machine alone/],
   ['mail password in the clear', { GATEHOUSE_MAIL_URL: 'smtp://u:p@mail.example.org' }, /requireTLS/],
   ['port twice', { GATEHOUSE_PORT: '1025' }, /port and smtpPort must differ; each is 1025/],

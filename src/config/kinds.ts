@@ -6,6 +6,7 @@ import path from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { readAllowList } from '#kit/net/destinations.ts';
+import { readSmartHost } from '#kit/smtp/smart-hosts.ts';
 
 /** A value that must not reach a log or a page by accident: printing or serialising it shows "[secret]". */
 export interface Secret {
@@ -146,9 +147,8 @@ export const mailAddress: Kind<string> = {
     .regex(/^(?:[^<>@\r\n,;]{1,100}<[^\s<>@,;]{1,64}@[a-z0-9.-]+>|[^\s<>@,;]{1,64}@[a-z0-9.-]+)$/i),
 };
 
-function secretUrl(expects: string, protocols: RegExp, words: readonly string[] = []): Kind<Secret> {
-  const fits = (text: string) =>
-    words.includes(text) || (URL.canParse(text) && protocols.test(new URL(text).protocol));
+function secretUrl(expects: string, protocols: RegExp): Kind<Secret> {
+  const fits = (text: string) => URL.canParse(text) && protocols.test(new URL(text).protocol);
   return { expects, schema: z.string().refine(fits).transform(makeSecret) };
 }
 
@@ -157,11 +157,32 @@ export const databaseUrl = secretUrl(
   /^postgres(ql)?:$/,
 );
 
-export const mailUrl = secretUrl(
-  'the address of a mail server such as smtps://user:password@mail.example.org',
-  /^smtps?:$/,
-  ['memory:'],
-);
+/** One mail server, or several with commas between: the next is asked when one cannot take a message. */
+export const mailUrl: Kind<Secret> = {
+  expects:
+    'the address of a mail server such as smtps://user:password@mail.example.org, or several with commas between (@ : / ? # % and commas in a user or password are percent-encoded)',
+  schema: z
+    .string()
+    .refine((text) => text === 'memory:' || text.split(',').every(isMailServer))
+    .transform(makeSecret),
+};
+
+function isMailServer(text: string): boolean {
+  try {
+    return readSmartHost(text.trim()) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** A name server by its address, with or without a port. */
+export const nameServer: Kind<string> = {
+  expects: 'a name server such as 192.0.2.53:53',
+  schema: z.string().refine((text) => {
+    const [, six, four, port] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
+    return ipaddr.isValid(six ?? four ?? text) && Number(port ?? 53) > 0 && Number(port ?? 53) < 65_536;
+  }),
+};
 
 /** Whatever another service gave us as our secret there. */
 export const serviceSecret: Kind<Secret> = {

@@ -4,57 +4,16 @@
  * running (name, look, rules for user names, session lifetimes) is not here but in `core/community`.
  */
 import path from 'node:path';
-import ipaddr from 'ipaddr.js';
 import type { Kind } from './kinds.ts';
 import * as kinds from './kinds.ts';
+import { mailSettings, relayPlaces } from './mail-settings.ts';
+import { setting } from './setting.ts';
 
-/** Values read so far, by key: what a default may be made from. */
-export type Known = Readonly<Record<string, unknown>>;
+export type { Known, Setting } from './setting.ts';
+export { isLoopback, sections } from './setting.ts';
 
-export interface Setting<T> {
-  section: (typeof sections)[number];
-  env: string;
-  kind: Kind<T>;
-  text: string;
-  example: string;
-  default?: T;
-  /** A default made from other settings (declared earlier), and how the documentation says it. */
-  derived?: { from: readonly string[]; make(known: Known): T; text: string };
-  /** Never in the settings file: by environment, or by a file that `fileEnv` (or `<key>File` in the settings file) names. */
-  secret?: { fileEnv?: string };
-}
-
-export const sections = [
-  'Where it runs',
-  'Addresses and ports',
-  'Mail',
-  'Database and keys',
-  'Protection',
-] as const;
-
-export const roles = ['web', 'worker'] as const;
+export const roles = ['web', 'worker', 'relay'] as const;
 export type Role = (typeof roles)[number];
-
-function setting<T, const Rest extends Omit<Setting<T>, 'kind'>>(
-  kind: Kind<T>,
-  rest: Rest,
-): Rest & { kind: Kind<T> } {
-  return { ...rest, kind };
-}
-
-/** True for names and addresses that never leave this machine. */
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
-  if (bare === 'localhost' || bare.endsWith('.localhost')) return true;
-  return ipaddr.isValid(bare) && ipaddr.process(bare).range() === 'loopback';
-}
-
-function mailDomainOf(publicUrl: unknown): string {
-  const { hostname } = new URL(String(publicUrl));
-  return kinds.mailDomain.schema.safeParse(hostname).success && !isLoopback(hostname)
-    ? hostname
-    : 'gatehouse.test';
-}
 
 export const settings = {
   data: setting(kinds.filePath, {
@@ -67,7 +26,7 @@ export const settings = {
   run: setting(kinds.listOf(kinds.oneOf(...roles), `a list of ${roles.join(', ')}`, 1), {
     section: 'Where it runs',
     env: 'GATEHOUSE_RUN',
-    text: 'The parts this process runs: pages and protocols, or mail and other work behind them. Several processes on one database may share the work.',
+    text: 'The parts this process runs: pages and protocols, mail and other work behind them, or the relay that takes mail for alias mailboxes. Several processes on one database may share the work.',
     example: 'web',
     default: roles,
   }),
@@ -161,13 +120,7 @@ export const settings = {
     example: '636',
     default: 1636,
   }),
-  smtpPort: setting(kinds.port, {
-    section: 'Addresses and ports',
-    env: 'GATEHOUSE_SMTP_PORT',
-    text: 'Port of the relay that takes mail for alias mailboxes. The relay alone listens here; mail we send goes to `mailUrl`.',
-    example: '25',
-    default: 1025,
-  }),
+  ...relayPlaces,
   gatewayPort: setting(kinds.port, {
     section: 'Addresses and ports',
     env: 'GATEHOUSE_GATEWAY_PORT',
@@ -176,41 +129,7 @@ export const settings = {
     default: 8090,
   }),
 
-  mailDomain: setting(kinds.mailDomain, {
-    section: 'Mail',
-    env: 'GATEHOUSE_MAIL_DOMAIN',
-    text: 'The domain our own mail comes from.',
-    example: 'example.org',
-    derived: {
-      from: ['publicUrl'],
-      make: (known) => mailDomainOf(known.publicUrl),
-      text: 'the host of the public URL; `gatehouse.test` on loopback',
-    },
-  }),
-  aliasDomain: setting(kinds.mailDomain, {
-    section: 'Mail',
-    env: 'GATEHOUSE_ALIAS_DOMAIN',
-    text: 'The domain of alias mailboxes, for nothing else. Without it there are none.',
-    example: 'people.example.org',
-  }),
-  mailUrl: setting(kinds.mailUrl, {
-    section: 'Mail',
-    env: 'GATEHOUSE_MAIL_URL',
-    text: 'The mail server (smart host) that takes our mail: `smtps://user:password@host`, or `smtp://user:password@host:587?requireTLS=true`. Needed outside loopback; on loopback nothing is mailed without it (the demo has a page that catches mail).',
-    example: 'smtps://gatehouse:secret@mail.example.org',
-    secret: { fileEnv: 'GATEHOUSE_MAIL_URL_FILE' },
-  }),
-  mailFrom: setting(kinds.mailAddress, {
-    section: 'Mail',
-    env: 'GATEHOUSE_MAIL_FROM',
-    text: 'Sender of our mail.',
-    example: 'Example accounts <accounts@example.org>',
-    derived: {
-      from: ['mailDomain'],
-      make: (known) => `noreply@${known.mailDomain}`,
-      text: '`noreply@` and the mail domain',
-    },
-  }),
+  ...mailSettings,
 
   databaseUrl: setting(kinds.databaseUrl, {
     section: 'Database and keys',

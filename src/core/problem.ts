@@ -84,6 +84,12 @@ export const problems = {
     'A sign-in of this moment is needed, and it cannot give one. Sign in another way to go on.',
   'upstream-taken':
     'The account you chose there is linked to another account here. Unlink it there first, or choose another one.',
+  // mail to alias mailboxes
+  'relay-list-unknown': 'There is no allow-list of this name that fits. Check its name.',
+  'relay-list-used': 'Mail of an app is let in by this list. Take it out of the settings of that app first.',
+  'relay-senders-missing':
+    'Anybody could be this sender. Name networks of the app, or domains together with something that has to be proved.',
+  'relay-request-unknown': 'There is no such request, or it was answered already. Load the list again.',
   // mailed links and codes
   'link-used': 'This link was used already or a newer one was sent. Ask for a new one if you still need it.',
   'link-expired': 'This link is too old. Ask for a new one.',
@@ -112,7 +118,9 @@ export const problems = {
   'setup-closed':
     'This link is not complete, or this installation is set up already. Open the latest link, or ask an owner for a role.',
   'token-refused':
-    'This access token is not known, has ended, was withdrawn, or rests because its maker may do less now. Make a new one.',
+    'This access token is missing, not known, has ended, was withdrawn, or rests because its maker may do less now. Send a good one, or make a new one.',
+  'signature-refused':
+    'This message is not signed with the key we know. Check the key and the address it is sent to.',
   // input
   'input-malformed': 'This request could not be read. Check its form and send it again.',
   'input-unknown-key': 'This request names something we do not know. Check the spelling of its fields.',

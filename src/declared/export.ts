@@ -10,6 +10,8 @@ import { type AttributeDeclaration, attributeDeclarations, attributesOf } from '
 import { usernameKey } from '#core/people/names.ts';
 import { displayNameOf, listAddresses, listPeople, type Person } from '#core/people/people.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import { exportMail } from './mail.ts';
+import { exportRelay } from './relay.ts';
 import { declaredStates } from './schema.ts';
 import { exportTargets } from './targets.ts';
 import { exportUpstreams } from './upstreams.ts';
@@ -28,6 +30,8 @@ export async function exportDeclared(tx: Tx, options: { people?: boolean } = {})
     applications: applications.map(exportApplication),
     targets: await exportTargets(tx, differing),
     upstreams: await exportUpstreams(tx, differing),
+    relay: await exportRelay(tx, differing),
+    mail: await exportMail(tx),
     groups: (await allGroups(tx)).map(exportGroup),
     people: options.people ? await exportPeople(tx, applications) : [],
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { before, test } from 'node:test';
-import { passwordOf } from '#core/credentials/credentials.ts';
+import { passwordOf, passwordSetAt } from '#core/credentials/credentials.ts';
 import { findByUsername } from '#core/people/people.ts';
 import { createHasher } from '#kit/crypto/passwords.ts';
 import { createSecrets } from '#kit/crypto/secrets.ts';
@@ -68,6 +68,8 @@ test('AU-18 every known account signs in with its old password, whose hash is ar
     const fresh = await storedFor(home, username);
     assert.match(fresh!.hash, /^\$argon2id\$/);
     assert.deepEqual([fresh!.scheme, fresh!.imported], ['argon2id', false]);
+    const known = await home.database.read(system(), (tx) => passwordSetAt(tx, fresh!.person));
+    assert.equal(known, undefined, 'when it was set is not known here, whoever hashed it last');
     assert.equal((await signIn(home.needs, address, password)).person.username, username);
   }
   const upgraded = await home.database.query<{ n: number }>(

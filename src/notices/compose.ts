@@ -4,17 +4,18 @@
  */
 import { type Community, community } from '#core/community/community.ts';
 import { parseAddress } from '#core/people/names.ts';
-import { findPerson, formerAddress, listAddresses, type Person } from '#core/people/people.ts';
-import { codeOf, findVerification, linkToken, type Verification } from '#core/people/verifications.ts';
+import { findPerson, formerAddress, listAddresses } from '#core/people/people.ts';
+import { codeOf, findVerification, linkToken } from '#core/people/verifications.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { chooseLocale } from '#kit/page/words.ts';
 import type { Mail } from '#kit/smtp/smtp.ts';
 import { linksOf } from '#signon/upstream/links.ts';
 import { findUpstream } from '#signon/upstream/upstreams.ts';
-import { type Letter, letterHtml, letterText } from './letter.ts';
+import { letterMail } from './letter.ts';
 import type { Notice } from './notices.ts';
-import { words } from './words.ts';
+import { findTemplate, letterLocales } from './templates.ts';
+import { writeLetter } from './write.ts';
 
 export interface ComposeNeeds {
   secrets: Secrets;
@@ -25,21 +26,6 @@ export interface ComposeNeeds {
 }
 
 export type Composed = { mail: Mail & { messageId: string } } | { drop: string };
-
-/** What stands fixed about one letter before its kind is looked at. */
-interface Occasion {
-  needs: ComposeNeeds;
-  notice: Notice;
-  person: Person;
-  /** Whether the address it goes to is known to be this person's. */
-  proved: boolean;
-  community: Community;
-  locale: string;
-  /** Address or upstream that the letter speaks of. */
-  about?: string;
-  verification?: Verification;
-  now: Date;
-}
 
 const closedStates: ReadonlySet<string> = new Set(['erased', 'merged', 'spam']);
 
@@ -63,24 +49,28 @@ export async function compose(
   const to = await addressOf(tx, notice.person, notice.address);
   if (!to || !(to.proved || carriesLink)) return { drop: 'The address is not on the account any more.' };
   const settings = await community(tx);
-  const occasion: Occasion = {
-    needs,
-    notice,
+  const locale = chooseLocale(person.locale, letterLocales());
+  const letter = writeLetter({
+    kind: notice.kind,
+    createdAt: notice.createdAt,
     person,
     proved: to.proved,
     community: settings,
-    locale: chooseLocale(person.locale),
+    locale,
+    publicUrl: needs.publicUrl,
     about: carriesLink || !about ? undefined : await spokenOf(tx, notice, about),
-    verification,
+    proof: verification && {
+      ...verification,
+      token: linkToken(needs.secrets, verification),
+      code: codeOf(needs.secrets, verification),
+    },
+    template: (await findTemplate(tx, notice.kind, locale))?.template,
     now: tx.now(),
-  };
-  const letter = write(occasion);
+  });
   return {
     mail: {
       to: to.text,
-      subject: letter.subject,
-      text: letterText(letter),
-      html: letterHtml(letter),
+      ...letterMail(letter),
       messageId: `${notice.id}@${needs.mailDomain}`,
       headers: headersOf(settings),
     },
@@ -119,134 +109,4 @@ function headersOf(settings: Community): Record<string, string> {
     // The contact is a web address or a sentence: it is shown in the mail, replies go to the sender.
   }
   return headers;
-}
-
-function write(occasion: Occasion): Letter {
-  const { notice, person, community: settings, locale, verification } = occasion;
-  const say = words(locale);
-  const name = settings.name;
-  const { kind } = notice;
-  const when = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
-  const values = {
-    community: name,
-    username: person.username,
-    when: `${when.format(notice.createdAt)} UTC`,
-    address: occasion.about ?? say('anAddress'),
-    hours: settings.factors.resetWaitHours,
-    upstream: occasion.about ?? '',
-  };
-  // A letter to an address nobody has proved yet holds no words that whoever typed it chose freely.
-  const { proved } = occasion;
-  const contact = settings.contact ? [say('contact', { contact: settings.contact })] : [];
-  return {
-    locale,
-    community: name,
-    accent: settings.accent,
-    subject: oneLine(say(`${kind}.subject`, values)),
-    greeting: proved ? say('helloName', { name: person.displayName }) : say('hello'),
-    text: say(`${kind}.text`, values),
-    ...waysOn(occasion, name),
-    code: verification && codePart(occasion, verification),
-    after: [...lifetimes(occasion), ...advice(occasion)],
-    footer: [say(proved ? 'whyAccount' : 'whyConfirm', { community: name }), ...contact],
-  };
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
-}
-
-function linkTo({ needs }: Occasion, path: string, token?: string): string {
-  const url = new URL(path, needs.publicUrl);
-  if (token) url.searchParams.set('token', token);
-  return url.href;
-}
-
-function waysOn(occasion: Occasion, name: string): Pick<Letter, 'action' | 'second'> {
-  const { notice, verification, needs } = occasion;
-  const say = words(occasion.locale);
-  const token = verification && linkToken(needs.secrets, verification);
-  switch (notice.kind) {
-    case 'confirm-sign-up':
-    case 'confirm-address':
-      return { action: { label: say(`${notice.kind}.action`), url: linkTo(occasion, '/verify', token) } };
-    case 'recovery':
-      return { action: { label: say('setPassword'), url: linkTo(occasion, '/recover/new', token) } };
-    case 'prove-again':
-      return {};
-    case 'sign-up-repeated':
-      return {
-        action: { label: say('signIn'), url: linkTo(occasion, '/sign-in') },
-        second: {
-          text: say('sign-up-repeated.forgotten'),
-          label: say('setPassword'),
-          url: linkTo(occasion, '/recover'),
-        },
-      };
-    case 'password-changed':
-    case 'sign-in-throttled':
-      return { action: { label: say('setPassword'), url: linkTo(occasion, '/recover') } };
-    case 'address-added':
-    case 'address-made-primary':
-    case 'address-removed':
-    case 'upstream-linked':
-    case 'passkey-added':
-    case 'passkey-removed':
-    case 'app-added':
-    case 'app-removed':
-    case 'recovery-codes-made':
-    case 'recovery-code-used':
-    case 'passkey-copied':
-    case 'factors-reset-planned':
-    case 'factors-reset-cancelled':
-    case 'factors-reset-done':
-    case 'upstream-unlinked':
-      return { action: { label: say('yourAccount'), url: linkTo(occasion, '/account') } };
-    case 'welcome':
-      return { action: { label: say('welcome.action', { community: name }), url: linkTo(occasion, '/') } };
-  }
-}
-
-/** The code, unless the mail is so late that it has ended already. */
-function codePart({ needs, locale, now }: Occasion, verification: Verification): Letter['code'] {
-  if (!verification.codeExpiresAt || verification.codeExpiresAt <= now) return undefined;
-  const label = verification.purpose === 'proof' ? 'theCode' : 'orCode';
-  return { label: words(locale)(label), value: codeOf(needs.secrets, verification) };
-}
-
-function lifetimes({ verification, locale, now }: Occasion): string[] {
-  if (!verification) return [];
-  const say = words(locale);
-  const { createdAt, expiresAt, codeExpiresAt, purpose } = verification;
-  const minutes = (end: Date) => Math.round((end.getTime() - createdAt.getTime()) / 60_000);
-  if (purpose === 'proof') return [say('codeMinutes', { minutes: minutes(expiresAt) })];
-  const link = minutes(expiresAt);
-  const sentence =
-    link > 90 ? say('linkHours', { hours: Math.round(link / 60) }) : say('linkMinutes', { minutes: link });
-  const code =
-    codeExpiresAt && codeExpiresAt > now && say('codeMinutes', { minutes: minutes(codeExpiresAt) });
-  return [code ? `${sentence} ${code}` : sentence];
-}
-
-function advice(occasion: Occasion): string[] {
-  const { notice } = occasion;
-  const say = words(occasion.locale);
-  switch (notice.kind) {
-    case 'confirm-sign-up':
-    case 'confirm-address':
-    case 'recovery':
-    case 'prove-again':
-    case 'sign-in-throttled':
-      return [say(`${notice.kind}.after`)];
-    case 'passkey-copied':
-    case 'factors-reset-planned':
-      return [say(`${notice.kind}.after`, { community: occasion.community.name })];
-    case 'factors-reset-cancelled':
-    case 'sign-up-repeated':
-      return [say('doNothing')];
-    case 'welcome':
-      return [];
-    default:
-      return [say('notYou')];
-  }
 }

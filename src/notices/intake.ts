@@ -28,6 +28,7 @@ export const noticeKinds = [
   'factors-reset-planned',
   'factors-reset-cancelled',
   'factors-reset-done',
+  'recovery-link-made',
   'upstream-linked',
   'upstream-unlinked',
   'welcome',
@@ -112,6 +113,7 @@ const handlers: Handlers = {
   'factor-reset.cancelled': ({ data }, addresses) =>
     data.told ? toAll('factors-reset-cancelled', addresses) : [],
   'factor-reset.done': (_event, addresses) => toAll('factors-reset-done', addresses),
+  'recovery-link.approved': (_event, addresses) => toAll('recovery-link-made', addresses),
   'sign-in.throttled': (_event, addresses) =>
     toAll(
       'sign-in-throttled',

@@ -1,7 +1,8 @@
 /**
  * Mail to people, from the log.
- * Owns `notices`: one row a letter, what became of it and what the mail server answered; never its text.
- * Records nothing. Refuses to mail what an import, a sync, a merge, a declaration or the demo brought about, letters
+ * Owns `notices`: one row a letter, what became of it and what mail servers said; never its text. Owns
+ * `mail_suppressions`: addresses that refuse our mail for good. Records mail.suppressed and mail.suppression-lifted.
+ * Refuses to mail what an import, a sync, a merge, a declaration or the demo brought about, letters
  * whose link has ended, and any address that is not on the account. What is told to whom stands in `intake.ts`.
  */
 import { erasedIn, type LoggedEvent } from '#core/events/events.ts';
@@ -11,13 +12,43 @@ import { newId } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Database } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
+import type { App } from '#kit/http/server.ts';
 import type { Log } from '#kit/log/log.ts';
-import { dropJobs, enqueueAll } from '#kit/queue/queue.ts';
+import { dropJobs, enqueueAll, hasten } from '#kit/queue/queue.ts';
 import { startWorker } from '#kit/queue/worker.ts';
 import type { Mailer } from '#kit/smtp/smtp.ts';
-import { deliver, type MailJob } from './deliver.ts';
-import { draftsOf, type NoticeKind, toldTypes } from './intake.ts';
+import type { PageNeeds } from '#signon/visit.ts';
+import { type DeliverNeeds, deliver, giveUp, type MailJob } from './deliver.ts';
+import { type HookNeeds, hookRoutes } from './hooks.ts';
+import { type Draft, draftsOf, type NoticeKind, toldTypes } from './intake.ts';
+import { noMailRoutes } from './no-mail.ts';
 import * as store from './store.ts';
+import { awaited, forgetSuppressions, liftProved } from './suppressions.ts';
+
+/**
+ * queued → accepted (the mail server took it) → delivered | bounced, where we are told. `deferred`: not taken yet, with us
+ * (then there is a next attempt) or further on; `failed`: refused when it was handed over; `dropped`: not sent at all.
+ */
+export const noticeStates = [
+  'queued',
+  'accepted',
+  'deferred',
+  'delivered',
+  'bounced',
+  'failed',
+  'dropped',
+] as const;
+export type NoticeState = (typeof noticeStates)[number];
+
+/** What is told about a letter after it was handed over, by a report (RFC 3464) or a webhook. */
+export interface DeliveryReport {
+  state: 'accepted' | 'delivered' | 'deferred' | 'bounced' | 'failed';
+  /** Enhanced status code, like 5.1.1. */
+  status?: string;
+  /** In the words of whoever refused it. */
+  text?: string;
+  at: Date;
+}
 
 export interface Notice {
   id: string;
@@ -25,15 +56,33 @@ export interface Notice {
   person: string;
   /** Id of the address it goes to. */
   address: string;
-  state: 'queued' | 'sent' | 'failed' | 'dropped';
+  state: NoticeState;
+  /** The verification it carries, or the address or upstream it speaks of. */
+  about?: string;
   messageId?: string;
-  /** What the mail server said, or why it was not sent. */
+  /** What the mail server said when it was handed over, or why it was not sent. */
   answer?: string;
   attempts: number;
+  /** Attempts whose end nobody saw: it may have arrived that often more. */
+  resent: number;
+  /** An attempt was begun then, and its end is not known. */
+  handedAt?: Date;
+  /** When the mail server took it. */
+  acceptedAt?: Date;
+  /** While it waits with us. */
+  nextAttemptAt?: Date;
+  /** Enhanced status code (RFC 3463) of the last refusal. */
+  status?: string;
+  /** What came back after it was taken. */
+  report?: string;
+  reportedAt?: Date;
   /** When it happened what the letter tells. */
   createdAt: Date;
   settledAt?: Date;
 }
+
+/** Far more than fit into the hours a letter is kept: its own age ends it, and it is said why. */
+const mostAttempts = 10_000;
 
 /** Lane of the queue that letters wait in, in order for each person. */
 const lane = 'mail';
@@ -43,29 +92,46 @@ export function noticesReader(): LogReader {
   return {
     reader: 'notices',
     from: 'beginning',
-    acts: [...toldTypes, 'person.left'],
+    acts: [...toldTypes, 'person.left', 'address.verified', 'password.set'],
     async handle(tx, events) {
       await forgetErased(tx, events);
+      await noteProofs(tx, events);
       const drafts = (await draftsOf(tx, events)).map((draft) => ({ ...draft, id: newId() }));
       if (drafts.length === 0) return;
       await store.insertNotices(tx, drafts);
       await enqueueAll(
         tx,
-        drafts.map(({ id, about, person }) => ({
-          lane,
-          key: person,
-          payload: { notice: id, about } satisfies MailJob,
-        })),
+        drafts.map((draft) => jobOf(draft)),
       );
+      // One that waits for its next attempt is looked at again: where this letter replaces it, it ends and holds nothing up.
+      const waitedFor = drafts.filter(({ kind }) => awaited.has(kind)).map(({ address }) => address);
+      if (waitedFor.length > 0) await hasten(tx, { lane, keys: waitedFor });
     },
   };
+}
+
+/**
+ * Letters of one person keep their order, for one may speak of what the other forgets. Those somebody waits for do not
+ * wait behind others: an address that takes no mail today must not hold up the code to another one.
+ */
+export function jobOf({ id, about, person, address, kind }: Omit<Draft, 'event' | 'at'> & { id: string }) {
+  const key = awaited.has(kind) ? address : person;
+  return { lane, key, payload: { notice: id, about } satisfies MailJob };
+}
+
+/** An address that was proved, by whichever link or code that was mailed there, takes mail again. */
+async function noteProofs(tx: Tx, events: readonly LoggedEvent[]): Promise<void> {
+  const proving = events.filter(({ type }) => type === 'address.verified' || type === 'password.set');
+  for (const person of new Set(proving.map((event) => event.person)))
+    if (person) await liftProved(tx, person);
 }
 
 /** Nothing stays of letters to people who are erased, nor of the work to send them. */
 async function forgetErased(tx: Tx, events: readonly LoggedEvent[]): Promise<void> {
   for (const person of erasedIn(events)) {
-    await store.deleteNoticesOf(tx, person);
-    await dropJobs(tx, { lane, key: person });
+    for (const key of [person, ...(await store.deleteNoticesOf(tx, person))])
+      await dropJobs(tx, { lane, key });
+    await forgetSuppressions(tx, person);
   }
 }
 
@@ -80,8 +146,18 @@ export interface NoticesOptions {
   log: Log;
   /** Pause before the second attempt and the longest pause, in seconds; default 15 and 1800. */
   backoff?: { first: number; most: number };
-  /** Attempts before a letter counts as failed; default 20, about eight hours. */
-  maxAttempts?: number;
+  /** Hours after which a letter that was never taken has failed; default 72. */
+  keepHours?: number;
+  /** Domain whose mail comes to our relay: refusals of our own mail come back there. */
+  bounceDomain?: string;
+  /** Whether the smart host tells by webhook what became of a letter. */
+  hasWebhook?: boolean;
+}
+
+/** The pages of whoever waits for a mail, and what mail services call. */
+export function registerNotices(app: App, needs: PageNeeds & HookNeeds): void {
+  noMailRoutes(app, needs);
+  hookRoutes(app, needs);
 }
 
 export interface RunningNotices {
@@ -96,16 +172,19 @@ export async function startNotices(options: NoticesOptions): Promise<RunningNoti
   const reader = noticesReader();
   await readOnce(database, reader);
   const reading = startReader({ database, reader, log });
-  const maxAttempts = options.maxAttempts ?? 20;
+  const keepHours = options.keepHours ?? 72;
+  const backoff = options.backoff ?? { first: 15, most: 1800 };
   const mailDomain = options.mailDomain ?? options.publicUrl.hostname;
+  const needs: DeliverNeeds = { ...options, mailDomain, keepHours, backoff };
   const sending = startWorker<MailJob>({
     database,
     lane,
     log,
-    handle: (job, lease) => deliver({ ...options, mailDomain, maxAttempts }, job, lease),
+    handle: (job, lease) => deliver(needs, job, lease),
+    giveUp: (job, lease, deaths) => giveUp(needs, job, lease, deaths),
     concurrency: 4,
-    maxAttempts,
-    backoff: options.backoff ?? { first: 15, most: 1800 },
+    maxAttempts: mostAttempts,
+    backoff,
   });
   return {
     async settle() {

@@ -1,5 +1,8 @@
-/** Every text of the mails. */
-import { defineWords } from '#kit/page/words.ts';
+/** Every text of the mails, and which of them stands where. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { addTexts, defineWords } from '#kit/page/words.ts';
+import type { NoticeKind } from './intake.ts';
 
 export const words = defineWords('notices', {
   hello: 'Hello,',
@@ -103,9 +106,95 @@ export const words = defineWords('notices', {
   'factors-reset-done.subject': 'Your second proofs at {community} were taken away',
   'factors-reset-done.text':
     'On {when} every passkey, authenticator app and recovery code of your account {username} was taken away, and you were signed out everywhere. Sign in with your password and add new ones.',
+  'recovery-link-made.subject': 'A link to set a new password for your account at {community}',
+  'recovery-link-made.text':
+    'On {when} two operators made a link by which a new password can be set for your account {username}, because they were told that our mail does not reach you. It works for one hour and only once. If you did not ask for it, tell the people who run {community} at once.',
 
   'welcome.subject': 'Welcome to {community}',
   'welcome.text':
     'Your account {username} is ready. With it you sign in to everything {community} runs; this is the one address to remember.',
   'welcome.action': 'Go to {community}',
+
+  'test.subject': 'Test mail from {community}',
+  'test.text':
+    'This mail was sent on {when} by the people who run {community}, to see whether mail arrives. It has.',
+  'test.why': 'You get this mail because {operator} had it sent to this address.',
 });
+
+type WordKey = Parameters<ReturnType<typeof words>>[0];
+
+interface Action {
+  label: WordKey;
+  path: string;
+  /** The link proves something and is made for this one letter. */
+  carriesToken?: true;
+}
+
+/** What the button of a letter says and where it leads; a code alone has none. */
+export function actionOf(kind: NoticeKind): Action | undefined {
+  switch (kind) {
+    case 'confirm-sign-up':
+    case 'confirm-address':
+      return { label: `${kind}.action`, path: '/verify', carriesToken: true };
+    case 'recovery':
+      return { label: 'setPassword', path: '/recover/new', carriesToken: true };
+    case 'prove-again':
+      return undefined;
+    case 'sign-up-repeated':
+      return { label: 'signIn', path: '/sign-in' };
+    case 'password-changed':
+    case 'sign-in-throttled':
+      return { label: 'setPassword', path: '/recover' };
+    case 'welcome':
+      return { label: 'welcome.action', path: '/' };
+    default:
+      return { label: 'yourAccount', path: '/account' };
+  }
+}
+
+/** What a letter advises below. */
+export function adviceOf(kind: NoticeKind): WordKey | undefined {
+  switch (kind) {
+    case 'confirm-sign-up':
+    case 'confirm-address':
+    case 'recovery':
+    case 'prove-again':
+    case 'sign-in-throttled':
+    case 'passkey-copied':
+    case 'factors-reset-planned':
+      return `${kind}.after`;
+    case 'factors-reset-cancelled':
+    case 'sign-up-repeated':
+      return 'doNothing';
+    case 'welcome':
+      return undefined;
+    default:
+      return 'notYou';
+  }
+}
+
+let loaded = false;
+
+/**
+ * Reads the languages of letters, `locales/letters/<language>.json`, once. They stand apart from those of pages: a letter
+ * can be complete in a language that no page speaks yet.
+ */
+export function loadLetters(): void {
+  if (loaded) return;
+  loaded = true;
+  const folder = lettersFolder();
+  if (!folder) return;
+  for (const name of readdirSync(folder).sort()) {
+    const locale = /^([a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)\.json$/.exec(name)?.[1];
+    if (locale) addTexts('notices', locale, JSON.parse(readFileSync(path.join(folder, name), 'utf8')));
+  }
+}
+
+/** Found upwards from here: the same from src/ and from dist/. */
+function lettersFolder(): string | undefined {
+  for (let folder = import.meta.dirname; ; folder = path.dirname(folder)) {
+    const candidate = path.join(folder, 'locales', 'letters');
+    if (existsSync(candidate)) return candidate;
+    if (path.dirname(folder) === folder) return undefined;
+  }
+}

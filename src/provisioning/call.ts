@@ -57,6 +57,8 @@ function given<T extends object>(values: T): T {
 
 /** The same with everything said. */
 export function createCallAt(needs: CallNeeds, context: CallContext): Call {
+  // Before a turn is taken: between the turn and the request nothing may take long, or the target has meanwhile asked for a pause.
+  needs.net.load();
   return async (request) => {
     const { probe } = await awaitTurn(needs.database, context.application, context.pace, context);
     const began = performance.now();

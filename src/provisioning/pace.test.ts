@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, test } from 'node:test';
-import { createNet } from '#kit/net/net.ts';
+import { createNet, type Net, NetRefused } from '#kit/net/net.ts';
 import { testDatabase } from '#test/kit.ts';
 import { createCallAt } from './call.ts';
 import { Retry, Stop } from './connector.ts';
@@ -124,6 +124,38 @@ test('F-14 after 429 nobody calls before the time that was told', async () => {
   await new Promise((resolve) => setTimeout(resolve, 1100));
   await assert.rejects(call({ method: 'GET', url }), Retry);
   assert.equal(calls, 2);
+});
+
+test('F-14 what a first request loads is loaded before its turn is taken: nothing holds it up between turn and target', async () => {
+  const app = await aTarget('pace-loads');
+  const steps: string[] = [];
+  const call = createCallAt(
+    {
+      clock,
+      log,
+      database: {
+        ...database,
+        query: (...given: Parameters<typeof database.query>) => {
+          steps.push('database');
+          return database.query(...given);
+        },
+      } as typeof database,
+      net: {
+        load: () => void steps.push('load'),
+        fetch: async () => {
+          steps.push('request');
+          throw new NetRefused('unreachable');
+        },
+      } as unknown as Net,
+    },
+    { application: app, subject: 'target', pace: fast, timeoutSeconds: 5 },
+  );
+  await assert.rejects(call({ method: 'GET', url: new URL('https://wiki.example.org/') }), Retry);
+  assert.deepEqual(
+    [...new Set(steps.slice(0, steps.indexOf('request') + 1))],
+    ['load', 'database', 'request'],
+  );
+  assert.equal(steps.lastIndexOf('load'), 0);
 });
 
 test('F-14 whoever waits for a turn while the target asks for a pause does not go when the turn comes', async () => {

@@ -13,7 +13,9 @@ export const inactiveStates = ['locked', 'suspended'] as const;
 const wordsOrAll = z.union([z.enum(['none', 'all']), z.array(z.string().min(1)).max(500)]);
 
 export const targetSettings = z.strictObject({
-  connector: z.string(),
+  connector: z
+    .string()
+    .describe('How the app is spoken to: the name of a connector, such as scim, atlassian or webhook.'),
   options: z.record(z.string(), z.unknown()).default({}).describe("The connector's own: addresses, ids."),
   mode: z
     .enum(targetModes)
@@ -39,30 +41,119 @@ export const targetSettings = z.strictObject({
   groups: wordsOrAll.default('none').describe('Which groups the app gets.'),
   leaver: z
     .strictObject({
-      rule: z.enum(['deactivate', 'delete']).default('deactivate'),
-      deleteAfterDays: z.number().int().min(0).max(3650).optional(),
+      rule: z
+        .enum(['deactivate', 'delete'])
+        .default('deactivate')
+        .describe(
+          'Whether the account stays there, switched off, or is deleted after `deleteAfterDays`; delete is refused where the connector cannot.',
+        ),
+      deleteAfterDays: z
+        .number()
+        .int()
+        .min(0)
+        .max(3650)
+        .optional()
+        .describe(
+          'Days an account stays switched off before it is deleted; 0 or left out, at once. Without `rule: delete` nothing is deleted.',
+        ),
     })
     .prefault({})
     .describe('What happens to the account of someone who left: always switched off at once.'),
-  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+  facts: z
+    .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+    .default({})
+    .describe(
+      'What is otherwise at this target than the profile of its connector says, by the name of the fact; a fact with choices takes one of them.',
+    ),
   limits: z
     .strictObject({
-      perMinute: z.number().int().min(1).max(1_000_000).optional(),
-      burst: z.number().int().min(1).max(100_000).optional(),
-      concurrency: z.number().int().min(1).max(64).optional(),
-      timeoutSeconds: z.number().min(0.05).max(600).optional(),
+      perMinute: z
+        .number()
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .optional()
+        .describe("Requests a minute at most, of all processes together; left out, the connector's own."),
+      burst: z
+        .number()
+        .int()
+        .min(1)
+        .max(100_000)
+        .optional()
+        .describe(
+          "Requests that may go at once before the pace begins, a fifth of them kept in reserve; left out, the connector's own.",
+        ),
+      concurrency: z
+        .number()
+        .int()
+        .min(1)
+        .max(64)
+        .optional()
+        .describe(
+          "People and groups that each process works on at the same time; left out, the connector's own.",
+        ),
+      timeoutSeconds: z
+        .number()
+        .min(0.05)
+        .max(600)
+        .optional()
+        .describe("Seconds until a request counts as unanswered; left out, the connector's own."),
     })
     .prefault({}),
   brake: z
     .strictObject({
-      count: z.number().int().min(1).max(1_000_000).default(50),
-      share: z.number().min(0).max(1).default(0.05),
-      windowMinutes: z.number().int().min(1).max(10_080).default(10),
-      least: z.number().int().min(1).max(100_000).default(5),
+      count: z
+        .number()
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(50)
+        .describe(
+          'Accounts that may be switched off or deleted within the window; what exceeds it is held until somebody decides.',
+        ),
+      share: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(0.05)
+        .describe(
+          'The same as a share of the accounts linked there: 0.05 is 5 %. Whichever is passed first holds.',
+        ),
+      windowMinutes: z
+        .number()
+        .int()
+        .min(1)
+        .max(10_080)
+        .default(10)
+        .describe('Minutes back over which both are counted; what somebody approved is not counted.'),
+      least: z
+        .number()
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(5)
+        .describe(
+          'From how many accounts taken away `share` counts at all, so that one leaver of a small app is not held.',
+        ),
     })
     .prefault({}),
-  sweepHours: z.number().min(0.1).max(8760).default(24),
-  attempts: z.number().int().min(1).max(100).default(8),
+  sweepHours: z
+    .number()
+    .min(0.1)
+    .max(8760)
+    .default(24)
+    .describe(
+      'Hours between two readings of everything there, which find what others changed; after one that failed, one hour at most.',
+    ),
+  attempts: z
+    .number()
+    .int()
+    .min(1)
+    .max(100)
+    .default(8)
+    .describe(
+      'Tries for one person or group until it is set aside. Waiting at the request of the app, or while it answers nobody, is no try; what keeps failing is given up after three days at the latest.',
+    ),
 });
 
 export type TargetSettings = z.infer<typeof targetSettings>;

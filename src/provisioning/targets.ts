@@ -90,6 +90,21 @@ export async function saveTarget(
   return requireTarget(tx, application);
 }
 
+/**
+ * Other credentials for a target that stays as it is otherwise; those not given stay, and '' takes one away. `read` may
+ * make them of what its connector asks for. Refuses with `not-found` and as `saveTarget` does.
+ */
+export async function setCredentials(
+  tx: Tx,
+  secrets: Secrets,
+  connectors: ReadonlyMap<string, Connector>,
+  application: string,
+  read: (connector: Connector | undefined) => Readonly<Record<string, string>>,
+): Promise<void> {
+  const { connector, settings } = await requireTarget(tx, application);
+  await saveTarget(tx, secrets, connectors, application, settings, read(connectors.get(connector)));
+}
+
 function changedFields(before: TargetSettings, after: TargetSettings): string[] {
   const keys = Object.keys(after) as (keyof TargetSettings)[];
   return keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));

@@ -23,6 +23,7 @@ import { factorWords } from './factor-words.ts';
 import type { SignedOn } from './gate.ts';
 import type { Further } from './proof.ts';
 import { type PageNeeds, quietLine, show, type Visit } from './visit.ts';
+import { words } from './words.ts';
 
 type VisitOfSomeone = Visit & { signedOn: SignedOn };
 
@@ -32,6 +33,10 @@ export interface Otherwise {
   upstreams: Upstream[];
   /** Where a code goes, when none of these can. */
   mail?: Address;
+  /** Other confirmed addresses of theirs, where it can go instead. */
+  others: Address[];
+  /** Where the last one went, while it counts. */
+  mailed?: Address;
   /** Who vouches for them and cannot be asked. */
   silent: string[];
 }
@@ -45,7 +50,10 @@ export async function otherwise(tx: Tx, person: string): Promise<Otherwise | und
   const silent = open.filter(({ settings }) => settings.github).map(({ settings }) => settings.title);
   const addresses = upstreams.length > 0 ? [] : await listAddresses(tx, [person]);
   const proved = addresses.filter((one) => one.verifiedAt);
-  return { upstreams, mail: proved.find((one) => one.primary) ?? proved[0], silent };
+  const mail = proved.find((one) => one.primary) ?? proved[0];
+  const [waiting] = mail ? await openVerifications(tx, person, 'proof') : [];
+  const mailed = proved.find((one) => one.id === waiting?.address);
+  return { upstreams, mail, others: proved.filter((one) => one !== mail), mailed, silent };
 }
 
 /** Whether the sign-in page could not help them to prove anew who they are: a code can. */
@@ -53,12 +61,17 @@ export async function provesByMail(tx: Tx, person: string): Promise<boolean> {
   return (await otherwise(tx, person))?.mail !== undefined;
 }
 
-/** Has a code mailed. Refuses with `proof-needed` whoever can prove it in another way, and with `rate-limited`. */
-export async function mailCode(needs: PageNeeds, here: VisitOfSomeone): Promise<void> {
+/**
+ * Has a code mailed, to the main address or to another one of theirs that is confirmed. Refuses with `proof-needed` whoever
+ * can prove it in another way, and with `rate-limited`.
+ * @param to id of that other address
+ */
+export async function mailCode(needs: PageNeeds, here: VisitOfSomeone, to?: string): Promise<void> {
   const person = here.signedOn.person.id;
   await limitProofs(needs, here, person);
   await needs.database.transact(here.context, async (tx) => {
-    const address = (await otherwise(tx, person))?.mail;
+    const ways = await otherwise(tx, person);
+    const address = ways?.others.find((one) => one.id === to) ?? ways?.mail;
     if (!address) throw new Problem('proof-needed');
     await requestVerification(tx, { purpose: 'proof', person, address: address.id, browser: here.browser });
   });
@@ -145,24 +158,30 @@ function askedThere(
 function mailPart(here: VisitOfSomeone, ways: Otherwise, page: OtherwisePage, wrongCode: boolean): Html {
   const say = factorWords(here.locale);
   const { locale, formToken: token } = here;
-  const address = html`<strong>${ways.mail?.address ?? ''}</strong>`;
+  const isMailed = page.mailed || wrongCode;
+  const to = (isMailed && ways.mailed) || ways.mail;
+  const address = html`<strong>${to?.address ?? ''}</strong>`;
   const hidden = [
     page.requestId ? hiddenField('request', page.requestId) : '',
     page.onward ? hiddenField('onward', page.onward) : '',
   ];
-  const send = (label: string, style: 'primary' | 'quiet') =>
+  const send = (label: string, style: 'primary' | 'quiet', other?: { id: string }, id = 'send-code') =>
     form({
       url: '/sign-in/again/mail',
       token,
-      body: html`${hidden}${button({ label, style, id: 'send-code', full: true })}`,
+      body: html`${hidden}${other ? hiddenField('to', other.id) : ''}${button({ label, style, id, full: true })}`,
     });
-  if (!page.mailed && !wrongCode) {
+  if (!isMailed) {
     const upstream = new Intl.ListFormat(locale).format(ways.silent);
     const why = upstream
       ? say.html('againSilent', { upstream, address })
       : say.html('againByMail', { address });
     return html`<p id="why">${why}</p>${send(say('againSend'), 'primary')}`;
   }
+  // Of many addresses the first few: the page stays one that is taken in at a glance.
+  const elsewhere = [ways.mail, ...ways.others]
+    .filter((one) => one && one.id !== to?.id)
+    .slice(0, 3) as Address[];
   const error = wrongCode && page.problem ? problemWords(locale)(page.problem.code) : undefined;
   return html`<p id="mailed">${say.html('againMailed', { address })}</p>
     ${form({
@@ -171,5 +190,7 @@ function mailPart(here: VisitOfSomeone, ways: Otherwise, page: OtherwisePage, wr
       body: html`${hidden}${codeField({ label: say('againCode'), locale, digits: 6, autofocus: true, error })}
         ${button({ label: say('confirmIt'), id: 'again', full: true })}`,
     })}
-    ${send(say('againSendAnew'), 'quiet')}`;
+    <p>${say('againNoMail')} <a href="/verify/mail" id="no-mail">${words(locale)('whatBecame')}</a></p>
+    ${send(say('againSendAnew'), 'quiet', to)}
+    ${elsewhere.map((one, index) => send(say('againSendTo', { address: one.address }), 'quiet', one, `send-to-${index}`))}`;
 }

@@ -91,7 +91,7 @@ function mailRoutes(app: App, needs: FactorNeeds): void {
       onward: request.form.text('onward'),
     };
     try {
-      await mailCode(needs, here);
+      await mailCode(needs, here, request.form.text('to'));
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       return againPage(needs, here, reply, { ...page, problem: error });

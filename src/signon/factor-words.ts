@@ -59,6 +59,8 @@ export const factorWords = defineWords('factors', {
   againMailed: 'We sent a code to {address}. It works for ten minutes, in this browser.',
   againCode: 'Code from the mail',
   againSendAnew: 'Send a new code',
+  againSendTo: 'Send a code to {address} instead',
+  againNoMail: 'No mail after a few minutes? Look in the spam folder first.',
   againNoWay:
     'Nothing on your account can be asked for right now. Sign out and in again, then try once more.',
   againGoOn: 'Go on with what you were about to do.',

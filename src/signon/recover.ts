@@ -22,6 +22,7 @@ import {
   pretendVerification,
   requestVerification,
   useLink,
+  type Verification,
   withdrawVerifications,
 } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
@@ -61,7 +62,8 @@ export function recoverRoutes(app: App, needs: PageNeeds): void {
     return show(here, reply, {
       title: say('recoverSentTitle'),
       lede: say('recoverSent'),
-      body: html`${linkButton({ label: say('backToSignIn'), url: '/sign-in', style: 'quiet', full: true })}`,
+      body: html`${linkButton({ label: say('backToSignIn'), url: '/sign-in', style: 'quiet', full: true })}
+        <div class="aside-actions"><p>${say('noMail')} <a href="/recover/mail" id="no-mail">${say('whatBecame')}</a></p></div>`,
     });
   });
 
@@ -139,9 +141,14 @@ function addressFor(person: Person, addresses: readonly Address[], typed: string
   return usable.find((one) => one.key === key) ?? usable.find((one) => one.primary) ?? usable[0];
 }
 
+/** By mail, or by the hands of operators: either way it opens a new password and proves no address. */
+function isRecovery({ purpose }: Pick<Verification, 'purpose'>): boolean {
+  return purpose === 'recovery' || purpose === 'handed';
+}
+
 async function personOfLink(tx: Tx, needs: PageNeeds, token: string): Promise<Person> {
   const link = await peekLink(tx, needs.secrets, token);
-  const person = link.purpose === 'recovery' ? await findPerson(tx, link.person) : undefined;
+  const person = isRecovery(link) ? await findPerson(tx, link.person) : undefined;
   if (!person) throw new Problem('link-wrong');
   requireOpen(person);
   return person;
@@ -165,7 +172,7 @@ async function setRecovered(
 ): Promise<string> {
   const used = await useLink(tx, needs.secrets, given.token);
   const person = await findPerson(tx, used.person);
-  if (!person || used.purpose !== 'recovery') throw new Problem('link-wrong');
+  if (!person || !isRecovery(used)) throw new Problem('link-wrong');
   requireOpen(person);
   await setPassword(tx, person.id, given.hash, 'recovery');
   await endSessions(tx, person.id, 'password-recovered');

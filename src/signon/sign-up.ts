@@ -10,6 +10,7 @@ import { join } from '#core/lifecycle/join.ts';
 import {
   type AttributeDeclaration,
   attributeDeclarations,
+  isAskedAtFirst,
   readAttributes,
   setAttributes,
 } from '#core/people/attributes.ts';
@@ -82,7 +83,7 @@ export function signUpRoutes(app: App, needs: SignUpNeeds): void {
       familyName: request.form.text('family_name'),
       address: request.form.text('email'),
       password: request.form.text('password'),
-      attributes: readAttributeForm(request.form, declared.filter(asked)),
+      attributes: readAttributeForm(request.form, declared.filter(isAskedAtFirst)),
     };
     try {
       const { open, perNetwork } = here.community.signUp;
@@ -105,10 +106,6 @@ export function signUpRoutes(app: App, needs: SignUpNeeds): void {
       return signUpPage(needs, here, reply, { declared, requestId, given, form: request.form, ...why });
     }
   });
-}
-
-function asked(one: AttributeDeclaration): boolean {
-  return one.editable === 'self' && (one.signUp || one.required);
 }
 
 /**
@@ -258,7 +255,7 @@ function signUpPage(
         ${field({ name: 'username', label: say('newUsername'), locale, value: given?.username ?? '', autocomplete: 'username', literal: true, maxlength: 64, help: community.usernames.hint, error: errors.username })}
         ${field({ name: 'email', type: 'email', label: say('address'), locale, value: given?.address ?? '', autocomplete: 'email', maxlength: 254, help: say('addressHelp'), error: errors.email })}
         ${passwordField({ name: 'password', label: say('password'), locale, autocomplete: 'new-password', minlength: 8, help: say('passwordHelp'), error: errors.password })}
-        ${page.declared.filter(asked).map((one) => attributeField(one, given?.attributes[one.name], locale, errors[`attribute_${one.name}`]))}
+        ${page.declared.filter(isAskedAtFirst).map((one) => attributeField(one, given?.attributes[one.name], locale, errors[`attribute_${one.name}`]))}
         ${human.fields}
         ${button({ label: say('createAccount'), id: 'sign-up', full: true })}`,
     })}

@@ -17,13 +17,13 @@ import {
 } from '#core/people/people.ts';
 import {
   type CodeOutcome,
+  type LinkPurpose,
   linkToken,
   openVerifications,
   peekLink,
   requestVerification,
   useCode,
   useLink,
-  type VerificationPurpose,
 } from '#core/people/verifications.ts';
 import { Problem } from '#core/problem.ts';
 import { endSessions } from '#core/sessions/sessions.ts';
@@ -65,7 +65,8 @@ export function keepWaiting(needs: PageNeeds, here: Visit, reply: FastifyReply, 
   needs.cookies.set(reply, 'waiting', sealed, { maxAge: waitingSeconds });
 }
 
-function readWaiting(needs: PageNeeds, here: Visit): Waiting | undefined {
+/** What this browser waits for, if it does. */
+export function readWaiting(needs: PageNeeds, here: Visit): Waiting | undefined {
   const sealed = needs.cookies.read(here.request, 'waiting');
   if (!sealed) return undefined;
   try {
@@ -104,7 +105,7 @@ async function sendVerification(tx: Tx, here: Visit, personId: string): Promise<
  * password: then that one is in their mailbox, and the code of the first is dead. Never that of another sign-up, be it
  * with the same address: whoever made it chose its password (AC-05).
  */
-async function newestMail(tx: Tx, waiting: Waiting): Promise<string> {
+export async function newestMail(tx: Tx, waiting: Waiting): Promise<string> {
   const [newest] = await openVerifications(tx, waiting.person, 'sign-up');
   return newest?.id ?? waiting.verification;
 }
@@ -190,7 +191,7 @@ function addressRoutes(app: App, needs: PageNeeds): void {
 }
 
 /** What confirms an address; other mails of ours prove something else. */
-function isForLinks(purpose: VerificationPurpose): boolean {
+function isForLinks(purpose: LinkPurpose): boolean {
   return purpose === 'sign-up' || purpose === 'address';
 }
 
@@ -353,7 +354,7 @@ function codePage(
         ${codeField({ label: say('code'), locale, digits: 6, autofocus: true, error })}
         ${button({ label: say('confirm'), id: 'confirm', full: true })}`,
     })}
-    <div class="aside-actions"><p>${say('noMail')}</p>
+    <div class="aside-actions"><p>${say('noMail')} <a href="/verify/mail" id="no-mail">${say('whatBecame')}</a></p>
     ${formButton({ label: say('sendAgain'), url: '/verify/resend', token: here.formToken, id: 'resend', full: true })}
     ${quietLine('', { url: '/verify/address', title: say('wrongAddress') })}</div>`;
   return show(here, reply, {

@@ -31,6 +31,7 @@ export const words = defineWords('signon', {
   code: 'Code from the mail',
   confirm: 'Confirm',
   noMail: 'No mail after a few minutes? Look in the spam folder first.',
+  whatBecame: 'What became of it?',
   sendAgain: 'Send the mail again',
   sentAgain: 'We sent the mail again. Only the newest one counts.',
   wrongAddress: 'Wrong address? Change it',

@@ -2,35 +2,17 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { isReturnUri, isServerUri } from '#core/applications/addresses.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
+import type { Platform } from '#test/kit.ts';
 import type { Seen, Visitor } from '#test/visitor.ts';
-import { behindProxy, post, signedIn, stranger } from './stage.ts';
+import { post, signedIn, startWiki, stranger, wikiPeople } from './stage.ts';
 
-const right = 'plum violin tractor';
-const owner = { username: 'olga', password: right };
-const ada = { username: 'ada', password: right, address: 'ada@example.org' };
-const yaml = `
-community: { name: Harbour }
-attributes:
-  - { name: homepage, type: url, title: Home page, signUp: true }
-  - { name: badge, type: text, title: Badge, editable: operators }
-applications:
-  - id: wiki
-    title: Wiki
-    url: https://wiki.example.org/start
-    oidc: { redirectUris: ['https://wiki.example.org/cb'], clientAuth: none }
-groups: [{ name: editors }]
-people:
-  - { username: olga, password: ${right}, addresses: [olga@example.org], operator: owner }
-  - { username: ada, password: ${right}, addresses: [ada@example.org], attributes: { badge: one } }
-`;
+const { ada } = wikiPeople;
 let platform: Platform;
 let olga: Visitor;
 
 before(async () => {
-  platform = await startPlatform({ env: behindProxy });
-  await platform.apply(yaml);
-  olga = await signedIn(platform, owner);
+  platform = await startWiki();
+  olga = await signedIn(platform, wikiPeople.olga);
 });
 
 async function freshForm(visitor: Visitor): Promise<Record<string, string>> {
@@ -172,7 +154,7 @@ test('FE-05 nothing a link or form brings along leads to another site', async ()
       ...form,
       request: typed,
       username: 'ada',
-      password: right,
+      password: ada.password,
     });
     assert.equal(answer.headers.get('location'), '/account', JSON.stringify(text));
     stays(

@@ -2,35 +2,17 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { type RouteSummary, routeList } from '#kit/http/server.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
+import type { Platform } from '#test/kit.ts';
 import type { Seen, Visitor } from '#test/visitor.ts';
-import { behindProxy, changed, dump, post, signedIn, stranger } from './stage.ts';
+import { changed, dump, post, signedIn, startWiki, stranger, wikiPeople } from './stage.ts';
 
-const right = 'plum violin tractor';
-const owner = { username: 'olga', password: right };
-const ada = { username: 'ada', password: right, address: 'ada@example.org' };
-const yaml = `
-community: { name: Harbour }
-attributes:
-  - { name: homepage, type: url, title: Home page, signUp: true }
-  - { name: badge, type: text, title: Badge, editable: operators }
-applications:
-  - id: wiki
-    title: Wiki
-    url: https://wiki.example.org/start
-    oidc: { redirectUris: ['https://wiki.example.org/cb'], clientAuth: none }
-groups: [{ name: editors }]
-people:
-  - { username: olga, password: ${right}, addresses: [olga@example.org], operator: owner }
-  - { username: ada, password: ${right}, addresses: [ada@example.org], attributes: { badge: one } }
-`;
+const { ada } = wikiPeople;
 let platform: Platform;
 let olga: Visitor;
 
 before(async () => {
-  platform = await startPlatform({ env: behindProxy });
-  await platform.apply(yaml);
-  olga = await signedIn(platform, owner);
+  platform = await startWiki();
+  olga = await signedIn(platform, wikiPeople.olga);
 });
 
 const someId = '00000000-0000-7000-8000-000000000000';
@@ -312,7 +294,7 @@ test('FE-08 extra fields of a form change nothing they should not', async () => 
     given_name: 'M',
     family_name: 'A',
     email: 'massy@example.org',
-    password: right,
+    password: ada.password,
   });
   assert.equal(answer.status, 303);
   const [massy] = await platform.database.query<{ id: string; state: string; origin: string }>(

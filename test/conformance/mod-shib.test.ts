@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { chromiumPath, launchBrowser, openPage } from '#test/browser.ts';
-import { eventually } from '#test/eventually.ts';
+import { eventually, inTheEnd } from '#test/eventually.ts';
 import { communityFile, passwords } from '#test/flows/saml-party.ts';
 import { freePort, type Platform, startPlatform } from '#test/kit.ts';
 import { type Apache, apacheMissing, startApache } from '#test/peers/apache.ts';
@@ -80,6 +80,8 @@ describe('Apache with mod_shib', { skip: missing ?? false }, () => {
           Require shib-session
         </Location>`,
     });
+    // Apache answers before what it asks is ready.
+    await inTheEnd(async () => (await fetch(`${portal}/Shibboleth.sso/Metadata`)).ok);
     await platform.apply(communityFile(portalApp()));
     await eventually(async () => {
       const [row] = await platform.database.query<{ xml: string | null; failure: string | null }>(

@@ -16,6 +16,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import { importAliases } from '#migration/aliases.ts';
 import { runImport } from '#migration/import.ts';
 import { readLdif } from '#sources/ldif/ldif.ts';
+import { callApi } from '#test/api.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { decode, Party, secret } from '../flows/oidc-party.ts';
 import { publishedCertificates, SamlParty } from '../flows/saml-party.ts';
@@ -61,17 +62,7 @@ const idOf = async (username: string) => (await during((tx) => findByUsername(tx
 const added = (username: string) =>
   addPeople(platform, [{ username, password, address: `${username}@example.org` }]);
 
-async function api(method: string, path: string, body?: unknown) {
-  const answer = await fetch(`${platform.origin}/api/v1${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  return { status: answer.status, body: JSON.parse((await answer.text()) || '{}') };
-}
+const api = (method: string, path: string, body?: unknown) => callApi(platform, token, method, path, body);
 
 async function signUp(username: string, email: string) {
   await platform.database.query('delete from rate_buckets');

@@ -46,6 +46,32 @@ test('saving a profile unchanged changes nothing: a language the form does not s
   assert.deepEqual(await personOf('ann.moss'), was);
 });
 
+test('what operators alone see is on no page of the person, and is not changed from there', async () => {
+  await platform.apply(`
+attributes: [{ name: ground, type: text, title: Why they came, visible: operators, signUp: true }]
+people: [{ username: seen, password: ${right}, addresses: [seen@example.org], attributes: { ground: by a friend } }]
+`);
+  const visitor = await signedIn(platform, { username: 'seen', password: right });
+  for (const url of ['/account', '/account/profile'])
+    assert.doesNotMatch((await visitor.open(url)).text, /Why they came|by a friend/);
+  const { fields } = visitor.formOf('/account/profile');
+  await visitor.submit({ ...fields, display_name: 'Seen', attribute_ground: 'by me' }, '/account/profile');
+  const [kept] = await platform.database.query<{ value: string }>(
+    `select value #>> '{}' as value from person_attributes where name = 'ground'`,
+  );
+  assert.equal(kept?.value, 'by a friend');
+  await platform.database.query("delete from attributes where name = 'ground'");
+});
+
+test('an address that stands on the account already is said to, and mailed nothing', async () => {
+  const person = { username: 'twice', password: right, address: 'twice@example.org' };
+  await addPeople(platform, [person]);
+  const visitor = await signedIn(platform, person);
+  const answer = await visitor.submit({ email: 'Twice@example.org' }, '/account/addresses');
+  assert.match(answer.text, /stands on your account already/);
+  assert.deepEqual(await platform.mailTo(person.address), []);
+});
+
 test('pressing "confirm" in an old tab for an address that is confirmed by now warns nobody of anything', async () => {
   const person = { username: 'tabs', password: right, address: 'tabs@example.org' };
   await addPeople(platform, [person]);

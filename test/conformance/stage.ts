@@ -4,7 +4,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import tls from 'node:tls';
 import pg from 'pg';
-import type { Platform } from '#test/kit.ts';
+import { type Platform, startPlatform } from '#test/kit.ts';
 import type { Seen, Visitor } from '#test/visitor.ts';
 
 /** Tests stand behind a proxy that is believed, so that each can come from networks of its own. */
@@ -43,6 +43,35 @@ export async function addPeople(platform: Platform, people: readonly Someone[]):
     }),
   );
   await platform.apply(`people:\n${entries.map((entry) => `  - ${entry}`).join('\n')}\n`);
+}
+
+const right = 'plum violin tractor';
+
+/** Who is in the community of a wiki: its owner, and a member. */
+export const wikiPeople = {
+  olga: { username: 'olga', password: right },
+  ada: { username: 'ada', password: right, address: 'ada@example.org' },
+} as const satisfies Record<string, Someone>;
+
+/** A community with one app, a group and attributes of each kind of editing. */
+export async function startWiki(): Promise<Platform> {
+  const platform = await startPlatform({ env: behindProxy });
+  await platform.apply(`
+community: { name: Harbour }
+attributes:
+  - { name: homepage, type: url, title: Home page, signUp: true }
+  - { name: badge, type: text, title: Badge, editable: operators }
+applications:
+  - id: wiki
+    title: Wiki
+    url: https://wiki.example.org/start
+    oidc: { redirectUris: ['https://wiki.example.org/cb'], clientAuth: none }
+groups: [{ name: editors }]
+people:
+  - { username: olga, password: ${right}, addresses: [olga@example.org], operator: owner }
+  - { username: ada, password: ${right}, addresses: [ada@example.org], attributes: { badge: one } }
+`);
+  return platform;
 }
 
 /** A browser in which this person is signed in. */

@@ -13,6 +13,7 @@ import { system } from '#kit/db/database.ts';
 import { runImport } from '#migration/import.ts';
 import { makeLegacyLdif } from '#simulators/legacy-directory/legacy-directory.ts';
 import { ldifSource } from '#sources/ldif/ldif.ts';
+import { callApi } from '#test/api.ts';
 import { aliasDomain, eventually, startWithJira } from '#test/jira.ts';
 import type { Platform } from '#test/kit.ts';
 
@@ -31,28 +32,13 @@ async function idOf({ database }: Platform, username: string): Promise<string> {
   return person.id;
 }
 
-async function apiOf({ database, origin }: Platform) {
-  const { token } = await database.transact(system('admin'), (tx) =>
+async function apiOf(platform: Platform) {
+  const { token } = await platform.database.transact(system('admin'), (tx) =>
     createToken(tx, { name: 'test', scopes: ['admin'] }),
   );
   return async (method: string, url: string, body?: unknown) => {
-    const answer = await fetch(`${origin}/api/v1${url}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
-    const text = await answer.text();
-    // biome-ignore lint/suspicious/noExplicitAny: answers are looked into by name
-    const json: any =
-      text === ''
-        ? undefined
-        : answer.headers.get('content-type')?.includes('ndjson')
-          ? text
-          : JSON.parse(text);
-    return { status: answer.status, json };
+    const { status, text, body: json } = await callApi(platform, token, method, url, body);
+    return { status, text, json };
   };
 }
 
@@ -191,7 +177,7 @@ test('what an import brings waits: it is planned, nothing is sent until somebody
   assert.equal(done.run.plan.totals.create, waiting.count - 1, JSON.stringify(done.run.plan.totals));
   assert.equal(jira.state.users().length, 1, 'a sweep sends nothing of it either');
   const exported = await call('POST', '/targets/jira/plan/export', {});
-  const lines = String(exported.json)
+  const lines = exported.text
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));

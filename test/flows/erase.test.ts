@@ -8,6 +8,7 @@ import { rememberDevice, setPassword } from '#core/credentials/credentials.ts';
 import { askReset } from '#core/credentials/factor-resets.ts';
 import { insertPasskey } from '#core/credentials/passkeys.store.ts';
 import { makeRecoveryCodes } from '#core/credentials/recovery-codes.ts';
+import { askLink } from '#core/credentials/recovery-links.ts';
 import { rememberForFactor } from '#core/credentials/remembered.ts';
 import { addGroup, addMembers } from '#core/groups/groups.ts';
 import { join } from '#core/lifecycle/join.ts';
@@ -29,6 +30,7 @@ import { deleteOld } from '#fronts/saml/store.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx, TxContext } from '#kit/db/tx.ts';
+import { noteHardBounce } from '#notices/suppressions.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
 import { cleanUpSignOn } from '#signon/signon.ts';
 import { addApp } from '#test/factors.ts';
@@ -67,6 +69,7 @@ const filled = [
   'former_aliases',
   'import_rows',
   'known_devices',
+  'mail_suppressions',
   'notices',
   'oidc_logouts',
   'operators',
@@ -77,6 +80,10 @@ const filled = [
   'person_attributes',
   'person_origins',
   'queue_jobs',
+  'recovery_links',
+  'relay_counterparts',
+  'relay_messages',
+  'relay_requests',
   'remembered_devices',
   'saml_logouts',
   'saml_requests',
@@ -227,7 +234,31 @@ applications:
      select id, 'far', $2, $2 from sessions where person = $1`,
     [id, word],
   );
+  await leaveMail(platform, id);
   return id;
+}
+
+/** What became of mail to the alias mailbox, whom they could answer, and whom they asked to be let in. */
+async function leaveMail({ database }: Platform, id: string): Promise<void> {
+  await database.query(
+    `insert into relay_messages (id, at, person, recipient_class, verdict, reason, via, sender, recipient, answer)
+     values (gen_random_uuid(), now(), $1, 'alias', 'relayed', 'passed-on', 'relay', $2, $2, $2)`,
+    [id, word],
+  );
+  await database.query(
+    `insert into relay_counterparts (id, person, application, address, mailbox, made_at, used_at)
+     values (gen_random_uuid(), $1, 'mail', 'x@tools.test', $2, now(), now())`,
+    [id, `${word}@people.test`],
+  );
+  await database.query(`insert into relay_budgets values (current_date, 'mail', $1, 3)`, [id]);
+  await database.query(
+    `insert into relay_choices (person, application, reveal, changed_at) values ($1, 'mail', true, now())`,
+    [id],
+  );
+  await database.query(
+    `insert into relay_requests (id, person, sender, note, asked_at) values (gen_random_uuid(), $1, 'tools.test', $2, now())`,
+    [id, word],
+  );
 }
 
 /** Every further proof, a sign-in that waits, one that was refused, one that was begun, an account chosen at an app. */
@@ -252,9 +283,12 @@ async function leaveProofs({ database, secrets, clock }: Platform, id: string): 
     await chooseAccount(tx, await requireApplication(tx, 'mail'), { person: id, choice: 'mailbox' });
     return (await findByUsername(tx, 'other'))!.id;
   });
-  await database.transact(system('request'), (tx) =>
-    askReset(tx, { person: id, reason: `${word} lost the phone`, operator: other }),
-  );
+  await database.transact(system('request'), async (tx) => {
+    await askReset(tx, { person: id, reason: `${word} lost the phone`, operator: other });
+    await askLink(tx, { person: id, reason: `${word} gets no mail`, operator: other });
+    const [main] = await listAddresses(tx, [id]);
+    await noteHardBounce(tx, { person: id, address: main!.id, text: `no ${word} here` });
+  });
   const place = { door: 'page', device: word, network: word, persistent: false };
   await database.query(
     `insert into pending_sign_ins (id, token_hash, browser, person, ask, amr, aal, place, created_at, expires_at)
@@ -346,6 +380,8 @@ const elsewhere = new Set([
   'oidc_payloads',
   'passkey_handles',
   'recovery_codes',
+  'relay_budgets',
+  'relay_choices',
   'sign_in_watches',
   'target_deleted',
   'target_links',

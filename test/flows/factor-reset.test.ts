@@ -6,6 +6,7 @@ import { appoint } from '#core/operators/operators.ts';
 import { createToken } from '#core/operators/tokens.ts';
 import { system } from '#kit/db/database.ts';
 import { cleanUpSignOn } from '#signon/signon.ts';
+import { callAsConsole as call } from '#test/api.ts';
 import { harbour, idOf, passwords, withApp } from '#test/factors.ts';
 import { closeAfterEach, type Platform, startPlatform } from '#test/kit.ts';
 import type { Visitor } from '#test/visitor.ts';
@@ -31,21 +32,6 @@ async function operator(platform: Platform, name: 'bob' | 'eve'): Promise<Visito
   const visitor = platform.visitor();
   await visitor.signIn(name, passwords[name]);
   return visitor;
-}
-
-async function call(visitor: Visitor, method: string, path: string, body?: unknown) {
-  const seen = await visitor.request(`${visitor.origin}/api/v1${path}`, {
-    method,
-    headers: {
-      accept: 'application/json',
-      origin: visitor.origin,
-      'sec-fetch-site': 'same-origin',
-      'x-gatehouse-console': '1',
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  return { status: seen.status, body: JSON.parse(seen.text || '{}') };
 }
 
 const mailed = async (platform: Platform, subject: RegExp) =>
@@ -149,4 +135,27 @@ test('AU-20 an operator with a factor is elevated by a proof of that strength, a
   const back = await visitor.submit({ code: app.code() }, '/sign-in/again');
   assert.match(back.url, /\/admin\/people$/);
   assert.equal((await call(visitor, 'POST', path, { reason: 'x' })).status, 200);
+});
+
+test('AD-04 two who look after people take no proof from an owner, nor from whoever becomes one meanwhile', async () => {
+  const { platform, app, ada } = await stage();
+  const path = `/people/${ada}/factor-reset`;
+  const [bob, eve] = [await operator(platform, 'bob'), await operator(platform, 'eve')];
+  assert.equal((await call(bob, 'POST', path, { reason: 'lost the phone' })).status, 200);
+  assert.equal((await call(eve, 'POST', `${path}/approve`, {})).status, 200);
+  await platform.database.transact(system('admin'), (tx) => appoint(tx, { person: ada, role: 'owner' }));
+  const [listed] = (await call(bob, 'GET', '/factor-resets')).body.items;
+  assert.deepEqual([listed.state, listed.cancelledBy], ['cancelled', undefined], 'the house called it off');
+  for (const [visitor, at] of [
+    [bob, path],
+    [eve, `${path}/approve`],
+  ] as const) {
+    const refused = await call(visitor, 'POST', at, at === path ? { reason: 'lost the phone' } : {});
+    assert.deepEqual([refused.status, refused.body.code], [403, 'operator-forbidden']);
+  }
+  platform.clock.advance(2 * 86_400_000);
+  await cleanUpSignOn(platform);
+  const visitor = platform.visitor();
+  assert.match((await visitor.signIn('ada', passwords.ada)).url, /\/sign-in\/second$/);
+  assert.match((await visitor.submit({ code: app.code() }, '/sign-in/second')).url, /\/account$/);
 });

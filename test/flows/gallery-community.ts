@@ -9,6 +9,8 @@ import { joinApplication, listSessions } from '#core/sessions/sessions.ts';
 import { system } from '#kit/db/database.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { ensureConsole } from '../../tools/console.ts';
+import { mailOfAda } from './gallery-alias-mail.ts';
+import { mailRecords } from './gallery-records.ts';
 import { jiraTarget, planAtJira, startGalleryJira } from './gallery-targets.ts';
 
 /** Passwords of the two who sign in. */
@@ -112,7 +114,11 @@ export async function startGallery(): Promise<Gallery> {
   const jira = await startGalleryJira();
   const platform = await startPlatform({
     realTime: true,
-    env: { GATEHOUSE_OUTBOUND_ALLOW: new URL(jira.origin).host },
+    env: {
+      GATEHOUSE_OUTBOUND_ALLOW: new URL(jira.origin).host,
+      GATEHOUSE_DNS_SERVERS: (await mailRecords()).server,
+      GATEHOUSE_SMTP_NAME: 'mx.northlight.example',
+    },
   });
   await platform.apply(file);
   await platform.apply(jiraTarget(jira));
@@ -130,6 +136,7 @@ export async function startGallery(): Promise<Gallery> {
     await giveConsent(tx, { ...consent, scopes: ['openid', 'profile', 'email'], claims: ['name', 'email'] });
   });
   await age(platform);
+  await mailOfAda(platform);
   await planAtJira(platform);
   return { ...platform, setupLink };
 }

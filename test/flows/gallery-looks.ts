@@ -3,14 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import {
-  asPhone,
-  axe,
   chromiumPath,
-  colourRules,
   launchBrowser,
+  lookFromFourSides,
   openPage,
   type PageOptions,
-  screenshot,
   sideways,
   tabThrough,
   watchConsole,
@@ -46,15 +43,22 @@ async function closeThree(pages: Record<string, Page>): Promise<void> {
   for (const page of Object.values(pages)) await page.context().close();
 }
 
-/** What pages complained of and asked for since it was last said to be nothing. */
+/** What pages complained of and asked for since it was last said to be nothing, and how the last one was answered. */
 export interface Said {
   nothing(): void;
+  status(): number | undefined;
 }
 
 function listen(page: Page): Said {
   const complaints = watchConsole(page);
   const requests = watchRequests(page);
+  let status: number | undefined;
+  page.on('response', (response) => {
+    const request = response.request();
+    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) status = response.status();
+  });
   return {
+    status: () => status,
     nothing() {
       const loud = complaints.splice(0).filter((line) => !/status of (?:4|5)\d\d/.test(line));
       const foreign = requests.splice(0).filter((url) => !url.startsWith(`${gallery.origin}/`));
@@ -69,7 +73,7 @@ export async function lookAtAll(
   t: { test(name: string, run: () => Promise<void>): Promise<void> },
   options: PageOptions,
   look: (page: Page, view: View, said: Said) => Promise<void>,
-  which: readonly View[] = wanted,
+  which: readonly View[],
 ): Promise<void> {
   const pages = await openThree(options);
   const said = { guest: listen(pages.guest), ada: listen(pages.ada), root: listen(pages.root) };
@@ -85,34 +89,23 @@ export async function lookAtAll(
 /**
  * Looks at these pages in every way but without scripts: at a desk and on a phone, light and dark, enlarged, on the smallest
  * screen, and with the keyboard alone. Each is opened once: what differs between the looks is said to the page it is.
+ * @param more what else is asked of each
  */
 export async function lookFromEverySide(
   t: { test(name: string, run: () => Promise<void>): Promise<void> },
   which: readonly View[],
+  more: (page: Page) => Promise<void> = async () => undefined,
 ): Promise<void> {
   const whole = async (page: Page, view: View, said: Said) => {
-    await lookBothWays(page, view, 1280);
-    await asPhone(page, () => lookBothWays(page, view, 360));
+    assert.equal(said.status(), view.status ?? 200);
+    assert.equal(await page.locator('h1').count(), 1, 'one heading of the first rank');
+    await lookFromFourSides(page, `pages/${view.name}`);
     await narrow(page);
     await keysAlone(page);
+    await more(page);
     said.nothing();
   };
   await lookAtAll(t, { width: 1280 }, whole, which);
-}
-
-/**
- * The page in the light and in the dark: pictures of both, nothing for axe to say, nothing wider than the window. In the
- * other theme a page is the same but for its colours, so every rule is asked in one, and those of colours in the other.
- */
-async function lookBothWays(page: Page, view: View, width: 360 | 1280): Promise<void> {
-  await screenshot(page, `pages/${view.name}-light-${width}`);
-  assert.deepEqual(await axe(page, width === 1280 ? undefined : colourRules), []);
-  assert.equal(await sideways(page), 0, 'scrolls sideways');
-  assert.equal(await page.locator('h1').count(), 1, 'one heading of the first rank');
-  await page.emulateMedia({ colorScheme: 'dark' });
-  await screenshot(page, `pages/${view.name}-dark-${width}`);
-  assert.deepEqual(await axe(page, width === 1280 ? colourRules : undefined), [], 'in the dark');
-  await page.emulateMedia({ colorScheme: 'light' });
 }
 
 /** On the smallest screen there is, and with page and letters twice their size (WCAG 2.2, 1.4.4 and 1.4.10). */

@@ -3,10 +3,13 @@ import type { Page } from 'playwright-core';
 import { system } from '#kit/db/database.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
 import { quiet } from '#test/browser.ts';
+import { aliasMailViews } from './gallery-alias-mail.ts';
 import type { Gallery } from './gallery-community.ts';
 import { deviceViews } from './gallery-devices.ts';
 import { factorViews } from './gallery-factors.ts';
 import { leavingViews } from './gallery-leaving.ts';
+import { ownMailViews } from './gallery-own-mail.ts';
+import { relayViews } from './gallery-relay.ts';
 import { samlViews } from './gallery-saml.ts';
 import { upstreamViews } from './gallery-upstreams.ts';
 
@@ -98,7 +101,7 @@ const ofGroup = (view: string) => async (page: Page, gallery: Gallery) => {
 let newcomers = 0;
 
 /** Signs up as someone new and stops at "Check your mail". */
-async function toCode(page: Page, gallery: Gallery): Promise<{ address: string }> {
+export async function toCode(page: Page, gallery: Gallery): Promise<{ address: string }> {
   await page.context().clearCookies();
   // Every look signs up several people: the limits of one network are not what is looked at here.
   await gallery.database.query('delete from rate_buckets');
@@ -429,12 +432,15 @@ const operators: View[] = [
 export const views: readonly View[] = [
   ...guests,
   ...people,
+  ...aliasMailViews,
   ...protocol,
   ...deviceViews,
   ...samlViews,
   ...upstreamViews,
   ...operators,
   ...factorViews,
+  ...ownMailViews,
+  ...relayViews,
 ];
 
 export async function signIn(page: Page, gallery: Gallery, name: string, password: string): Promise<void> {

@@ -21,7 +21,7 @@ const log = createLog({ level: 'silent' });
 async function open(connection: Parameters<typeof serve>[1], env: Record<string, string>) {
   const port = await freePort();
   const config = loadConfig({ env: { GATEHOUSE_DATA: folder, GATEHOUSE_PORT: String(port), ...env } });
-  const mailer = createMailer({ url: 'memory:', from: 'a@harbour.test', log });
+  const mailer = createMailer({ urls: ['memory:'], from: 'a@harbour.test', log });
   return serve(config, { ...connection, log, mailer });
 }
 

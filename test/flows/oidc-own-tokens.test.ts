@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { findApplication, saveApplication } from '#core/applications/applications.ts';
 import { system } from '#kit/db/database.ts';
+import { setHouseFact } from '#kit/db/facts.ts';
+import { eventually } from '../eventually.ts';
 import { type Platform, startPlatform } from '../kit.ts';
 import { communityFile, Party, secret } from './oidc-party.ts';
 
@@ -103,6 +105,42 @@ test('OA-08 what was given on the short way is there after a restart, and goes w
   assert.equal((await party.introspect(token!)).body.active, false);
 });
 
+test('OA-08 giving one writes nothing; what ends it is written, and ends no other', async () => {
+  const kept = async () =>
+    (await platform.database.query<{ kind: string }>('select kind from oidc_payloads')).map(
+      ({ kind }) => kind,
+    );
+  const before = await kept();
+  const [{ token: one }, { token: other }, { token: long }] = [
+    await ask(own),
+    await ask(own),
+    await ask(`${inForm({})}&${longWay}`),
+  ];
+  assert.deepEqual(await kept(), before);
+  const party = new Party(platform, { id: 'tracker' });
+  const stranger = new Party(platform, { id: 'commons' });
+  const active = async (token?: string) => (await party.introspect(token!)).body.active;
+  assert.equal((await stranger.introspect(one!)).body.active, false);
+  await stranger.post('/oidc/revocation', { token: one! });
+  assert.equal(await active(one), true, 'another app cannot end it');
+  for (const token of [one, long]) await party.post('/oidc/revocation', { token: token! });
+  assert.deepEqual([await active(one), await active(long), await active(other)], [false, false, true]);
+  assert.deepEqual((await kept()).slice(before.length), ['OwnTokensEnded', 'OwnTokensEnded']);
+});
+
+test('OA-08 none from before a restore counts: what had ended them was not brought back', async () => {
+  const { token: before } = await ask(own);
+  platform.clock.advance(1000);
+  await platform.database.transact(system(), (tx) =>
+    setHouseFact(tx, 'restored', { at: tx.now().toISOString() }),
+  );
+  platform.clock.advance(1000);
+  const { token: after } = await ask(own);
+  const party = new Party(await platform.again(), { id: 'tracker' });
+  assert.equal((await party.introspect(before!)).body.active, false);
+  assert.equal((await party.introspect(after!)).body.active, true);
+});
+
 test('OA-08 many at once get a token each, and every one of them counts', async () => {
   const answers = await Promise.all(Array.from({ length: 60 }, () => ask(own)));
   const tokens = answers.map((one) => one.token!);
@@ -112,7 +150,10 @@ test('OA-08 many at once get a token each, and every one of them counts', async 
   assert.ok(counted.every((one) => one.body.active === true));
 });
 
-test('OA-08 an app that was switched off gets nothing on the short way either', async () => {
+test('OA-08 an app that was switched off gets nothing on the short way either, and what it had is over', async () => {
+  const { token: earlier } = await ask(own);
+  const party = new Party(platform, { id: 'tracker' });
+  assert.equal((await party.introspect(earlier!)).body.active, true);
   const switched = (enabled: boolean) =>
     platform.database.transact(system('admin'), async (tx) => {
       const { settings } = (await findApplication(tx, 'tracker'))!;
@@ -120,10 +161,14 @@ test('OA-08 an app that was switched off gets nothing on the short way either', 
     });
   await switched(false);
   const refused = async () => (await ask(own)).status !== 200;
-  for (let tries = 0; tries < 100 && !(await refused()); tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  assert.ok(await refused());
+  await eventually(refused);
   const [short, long] = [await ask(own), await ask(`${inForm({})}&${longWay}`)];
   assert.deepEqual([short.status, short.rest], [long.status, long.rest]);
+  await platform.settle();
+  platform.clock.advance(1000);
   await switched(true);
+  const back = async () => (await ask(own)).token;
+  await eventually(async () => (await back()) !== undefined);
+  assert.equal((await party.introspect(earlier!)).body.active, false, 'switched on again, it stays over');
+  assert.equal((await party.introspect((await back())!)).body.active, true);
 });

@@ -153,6 +153,8 @@ test('OA-22 a hint that names this session asks nothing; any other does; exact r
     const seen = await visitor.request(endUrl(given));
     assert.equal(seen.status, 400, JSON.stringify(given));
     assert.equal(seen.headers.get('location'), null);
+    assert.match(seen.text, /<h1[^>]*>Signing out did not work/);
+    assert.match(seen.text, /href="\/"[^>]*>Go to the start page/);
   }
   const [head, body, signature] = hint.split('.');
   const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${body}.`;

@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { appoint } from '#core/operators/operators.ts';
 import { createToken } from '#core/operators/tokens.ts';
 import { system } from '#kit/db/database.ts';
+import { callApi } from '../api.ts';
 import { eventually } from '../eventually.ts';
 import { idOf, withApp } from '../factors.ts';
 import { type Platform, startPlatform } from '../kit.ts';
@@ -47,20 +48,8 @@ after(() => {
   apps.closeAllConnections();
 });
 
-async function call(method: string, path: string, options: { as?: string; body?: unknown } = {}) {
-  const { as = 'owner', body } = options;
-  const answer = await fetch(`${platform.origin}/api/v1${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${tokens[as]}`,
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
-  const text = await answer.text();
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into by name
-  return { status: answer.status, body: JSON.parse(text || '{}') as any };
-}
+const call = (method: string, path: string, { as = 'owner', body }: { as?: string; body?: unknown } = {}) =>
+  callApi(platform, tokens[as], method, path, body);
 
 test('how signing out went at each app is seen on the person and on the app, with when and why', async () => {
   answers.set('stubborn', 501);

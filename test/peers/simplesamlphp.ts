@@ -140,7 +140,9 @@ async function run(port: number, readyUrl: string, files: (directory: string) =>
   const file = (name: string) => path.join(directory, name);
   for (const folder of ['log', 'sessions', 'temporary', 'metadata']) await mkdir(file(folder));
   for (const [name, text] of Object.entries(files(directory))) await writeFile(file(name), text);
-  const flags = ['error_reporting=E_ALL & ~E_DEPRECATED & ~E_WARNING', 'display_errors=0'];
+  // Read anew each time: a setting that was changed counts at once.
+  const fresh = 'opcache.enable=0';
+  const flags = ['error_reporting=E_ALL & ~E_DEPRECATED & ~E_WARNING', 'display_errors=0', fresh];
   const server = spawn(
     program,
     [

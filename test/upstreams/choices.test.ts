@@ -1,6 +1,8 @@
 /** What is ticked on the sign-in page holds for the ways through others too, with and without scripts; and step-up of those who come that way alone. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
+import { addAddress, verifyAddress } from '#core/people/people.ts';
+import { system } from '#kit/db/database.ts';
 import { axe, chromiumPath, launchBrowser, openPage, screenshot, sideways } from '#test/browser.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
 import { type FakeIdp, startFakeIdp } from './fake-idp.ts';
@@ -145,9 +147,7 @@ async function octo() {
 }
 
 async function newestCode(): Promise<string> {
-  const mails = await platform.mailTo('octo@cat.test');
-  const mail = mails.at(-1)!;
-  assert.match(mail.subject, /Your code/);
+  const mail = (await platform.mailTo('octo@cat.test', /^Your code/)).at(-1)!;
   assert.doesNotMatch(mail.text, /https?:/, 'nothing in it can be followed');
   return /\b(\d{6})\b/.exec(mail.text)![1]!;
 }
@@ -228,6 +228,36 @@ test('AU-15 a form that was interrupted goes on after the code', async () => {
   const thanks = await mine.send({ code: await newestCode() }, '/sign-in/again/code');
   assert.match(thanks.text, /Go on with what you were about to do/);
   assert.match((await mine.send({}, '/account/addresses')).text, /second@cat\.test/);
+});
+
+test('whoever gets no code sees what became of it, and has one sent to another confirmed address of theirs, to no other', async () => {
+  const mine = await octo();
+  const [octoCat] = await platform.database.query<{ id: string }>(
+    `select person as id from addresses where address = 'octo@cat.test'`,
+  );
+  const [another, unproved] = await platform.database.transact(system('demo'), async (tx) => {
+    const person = octoCat!.id;
+    const one = await addAddress(tx, person, 'octo@home.test');
+    await verifyAddress(tx, person, one.id);
+    return [one, await addAddress(tx, person, 'octo@unproved.test')];
+  });
+  await mine.go('/account/signing-in/app');
+  const sent = await mine.send({}, '/sign-in/again/mail');
+  assert.match(sent.text, /Send a code to octo@home\.test instead/);
+  assert.doesNotMatch(sent.text, /octo@unproved\.test/);
+  await platform.settle();
+  const fate = await mine.go('/verify/mail');
+  assert.match(textOf(fate), /The mail we sent to octo@cat\.test/);
+  assert.match(textOf(fate), /Taken by the mail server/);
+  await mine.go('/account/signing-in/app');
+  await mine.send({ to: unproved!.id }, '/sign-in/again/mail');
+  assert.deepEqual(await platform.mailTo('octo@unproved.test'), []);
+  const elsewhere = await mine.send({ to: another!.id }, '/sign-in/again/mail');
+  assert.match(textOf(elsewhere), /We sent a code to octo@home\.test/);
+  const mail = (await platform.mailTo('octo@home.test', /^Your code/)).at(-1)!;
+  const code = /\b(\d{6})\b/.exec(mail.text)![1]!;
+  const on = await mine.send({ code }, '/sign-in/again/code');
+  assert.match(on.url, /\/account\/signing-in\/app$/);
 });
 
 test('AU-20 an app that wants a sign-in of this moment gets it from whoever has GitHub alone, by a code, with the truth in the token', async () => {

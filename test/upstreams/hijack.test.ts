@@ -64,7 +64,7 @@ async function mailed(address: string) {
   const text = mails.map((mail) => mail.text).join('\n');
   return {
     link: text.match(/https?:\/\/\S+\/verify\?token=\S+/g)?.at(-1),
-    code: /\b(\d{6})\b/g.exec(mails.at(-1)?.text ?? '')?.[1] ?? '',
+    code: mails.map((mail) => /\b(\d{6})\b/.exec(mail.text)?.[1]).findLast(Boolean) ?? '',
     count: mails.length,
   };
 }

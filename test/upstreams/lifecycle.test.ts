@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { after, before, beforeEach, test } from 'node:test';
 import { createToken } from '#core/operators/tokens.ts';
 import { system } from '#kit/db/database.ts';
+import { callApi } from '#test/api.ts';
 import { eventually } from '#test/eventually.ts';
 import { withApp } from '#test/factors.ts';
 import { type Platform, startPlatform } from '#test/kit.ts';
@@ -66,16 +67,7 @@ const ends = (reason: string) =>
     [reason],
   );
 
-async function api(method: string, url: string, body?: object) {
-  const answer = await fetch(`${platform.origin}/api/v1${url}`, {
-    method,
-    headers: { authorization: `Bearer ${token}`, ...(body && { 'content-type': 'application/json' }) },
-    body: body && JSON.stringify(body),
-  });
-  const text = await answer.text();
-  // biome-ignore lint/suspicious/noExplicitAny: answers are looked into by name
-  return { status: answer.status, body: (text ? JSON.parse(text) : undefined) as any };
-}
+const api = (method: string, url: string, body?: object) => callApi(platform, token, method, url, body);
 
 test('SA-15 switching an upstream off ends every session it opened, at once, on the record, and no other', async () => {
   const [mine, theirs] = [await come('offone'), await come('offtwo', 'other')];
@@ -89,6 +81,22 @@ test('SA-15 switching an upstream off ends every session it opened, at once, on 
   await declare();
   assert.equal(await isIn(mine), false, 'what ended stays ended');
   assert.equal(await isIn(await come('offone')), true, 'and they come in again once it is on');
+});
+
+test('a long display name and an attribute that operators alone fill in keep nobody out who is known elsewhere', async () => {
+  await platform.apply(
+    'attributes: [{ name: cohort, type: text, title: Cohort, required: true, editable: operators }]\n',
+  );
+  await declare(', sync: always');
+  try {
+    await come('longname');
+    idp.claims = { ...person('longname'), name: `${'Maximiliana '.repeat(15)}Long` };
+    const mine = browser(platform, [idp.issuer]);
+    assert.match((await mine.go('/upstream/corp/start')).url, /\/account$/);
+    assert.match(textOf(await mine.go('/account')), /(?:Maximiliana ){15}Long/);
+  } finally {
+    await platform.database.query("delete from attributes where name = 'cohort'");
+  }
 });
 
 test('SA-15 a sign-in that waits for its second factor is dead with its upstream', async () => {
@@ -153,6 +161,36 @@ test('removing one ends its sessions and needs the number of people who lose it;
     !again.url.endsWith('/arrivals'),
     'the subject is nobody’s now; its address is known and linked anew',
   );
+});
+
+test('before it goes it is said for how many it is the only way in, and whom no mail reaches', async () => {
+  await declare('', 'leaving');
+  const dependents = async () => (await api('GET', '/upstreams/leaving/dependents')).body;
+  assert.deepEqual(await dependents(), { people: 0, unreachable: 0 });
+  await come('depone', 'leaving');
+  await come('deptwo', 'leaving');
+  assert.deepEqual(await dependents(), { people: 2, unreachable: 0 });
+  const ofOne = `(select id from people where username = 'depone')`;
+  await platform.database.query(`update addresses set verified_at = null where person = ${ofOne}`);
+  assert.deepEqual(await dependents(), { people: 2, unreachable: 1 });
+  // Another provider knows them too: that counts while it is on.
+  await platform.database.query(
+    `insert into upstream_links (id, upstream, tenant, subject, person, label, created_at)
+     select gen_random_uuid(), 'other', tenant, subject, person, label, created_at
+     from upstream_links where upstream = 'leaving' and subject = 'depone'`,
+  );
+  assert.deepEqual(await dependents(), { people: 1, unreachable: 0 });
+  await declare(', enabled: false', 'other');
+  assert.deepEqual(await dependents(), { people: 2, unreachable: 1 });
+  await platform.database.query(
+    `insert into passwords (person, hash, scheme, set_at) select id, 'x', 'argon2id', now() from people where username = 'depone'`,
+  );
+  await platform.database.query(
+    `insert into passkeys (id, person, credential_id, public_key, counter, transports, backed_up, aaguid, name, created_at)
+     select gen_random_uuid(), id, 'ours', 'x'::bytea, 0, '{}', false, '', 'Key', now() from people where username = 'deptwo'`,
+  );
+  assert.deepEqual(await dependents(), { people: 0, unreachable: 0 });
+  assert.equal((await api('GET', '/upstreams/nowhere/dependents')).status, 404);
 });
 
 test('sessions of a password that was taken over stay: it is proved here by now', async () => {

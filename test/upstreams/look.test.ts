@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import {
+  asPhone,
   axe,
   chromiumPath,
   launchBrowser,
@@ -19,8 +20,9 @@ const password = 'plum violin tractor';
 let platform: Platform;
 let idp: FakeIdp;
 let browser: Browser;
-/** A phone in the light, a desk in the dark, and one that runs no script; used for every view, and clean before each. */
-let looks: { page: Page; noise: string[]; width: number; scheme: 'light' | 'dark' }[];
+/** One that runs scripts and one that runs none; used for every view, and clean before each. */
+let page: Page;
+let noise: string[];
 let plain: Page;
 
 before(async () => {
@@ -38,14 +40,8 @@ upstreams:
   - { id: github, title: GitHub, github: { clientId: x }, credentials: { clientSecret: x } }
   - { id: old, title: Old directory, privateNetwork: true, ldap: { url: "ldap://127.0.0.1:9", bindDn: cn=x, baseDn: dc=x, takeOver: true }, credentials: { bindPassword: x } }
 `);
-  looks = [];
-  for (const [width, scheme] of [
-    [360, 'light'],
-    [1280, 'dark'],
-  ] as const) {
-    const page = await openPage(browser, { width, scheme });
-    looks.push({ page, noise: watchConsole(page), width, scheme });
-  }
+  page = await openPage(browser);
+  noise = watchConsole(page);
   plain = await openPage(browser, { scripts: false });
 });
 after(async () => {
@@ -132,17 +128,20 @@ for (const [name, walk] of Object.entries(views)) {
   test(`${name} fits a phone and a desk, light and dark, reads well to machines, and needs no script`, {
     skip,
   }, async () => {
-    for (const { page, noise, width, scheme } of looks) {
-      await page.context().clearCookies();
-      await walk(page);
+    const fits = async (width: number, scheme: 'light' | 'dark') => {
+      await page.emulateMedia({ colorScheme: scheme });
       assert.equal(await sideways(page), 0, `${name} at ${width}`);
       assert.deepEqual(await axe(page), [], `${name} at ${width}`);
-      assert.deepEqual(
-        noise.splice(0).filter((line) => !/status of (4|5)\d\d/.test(line)),
-        [],
-      );
       await screenshot(page, `upstreams/${name}-${width}-${scheme}`);
-    }
+    };
+    await page.context().clearCookies();
+    await walk(page);
+    await fits(1280, 'dark');
+    await asPhone(page, () => fits(360, 'light'));
+    assert.deepEqual(
+      noise.splice(0).filter((line) => !/status of (4|5)\d\d/.test(line)),
+      [],
+    );
     await plain.context().clearCookies();
     await walk(plain);
     assert.ok((await plain.locator('h1').textContent())?.trim());

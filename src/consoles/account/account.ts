@@ -12,6 +12,7 @@ import { appRoutes } from './apps.ts';
 import { factorRoutes } from './factors.ts';
 import { goRoutes } from './go.ts';
 import { linkRoutes } from './links.ts';
+import { mailRoutes } from './mail.ts';
 import { overviewRoutes } from './overview.ts';
 import { profileRoutes } from './profile.ts';
 import { securityRoutes } from './security.ts';
@@ -22,6 +23,7 @@ export function registerAccount(app: App, needs: UpstreamNeeds, fronts: readonly
   profileRoutes(app, needs);
   addressRoutes(app, needs);
   addressForRoutes(app, needs);
+  mailRoutes(app, needs);
   securityRoutes(app, needs, fronts);
   factorRoutes(app, needs);
   linkRoutes(app, needs);

@@ -36,7 +36,10 @@ export function addressRoutes(app: App, needs: PageNeeds): void {
         if (!added.verifiedAt) await mailProof(tx, here, added);
         return added;
       });
-      return reply.redirect(address.verifiedAt ? '/account' : `/account/addresses/${address.id}/code`, 303);
+      return reply.redirect(
+        address.verifiedAt ? '/account?said=known' : `/account/addresses/${address.id}/code`,
+        303,
+      );
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       return addPage(here, reply, typed, error);

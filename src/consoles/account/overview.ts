@@ -1,5 +1,6 @@
 /** `/account`: everything at a glance, each part with its own way to change it. */
 
+import { currentMailbox } from '#core/aliases/mailboxes.ts';
 import { listApplications } from '#core/applications/applications.ts';
 import { passwordSetAt } from '#core/credentials/credentials.ts';
 import { factorsOf } from '#core/credentials/factors.ts';
@@ -31,6 +32,7 @@ import { accountsSection, myAccounts } from './accounts-there.ts';
 import { factorSection } from './factors.ts';
 import { type Home, home } from './guest.ts';
 import { linksSection, myLinks, saidOfLinks } from './links.ts';
+import { mailSection } from './mail-view.ts';
 
 /** GET /account. */
 export function overviewRoutes(app: App, needs: PageNeeds): void {
@@ -46,6 +48,7 @@ export function overviewRoutes(app: App, needs: PageNeeds): void {
       ${passwordSection(here, facts.passwordSet)}
       ${factorSection(here, facts.factors)}
       ${linksSection(here, facts.links)}
+      ${mailSection(here, facts.mailbox)}
       ${sessionSection(here, facts.sessions)}
       ${appSection(here, facts)}
       ${accountsSection(here, facts.accounts)}
@@ -71,6 +74,7 @@ async function readFacts(tx: Tx, person: string) {
   const used = [...((await lastSignIns(tx, [person])).get(person) ?? [])].filter(([id]) => titles.has(id));
   const accounts = await myAccounts(tx, person, titles);
   const links = await myLinks(tx, person);
+  const mailbox = await currentMailbox(tx, person);
   return {
     declared,
     values,
@@ -83,6 +87,7 @@ async function readFacts(tx: Tx, person: string) {
     used,
     accounts,
     links,
+    mailbox,
   };
 }
 type Facts = Awaited<ReturnType<typeof readFacts>>;
@@ -93,12 +98,13 @@ function saidNotice(here: Home, said: string | undefined): Html | undefined {
     confirmed: 'savedConfirmed',
     password: 'savedPassword',
     address: 'savedAddress',
+    known: 'knownAddress',
     session: 'savedSession',
     consent: 'savedConsent',
   } as const;
   const key = said && Object.hasOwn(texts, said) ? texts[said as keyof typeof texts] : undefined;
   const text = key ? here.tell(key) : saidOfLinks(here, said);
-  return text ? notice({ tone: 'success', text }) : undefined;
+  return text ? notice({ tone: key === 'knownAddress' ? 'info' : 'success', text }) : undefined;
 }
 
 function profileSection(here: Home, facts: Facts): Html {

@@ -1,4 +1,5 @@
 /** `/account/profile`: names, language and the community's own attributes. */
+
 import type { FastifyReply } from 'fastify';
 import {
   type AttributeDeclaration,
@@ -6,6 +7,7 @@ import {
   attributesOf,
   setAttributes,
 } from '#core/people/attributes.ts';
+import { longestDisplayName } from '#core/people/names.ts';
 import { changeNames } from '#core/people/people.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
@@ -65,8 +67,9 @@ export function profileRoutes(app: App, needs: PageNeeds): void {
   });
 }
 
+/** What operators alone see is asked at sign-up at most, and not shown again. */
 function own(one: AttributeDeclaration): boolean {
-  return one.editable === 'self';
+  return one.editable === 'self' && one.visible !== 'operators';
 }
 
 function profilePage(
@@ -94,7 +97,7 @@ function profilePage(
     body: html`
       ${field({ name: 'given_name', label: tell('givenName'), locale, value: given.givenName, autocomplete: 'given-name', required: false, maxlength: 120, error: errors.given_name })}
       ${field({ name: 'family_name', label: tell('familyName'), locale, value: given.familyName, autocomplete: 'family-name', required: false, maxlength: 120, error: errors.family_name })}
-      ${field({ name: 'display_name', label: tell('displayName'), locale, value: given.displayName, autocomplete: 'name', maxlength: 120, error: errors.display_name })}
+      ${field({ name: 'display_name', label: tell('displayName'), locale, value: given.displayName, autocomplete: 'name', maxlength: longestDisplayName, error: errors.display_name })}
       ${languages.length > 1 ? selectField({ name: 'locale', label: tell('language'), locale, value: given.locale ?? locale, options: languages }) : ''}
       ${declared.filter(own).map((one) => attributeField(one, given.attributes[one.name], locale, errors[`attribute_${one.name}`]))}
       ${button({ label: tell('save'), id: 'save', full: true })}

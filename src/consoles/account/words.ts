@@ -76,6 +76,7 @@ export const words = defineWords('account', {
   savedConfirmed: 'Your address is confirmed.',
   savedPassword: 'Your password is changed. You were signed out everywhere else.',
   savedAddress: 'Your addresses are changed.',
+  knownAddress: 'This address stands on your account already. Nothing was changed.',
   savedSession: 'Signed out there.',
   savedConsent: 'The app no longer gets anything about you.',
 });

@@ -1,65 +1,30 @@
 /** Adding an app from a template and connecting it, in a real browser. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import {
-  axe,
-  chromiumPath,
-  launchBrowser,
-  openPage,
-  type PageOptions,
-  screenshot,
-  sideways,
-  watchConsole,
-} from '#test/browser.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
-import { ensureConsole } from '../../../tools/console.ts';
+import { test } from 'node:test';
+import { lookFromFourSides } from '#test/browser.ts';
+import { consoleDesk, skip } from '#test/console-desk.ts';
 
-const skip = chromiumPath() ? false : 'Chromium is not installed';
 const password = 'river-stone-lamp';
-let platform: Platform;
-let browser: Browser;
-
-before(async () => {
-  if (skip) return;
-  await ensureConsole();
-  platform = await startPlatform({ realTime: true, env: { GATEHOUSE_ALIAS_DOMAIN: 'people.harbour.test' } });
-  await platform.apply(`
+const desk = consoleDesk({
+  passwords: { wren: password },
+  env: { GATEHOUSE_ALIAS_DOMAIN: 'people.harbour.test' },
+  community: `
 community: { name: Harbour }
 people:
   - { username: wren, names: { givenName: Wren, familyName: Byron }, password: ${password}, addresses: [wren@example.org], operator: owner }
   - { username: ada, names: { givenName: Ada, familyName: Lovelace }, addresses: [ada@example.org] }
   - { username: mono, names: { givenName: Mono }, addresses: [mono@example.org] }
-`);
-  browser = await launchBrowser();
+`,
 });
-after(async () => browser?.close());
-
-async function atDesk(
-  path: string,
-  options: PageOptions = {},
-): Promise<{ page: Page; complaints: string[] }> {
-  const page = await openPage(browser, options);
-  await page.goto(`${platform.origin}/sign-in`);
-  await page.fill('#username', 'wren');
-  await page.fill('#password', password);
-  await Promise.all([page.waitForURL('**/account'), page.click('#sign-in')]);
-  const complaints = watchConsole(page);
-  await page.goto(platform.origin + path);
-  await page.locator('h1').waitFor();
-  return { page, complaints };
-}
-
-const place = (page: Page) => page.url().slice(platform.origin.length);
 
 test('Atlassian Cloud is added: what to paste first, what is missing is said at its field, then the values stand on a page', {
   skip,
 }, async () => {
-  const { page, complaints } = await atDesk('/admin/apps');
+  const { page, complaints } = await desk.at('/admin/apps');
   await page.locator('a', { hasText: 'Add an app' }).first().click();
   await page.locator('a.template', { hasText: 'Jira and Confluence Cloud' }).click();
   const sso = page.getByLabel('Identity provider SSO URL', { exact: true });
-  assert.equal(await sso.inputValue(), `${platform.origin}/saml/sso`);
+  assert.equal(await sso.inputValue(), `${desk.platform.origin}/saml/sso`);
   const certificate = page.getByLabel('Public x509 certificate', { exact: true });
   assert.match(await certificate.inputValue(), /^-----BEGIN CERTIFICATE-----\n/);
   await page.fill('#site', 'harbour');
@@ -75,7 +40,7 @@ test('Atlassian Cloud is added: what to paste first, what is missing is said at 
   await page.click('#add');
   await page.waitForURL('**/admin/apps/jira/connect');
   await page.getByLabel('Identity provider SSO URL', { exact: true }).waitFor();
-  const [row] = await platform.database.query<{ entity: string }>(
+  const [row] = await desk.platform.database.query<{ entity: string }>(
     `select settings->'saml'->>'entityId' as entity from applications where id = 'jira'`,
   );
   assert.equal(row?.entity, 'https://auth.atlassian.com/saml/0b1c-4c2e');
@@ -89,7 +54,7 @@ test('Atlassian Cloud is added: what to paste first, what is missing is said at 
 test('a value is copied without any right to the clipboard: it stands in a field, and a press selects it', {
   skip,
 }, async () => {
-  const { page } = await atDesk('/admin/apps/add/discourse');
+  const { page } = await desk.at('/admin/apps/add/discourse');
   await page.fill('#baseUrl', 'forum.example.org');
   await page.click('#add');
   await page.waitForURL('**/admin/apps/forum/connect');
@@ -110,7 +75,7 @@ test('a value is copied without any right to the clipboard: it stands in a field
 test('the sign-in of somebody is tried: what the app would be told and why, and what is missing for this app', {
   skip,
 }, async () => {
-  const { page, complaints } = await atDesk('/admin/apps/jira');
+  const { page, complaints } = await desk.at('/admin/apps/jira');
   await page.click('#test');
 
   await page.locator('.told strong', { hasText: 'wren@people.harbour.test' }).waitFor();
@@ -118,7 +83,7 @@ test('the sign-in of somebody is tried: what the app would be told and why, and 
   await page.fill('#person', 'mono');
   await page.click('#try');
   await page.locator('.notice', { hasText: 'no last name' }).waitFor();
-  assert.equal(place(page), '/admin/apps/jira/test?person=mono');
+  assert.equal(desk.place(page), '/admin/apps/jira/test?person=mono');
   assert.match(
     (await page.locator('.told').textContent()) ?? '',
     /mono@people\.harbour\.test.*alias\.address/,
@@ -134,20 +99,12 @@ test('the sign-in of somebody is tried: what the app would be told and why, and 
 test('a test login goes the whole way in the browser and comes back to a page of ours', {
   skip,
 }, async () => {
-  const { page, complaints } = await atDesk('/admin/apps/jira/test');
+  const { page, complaints } = await desk.at('/admin/apps/jira/test');
   await page.click('#real');
   await page.locator('#arrived', { hasText: 'wren@people.harbour.test' }).waitFor();
-  assert.equal(place(page), '/saml/test');
+  assert.equal(desk.place(page), '/saml/test');
   await page.locator('summary').click();
-  for (const width of [360, 1280]) {
-    await page.setViewportSize({ width, height: 900 });
-    assert.equal(await sideways(page), 0);
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
-      assert.deepEqual(await axe(page), []);
-      await screenshot(page, `saml-test-${width}-${colorScheme}`);
-    }
-  }
+  await lookFromFourSides(page, 'saml-test');
   await page.locator('a', { hasText: 'Back to the app' }).click();
   await page.waitForURL('**/admin/apps/jira/test');
   assert.deepEqual(complaints, []);
@@ -156,26 +113,13 @@ test('a test login goes the whole way in the browser and comes back to a page of
 
 test('the pages stand on a phone and a desk, light and dark, without anything axe finds', {
   skip,
-}, async (t) => {
-  for (const width of [360, 1280])
-    for (const scheme of ['light', 'dark'] as const)
-      await t.test(`${width} ${scheme}`, async () => {
-        const { page } = await atDesk('/admin/apps/add', { width, scheme });
-        for (const path of [
-          '/admin/apps/add',
-          '/admin/apps/add/atlassian-cloud',
-          '/admin/apps/jira/connect',
-          '/admin/apps/jira/test?person=mono',
-        ]) {
-          await page.goto(platform.origin + path);
-          await page.locator('.template, .paste, .told').first().waitFor();
-          assert.equal(await sideways(page), 0, `${path} is wider than the window`);
-          assert.deepEqual(await axe(page), [], path);
-          await screenshot(
-            page,
-            `apps${path.replace('/admin/apps', '').replaceAll(/\W/g, '-')}-${width}-${scheme}`,
-          );
-        }
-        await page.context().close();
-      });
+}, async () => {
+  const { page } = await desk.at('/admin/apps/add');
+  await desk.everySide(page, {
+    'apps-add': '/admin/apps/add',
+    'apps-add-atlassian-cloud': '/admin/apps/add/atlassian-cloud',
+    'apps-jira-connect': '/admin/apps/jira/connect',
+    'apps-jira-test-person-mono': '/admin/apps/jira/test?person=mono',
+  });
+  await page.context().close();
 });

@@ -1,41 +1,25 @@
 /** Settings of an app, tokens for new apps, lost proofs and how sign-outs went, in a real browser. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import { test } from 'node:test';
 import { appoint } from '#core/operators/operators.ts';
 import { system } from '#kit/db/database.ts';
-import {
-  axe,
-  chromiumPath,
-  launchBrowser,
-  openPage,
-  type PageOptions,
-  screenshot,
-  sideways,
-  watchConsole,
-} from '#test/browser.ts';
+import { lookFromFourSides } from '#test/browser.ts';
+import { consoleDesk, skip } from '#test/console-desk.ts';
 import { idOf, withApp } from '#test/factors.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
-import { ensureConsole } from '../../../tools/console.ts';
 
-const skip = chromiumPath() ? false : 'Chromium is not installed';
 const passwords: Record<string, string> = {
   wren: 'river-stone-lamp',
   bob: 'copper-kettle-hill',
   ada: 'quiet-orchard-nine',
 };
 const secret = 'a-secret-of-at-least-thirty-two-characters';
-let platform: Platform;
-let browser: Browser;
 
 const metadata = (entityId: string) =>
   `<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="${entityId}"><md:SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="https://wiki.example.org/acs" index="0"/></md:SPSSODescriptor></md:EntityDescriptor>`;
 
-before(async () => {
-  if (skip) return;
-  await ensureConsole();
-  platform = await startPlatform({ realTime: true });
-  await platform.apply(`
+const desk = consoleDesk({
+  passwords,
+  community: `
 community: { name: Harbour }
 groups: [{ name: staff }]
 people:
@@ -45,32 +29,17 @@ people:
 applications:
   - { id: tracker, title: Tracker, secret: ${secret}, consent: trusted, oidc: { redirectUris: ["https://tracker.example.org/cb"] } }
   - { id: papers, title: Papers, consent: trusted, saml: { entityId: "urn:papers", acsUrls: ["https://papers.example.org/acs"], idpInitiated: { allowed: true }, attributes: { mail: email, "urn:oid:2.5.4.42": { from: givenName, nameFormat: uri, friendlyName: givenName } } } }
-`);
-  await platform.database.transact(system('admin'), async (tx) => {
-    await appoint(tx, { person: await idOf(platform, 'bob'), role: 'people' });
-  });
-  await withApp(platform, 'ada');
-  browser = await launchBrowser();
+`,
+  async prepare(platform) {
+    await platform.database.transact(system('admin'), async (tx) => {
+      await appoint(tx, { person: await idOf(platform, 'bob'), role: 'people' });
+    });
+    await withApp(platform, 'ada');
+  },
 });
-after(async () => browser?.close());
-
-async function atDesk(
-  path: string,
-  { who = 'wren', ...options }: PageOptions & { who?: string } = {},
-): Promise<{ page: Page; complaints: string[] }> {
-  const page = await openPage(browser, options);
-  await page.goto(`${platform.origin}/sign-in`);
-  await page.fill('#username', who);
-  await page.fill('#password', passwords[who] ?? '');
-  await Promise.all([page.waitForURL('**/account'), page.click('#sign-in')]);
-  const complaints = watchConsole(page);
-  await page.goto(platform.origin + path);
-  await page.locator('h1').waitFor();
-  return { page, complaints };
-}
 
 async function settings(id: string): Promise<Record<string, Record<string, unknown>>> {
-  const [row] = await platform.database.query<{ settings: Record<string, Record<string, unknown>> }>(
+  const [row] = await desk.platform.database.query<{ settings: Record<string, Record<string, unknown>> }>(
     'select settings from applications where id = $1',
     [id],
   );
@@ -80,7 +49,7 @@ async function settings(id: string): Promise<Record<string, Record<string, unkno
 test('SAML settings are changed on the page: attributes, NameID, signing, sign-out; what is wrong stands at its field', {
   skip,
 }, async () => {
-  const { page, complaints } = await atDesk('/admin/apps/papers');
+  const { page, complaints } = await desk.at('/admin/apps/papers');
   const before = await settings('papers');
   await page.click('#settings');
   await page.locator('nav.tabs a', { hasText: 'SAML' }).click();
@@ -136,7 +105,7 @@ test('SAML settings are changed on the page: attributes, NameID, signing, sign-o
 test('metadata come from a file, in the settings as in the template, and then nobody types the entity id', {
   skip,
 }, async () => {
-  const { page } = await atDesk('/admin/apps/add/saml');
+  const { page } = await desk.at('/admin/apps/add/saml');
   await page.fill('#title', 'Wiki');
   const file = { name: 'sp.xml', mimeType: 'application/xml', buffer: Buffer.from(metadata('urn:wiki')) };
   await page.setInputFiles('#metadata-file', file);
@@ -145,7 +114,7 @@ test('metadata come from a file, in the settings as in the template, and then no
   await page.click('#add');
   await page.waitForURL('**/admin/apps/wiki/connect');
   assert.equal((await settings('wiki')).saml?.entityId, 'urn:wiki');
-  await page.goto(`${platform.origin}/admin/apps/papers/settings/saml`);
+  await page.goto(`${desk.platform.origin}/admin/apps/papers/settings/saml`);
   await page.check('#saml_metadata-xml');
   const mine = { ...file, buffer: Buffer.from(metadata('urn:papers')) };
   await page.setInputFiles('#saml_metadata_xml-file', mine);
@@ -165,7 +134,7 @@ test('metadata come from a file, in the settings as in the template, and then no
 test('OpenID Connect, assurance and the rest are changed on their pages; the secret goes where a key comes', {
   skip,
 }, async () => {
-  const { page } = await atDesk('/admin/apps/tracker/settings/oidc');
+  const { page } = await desk.at('/admin/apps/tracker/settings/oidc');
   const before = await settings('tracker');
   await page.check('[id="oidc_grants-urn:ietf:params:oauth:grant-type:device_code"]');
   await page.check('#oidc_dpop-required');
@@ -193,10 +162,10 @@ test('OpenID Connect, assurance and the rest are changed on their pages; the sec
       initiateLoginUri: 'https://tracker.example.org/login',
     },
   });
-  await page.goto(`${platform.origin}/admin/apps/tracker`);
+  await page.goto(`${desk.platform.origin}/admin/apps/tracker`);
   await page.locator('#test').waitFor();
   assert.equal(await page.locator('#new-secret').count(), 0);
-  await page.goto(`${platform.origin}/admin/apps/tracker/settings/assurance`);
+  await page.goto(`${desk.platform.origin}/admin/apps/tracker/settings/assurance`);
   await page.check('#assurance_secondFactor-default');
   await page.fill('#assurance_maxAgeMinutes', '');
   await page.click('#save');
@@ -206,9 +175,9 @@ test('OpenID Connect, assurance and the rest are changed on their pages; the sec
 });
 
 test('a change somebody else saved meanwhile is not written over', { skip }, async () => {
-  const { page } = await atDesk('/admin/apps/wiki/settings/general');
+  const { page } = await desk.at('/admin/apps/wiki/settings/general');
   await page.fill('#description', 'Mine');
-  await platform.database.query(`update applications set version = version + 1 where id = 'wiki'`);
+  await desk.platform.database.query(`update applications set version = version + 1 where id = 'wiki'`);
   await page.click('#save');
   await page.locator('.notice.danger-tone').waitFor();
   assert.notEqual((await settings('wiki')).description, 'Mine');
@@ -225,19 +194,11 @@ test('a change somebody else saved meanwhile is not written over', { skip }, asy
 test('the test button of an OpenID Connect app runs the sign-in and comes back with every claim', {
   skip,
 }, async () => {
-  const { page, complaints } = await atDesk('/admin/apps/tracker/test');
+  const { page, complaints } = await desk.at('/admin/apps/tracker/test');
   await page.click('#real-oidc');
   await page.locator('#arrived', { hasText: 'wren@example.org' }).waitFor();
   assert.equal(new URL(page.url()).pathname, '/oidc/test');
-  for (const width of [360, 1280]) {
-    await page.setViewportSize({ width, height: 900 });
-    assert.equal(await sideways(page), 0);
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
-      assert.deepEqual(await axe(page), []);
-      await screenshot(page, `oidc-test-${width}-${colorScheme}`);
-    }
-  }
+  await lookFromFourSides(page, 'oidc-test');
   await page.locator('a', { hasText: 'Back to the app' }).click();
   await page.waitForURL('**/admin/apps/tracker/test');
   assert.deepEqual(complaints, []);
@@ -247,8 +208,8 @@ test('the test button of an OpenID Connect app runs the sign-in and comes back w
 test('lost proofs: one operator asks, the same one cannot agree, the second one does, and it can be called off', {
   skip,
 }, async () => {
-  const ada = await idOf(platform, 'ada');
-  const { page: bob } = await atDesk(`/admin/people/${ada}/sign-ins`, { who: 'bob' });
+  const ada = await idOf(desk.platform, 'ada');
+  const { page: bob } = await desk.at(`/admin/people/${ada}/sign-ins`, { who: 'bob' });
   await bob.click('#ask-reset');
   await bob.click('#confirm');
   await bob.locator('#reason-error').waitFor();
@@ -256,10 +217,16 @@ test('lost proofs: one operator asks, the same one cannot agree, the second one 
   await bob.click('#confirm');
   await bob.locator('.notice', { hasText: 'needs a second operator' }).waitFor();
   assert.equal(await bob.locator('#approve-reset').count(), 0);
-  await bob.goto(`${platform.origin}/admin/people/${ada}/proofs/agree`);
+  await bob.goto(`${desk.platform.origin}/admin/people/${ada}/proofs/agree`);
   await bob.locator('.notice', { hasText: 'another operator has to agree' }).waitFor();
-  const { page: wren, complaints } = await atDesk('/admin/factor-resets');
+  const { page: wren, complaints } = await desk.at('/admin/factor-resets');
   await wren.locator('td', { hasText: 'Ada Lovelace' }).waitFor();
+  const desktop = wren.viewportSize() ?? { width: 1280, height: 800 };
+  await wren.setViewportSize({ width: 360, height: 740 });
+  const beyond = await wren.locator('main .scroll').evaluate((one) => one.scrollWidth - one.clientWidth);
+  assert.ok(beyond <= 0, `on a phone the list goes ${beyond} px beyond the edge`);
+  await wren.locator('td', { hasText: 'Called back on the number we knew' }).waitFor();
+  await wren.setViewportSize(desktop);
   await wren.locator('a', { hasText: 'Agree' }).click();
   await wren.locator('.facts', { hasText: 'Called back on the number we knew' }).waitFor();
   await wren.click('#confirm');
@@ -274,7 +241,7 @@ test('lost proofs: one operator asks, the same one cannot agree, the second one 
 });
 
 test('a token for new apps is made, shown once, listed and withdrawn', { skip }, async () => {
-  const { page, complaints } = await atDesk('/admin/tokens');
+  const { page, complaints } = await desk.at('/admin/tokens');
   await page.click('#registration-tokens');
   await page.locator('.notice', { hasText: 'may not register themselves' }).waitFor();
   await page.click('#make-registration-token');
@@ -284,14 +251,7 @@ test('a token for new apps is made, shown once, listed and withdrawn', { skip },
   await page.locator('a', { hasText: 'Back to the tokens' }).click();
   await page.locator('td', { hasText: 'Jo, for the new wiki' }).waitFor();
   assert.doesNotMatch(await page.content(), /ghr_/);
-  for (const width of [360, 1280])
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.setViewportSize({ width, height: 900 });
-      await page.emulateMedia({ colorScheme });
-      assert.equal(await sideways(page), 0);
-      assert.deepEqual(await axe(page), []);
-      await screenshot(page, `around-registration-${width}-${colorScheme}`);
-    }
+  await lookFromFourSides(page, 'around-registration');
   await page.locator('a', { hasText: 'Withdraw' }).click();
   await page.click('#confirm');
   await page.locator('h2', { hasText: 'No tokens for new apps' }).waitFor();
@@ -299,46 +259,60 @@ test('a token for new apps is made, shown once, listed and withdrawn', { skip },
   await page.context().close();
 });
 
+test('a token for a program is made, shown once, listed and withdrawn', { skip }, async () => {
+  const { page, complaints } = await desk.at('/admin/tokens');
+  await page.click('#make-token');
+  await page.click('#make');
+  await page.locator('#name-error').waitFor();
+  await page.fill('#name', 'Nightly export');
+  await page.selectOption('#lasts', '30');
+  await page.click('#make');
+  await page.locator('code', { hasText: /^gh_/ }).waitFor();
+  await page.locator('a', { hasText: 'Back to all tokens' }).click();
+  const row = page.locator('tr', { hasText: 'Nightly export' });
+  await row.locator('.badge', { hasText: 'works' }).waitFor();
+  assert.doesNotMatch(await page.content(), /gh_[A-Za-z0-9]/);
+  await row.locator('a', { hasText: 'Withdraw' }).click();
+  await page.click('#confirm');
+  await row.locator('.badge', { hasText: 'withdrawn' }).waitFor();
+  await page.goto(`${desk.platform.origin}/admin/tokens/nowhere/revoke`);
+  await page.locator('h1', { hasText: 'There is no page here' }).waitFor();
+  assert.deepEqual(
+    complaints.filter((one) => !/422/.test(one)),
+    [],
+  );
+  await page.context().close();
+});
+
 test('the pages stand on a phone and a desk, light and dark, without anything axe finds', {
   skip,
-}, async (t) => {
-  const ada = await idOf(platform, 'ada');
+}, async () => {
+  const ada = await idOf(desk.platform, 'ada');
   // Somebody signs out after having been at an app that takes no sign-outs, and one that only a browser can ask.
-  const visitor = platform.visitor();
+  const visitor = desk.platform.visitor();
   await visitor.signIn('wren', passwords.wren ?? '');
   await visitor.open('/saml/launch/papers');
   await visitor.open('/account');
   await visitor.submit({}, '/sign-out');
-  const bob = await atDesk(`/admin/people/${ada}/proofs/ask`, { who: 'bob' });
+  const bob = await desk.at(`/admin/people/${ada}/proofs/ask`, { who: 'bob' });
   await bob.page.fill('#reason', 'Known by voice');
   await bob.page.click('#confirm');
   await bob.page.locator('#cancel-reset').waitFor();
   await bob.page.context().close();
-  const wren = await idOf(platform, 'wren');
-  for (const width of [360, 1280])
-    for (const scheme of ['light', 'dark'] as const)
-      await t.test(`${width} ${scheme}`, async () => {
-        const desk = await atDesk('/admin/apps', { width, scheme });
-        for (const [name, path] of [
-          ['general', '/admin/apps/tracker/settings'],
-          ['people', '/admin/apps/tracker/settings/people'],
-          ['assurance', '/admin/apps/tracker/settings/assurance'],
-          ['oidc', '/admin/apps/tracker/settings/oidc'],
-          ['saml', '/admin/apps/papers/settings/saml'],
-          ['app', '/admin/apps/papers'],
-          ['person', `/admin/people/${wren}/sign-ins`],
-          ['resets', '/admin/factor-resets'],
-          ['agree', `/admin/people/${ada}/proofs/agree`],
-          ['make', '/admin/tokens/registration/make'],
-          ['add', '/admin/apps/add/saml'],
-        ] as const) {
-          await desk.page.goto(platform.origin + path);
-          await desk.page.locator('main h1').waitFor();
-          await desk.page.waitForLoadState('networkidle');
-          assert.equal(await sideways(desk.page), 0, `${path} is wider than the window`);
-          assert.deepEqual(await axe(desk.page), [], path);
-          await screenshot(desk.page, `around-${name}-${width}-${scheme}`);
-        }
-        await desk.page.context().close();
-      });
+  const wren = await idOf(desk.platform, 'wren');
+  const { page } = await desk.at('/admin/apps');
+  await desk.everySide(page, {
+    'around-general': '/admin/apps/tracker/settings',
+    'around-people': '/admin/apps/tracker/settings/people',
+    'around-assurance': '/admin/apps/tracker/settings/assurance',
+    'around-oidc': '/admin/apps/tracker/settings/oidc',
+    'around-saml': '/admin/apps/papers/settings/saml',
+    'around-app': '/admin/apps/papers',
+    'around-person': `/admin/people/${wren}/sign-ins`,
+    'around-resets': '/admin/factor-resets',
+    'around-agree': `/admin/people/${ada}/proofs/agree`,
+    'around-make': '/admin/tokens/registration/make',
+    'around-add': '/admin/apps/add/saml',
+  });
+  await page.context().close();
 });

@@ -1,34 +1,17 @@
 /** "Why did it fail?" and "Can they open it?" on the console, in a real browser. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import {
-  axe,
-  chromiumPath,
-  launchBrowser,
-  openPage,
-  type PageOptions,
-  screenshot,
-  sideways,
-  watchConsole,
-} from '#test/browser.ts';
+import { test } from 'node:test';
+import { consoleDesk, skip } from '#test/console-desk.ts';
 import { idOf } from '#test/factors.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
-import { ensureConsole } from '../../../tools/console.ts';
 
-const skip = chromiumPath() ? false : 'Chromium is not installed';
 const password = 'river-stone-lamp';
 const callback = 'http://127.0.0.1:9/callback';
-let platform: Platform;
-let browser: Browser;
 let reference: string;
 let ada: string;
 
-before(async () => {
-  if (skip) return;
-  await ensureConsole();
-  platform = await startPlatform({ realTime: true });
-  await platform.apply(`
+const desk = consoleDesk({
+  passwords: { wren: password },
+  community: `
 community: { name: Harbour }
 groups: [{ name: staff }]
 people:
@@ -36,38 +19,23 @@ people:
   - { username: ada, names: { givenName: Ada, familyName: Lovelace }, password: ${password}, addresses: [ada@example.org] }
 applications:
   - { id: closed, title: Ward rounds, consent: trusted, access: { groups: [staff] }, secret: ${'x'.repeat(40)}, oidc: { redirectUris: [${callback}], pkce: optional } }
-`);
-  ada = await idOf(platform, 'ada');
-  const visitor = platform.visitor();
-  await visitor.signIn('stranger', 'wrong');
-  const query = { client_id: 'closed', redirect_uri: callback, response_type: 'code', scope: 'openid' };
-  await visitor.open(`/oidc/auth?${new URLSearchParams(query)}`);
-  await visitor.submit({ username: 'ada', password: 'wrong' }, '/sign-in');
-  const seen = await visitor.submit({ username: 'ada', password }, '/sign-in');
-  reference = /id="reference">[^<]*: ([\w-]+)</.exec(seen.text)![1]!;
-  browser = await launchBrowser();
+`,
+  async prepare(platform) {
+    ada = await idOf(platform, 'ada');
+    const visitor = platform.visitor();
+    await visitor.signIn('stranger', 'wrong');
+    const query = { client_id: 'closed', redirect_uri: callback, response_type: 'code', scope: 'openid' };
+    await visitor.open(`/oidc/auth?${new URLSearchParams(query)}`);
+    await visitor.submit({ username: 'ada', password: 'wrong' }, '/sign-in');
+    const seen = await visitor.submit({ username: 'ada', password }, '/sign-in');
+    reference = /id="reference">[^<]*: ([\w-]+)</.exec(seen.text)![1]!;
+  },
 });
-after(async () => browser?.close());
-
-async function atDesk(
-  path: string,
-  options: PageOptions = {},
-): Promise<{ page: Page; complaints: string[] }> {
-  const page = await openPage(browser, options);
-  await page.goto(`${platform.origin}/sign-in`);
-  await page.fill('#username', 'wren');
-  await page.fill('#password', password);
-  await Promise.all([page.waitForURL('**/account'), page.click('#sign-in')]);
-  const complaints = watchConsole(page);
-  await page.goto(platform.origin + path);
-  await page.locator('h1').waitFor();
-  return { page, complaints };
-}
 
 test('a reference somebody reads out leads to the whole path, and from there to what would have to change', {
   skip,
 }, async () => {
-  const { page, complaints } = await atDesk('/admin/refusals');
+  const { page, complaints } = await desk.at('/admin/refusals');
   await page.locator('.table a').first().waitFor();
   await page.fill('#reference', ` ${reference} `);
   await page.keyboard.press('Enter');
@@ -83,7 +51,7 @@ test('a reference somebody reads out leads to the whole path, and from there to 
   assert.match(String(await page.locator('.notice').textContent()), /Add them to staff\./);
   await page.click('#watch');
   await page.locator('text=Sign-ins that go well are kept too. That ends').waitFor();
-  await page.goto(`${platform.origin}/admin/refusals/nothing-of-the-kind`);
+  await page.goto(`${desk.platform.origin}/admin/refusals/nothing-of-the-kind`);
   await page.locator('text=There is no refused sign-in with this reference').waitFor();
   assert.deepEqual(
     complaints.filter((one) => !/404/.test(one)),
@@ -94,22 +62,12 @@ test('a reference somebody reads out leads to the whole path, and from there to 
 
 test('the pages stand on a phone and a desk, light and dark, without anything axe finds', {
   skip,
-}, async (t) => {
-  for (const width of [360, 1280])
-    for (const scheme of ['light', 'dark'] as const)
-      await t.test(`${width} ${scheme}`, async () => {
-        const { page } = await atDesk('/admin/refusals', { width, scheme });
-        for (const [name, path] of [
-          ['list', '/admin/refusals'],
-          ['path', `/admin/refusals/${reference}`],
-          ['entry', `/admin/people/${ada}/entry?app=closed`],
-        ] as const) {
-          await page.goto(platform.origin + path);
-          await page.locator('.table, .timeline').first().waitFor();
-          assert.equal(await sideways(page), 0, `${path} is wider than the window`);
-          assert.deepEqual(await axe(page), [], path);
-          await screenshot(page, `refusals-${name}-${width}-${scheme}`);
-        }
-        await page.context().close();
-      });
+}, async () => {
+  const { page } = await desk.at('/admin/refusals');
+  await desk.everySide(page, {
+    'refusals-list': '/admin/refusals',
+    'refusals-path': `/admin/refusals/${reference}`,
+    'refusals-entry': `/admin/people/${ada}/entry?app=closed`,
+  });
+  await page.context().close();
 });

@@ -51,6 +51,8 @@ test('the target is read, everyone planned, two are chosen, approved by their nu
   const { page, complaints } = await atDesk('/admin/targets/issues/plan');
   await page.click('#read-and-plan');
   await page.locator('.progress').first().waitFor();
+  // Two bars, one after the other: between them there may be none.
+  await page.locator('main', { hasText: 'Planning took' }).waitFor();
   await page.locator('.progress').first().waitFor({ state: 'detached' });
   assert.match(await main(page), /Writing will take[\s\S]*Reading took[\s\S]*Planning took/);
   await page.locator('a.total', { hasText: 'link to existing' }).click();

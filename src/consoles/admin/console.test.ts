@@ -185,7 +185,7 @@ people:
   await signIn(page, gallery, 'bookkeeper', passwords.ada);
   await page.goto(`${gallery.origin}/admin`);
   await settled(page);
-  assert.deepEqual(await page.locator('nav.side a').allInnerTexts(), ['Apps', 'Targets']);
+  assert.deepEqual(await page.locator('nav.side a').allInnerTexts(), ['Apps', 'Targets', 'Mail of apps']);
   assert.deepEqual(await page.locator('a.row-link small').allInnerTexts(), ['wiki']);
   await page.context().close();
 });

@@ -24,6 +24,9 @@ export const sections = [
   { id: 'upstreams', url: '/admin/upstreams', right: 'community.read' },
   { id: 'refusals', url: '/admin/refusals', right: 'people.read' },
   { id: 'factor-resets', url: '/admin/factor-resets', right: 'people.read' },
+  { id: 'recovery-links', url: '/admin/recovery-links', right: 'people.read' },
+  { id: 'mail', url: '/admin/mail', right: 'notices.read' },
+  { id: 'relay', url: '/admin/relay', right: 'relay.read' },
   { id: 'events', url: '/admin/events', right: 'events.read' },
   { id: 'operators', url: '/admin/operators', right: 'operators.read' },
   { id: 'tokens', url: '/admin/tokens', right: 'tokens.read' },
@@ -33,7 +36,7 @@ export const sections = [
 function mayOpen(grants: readonly Grant[], right: Permission): boolean {
   if (may(grants, right)) return true;
   return (
-    (right === 'applications.read' || right === 'targets.read') &&
+    (right === 'applications.read' || right === 'targets.read' || right === 'relay.read') &&
     grants.some((one) => one.application && may(grants, right, one.application))
   );
 }

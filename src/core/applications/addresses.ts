@@ -3,6 +3,7 @@
  * addresses never pass in any spelling (FE-03). Native apps may register a private scheme with a dot (RFC 8252 §7.1).
  */
 import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
 
 const hidden = /[\u0000-\u0020\u007f-\u00a0\u200b-\u200f\u2028-\u202f\u2060\ufeff\\]/;
 
@@ -48,3 +49,6 @@ export function isServerUri(text: string): boolean {
   const url = parse(text);
   return url !== undefined && (url.protocol === 'https:' || url.protocol === 'http:') && url.hostname !== '';
 }
+
+/** The same as settings take it. */
+export const serverUri = z.string().max(500).refine(isServerUri, 'must be an https (or http) address');

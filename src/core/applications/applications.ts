@@ -11,16 +11,11 @@ import { groupKey } from '#core/groups/groups.ts';
 import { Problem } from '#core/problem.ts';
 import { constantTimeEqual, randomToken } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { isReturnUri, isServerUri } from './addresses.ts';
-import { clientKeySettings, faultsOfClientKeys } from './client-keys.ts';
+import { isReturnUri, serverUri } from './addresses.ts';
+import { faultsOfClientKeys } from './client-keys.ts';
+import { oidcSettings } from './oidc-settings.ts';
 import { nameIdSource, samlSettings } from './saml-settings.ts';
 import * as store from './store.ts';
-
-const returnUri = z
-  .string()
-  .max(500)
-  .refine(isReturnUri, 'must be https (or http on loopback), without fragment');
-const serverUri = z.string().max(500).refine(isServerUri, 'must be an https (or http) address');
 
 /** OIDC standard claims and ours that may be released; which scope asks for which is the OIDC front's matter. */
 export const releasableClaims = [
@@ -33,55 +28,47 @@ export const releasableClaims = [
   'updated_at',
 ] as const;
 
-/** The grant of RFC 8628: the app runs on a device without a browser. */
-export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
-
-const oidcSettings = z.strictObject({
-  redirectUris: z
-    .array(returnUri)
-    .max(50)
-    .default([])
-    .describe('Where people come back to; needed for the grant authorization_code.'),
-  postLogoutRedirectUris: z.array(returnUri).max(50).default([]),
-  initiateLoginUri: returnUri.optional().describe('Where the app starts a sign-in when asked by us.'),
-  backchannelLogoutUri: serverUri.optional(),
-  ...clientKeySettings,
-  pkce: z
-    .enum(['required', 'optional'])
-    .optional()
-    .describe('Always required for public clients (clientAuth none).'),
-  idTokenAlg: z.enum(['RS256', 'ES256']).default('RS256'),
-  grants: z
-    .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrant]))
-    .default(['authorization_code', 'refresh_token']),
-  dpop: z
-    .enum(['optional', 'required'])
-    .default('optional')
-    .describe('Required: tokens count only with proof of the key they were given to (RFC 9449).'),
-  registered: z
-    .strictObject({ token: z.uuid(), at: z.iso.datetime() })
-    .optional()
-    .describe('The app registered itself, with which token and when. Such an app always asks people.'),
-  refreshDays: z.number().int().min(1).max(400).default(30),
-  claimsInIdToken: z.boolean().default(false).describe('For apps that never ask userinfo.'),
-});
-
 /** Everything an application knows. `gatehouse apply` reads it under `applications:` beside `id` and `secret`. */
 export const applicationSettings = z
   .strictObject({
-    title: z.string().trim().min(1).max(80),
-    description: z.string().max(300).default(''),
+    title: z
+      .string()
+      .trim()
+      .min(1)
+      .max(80)
+      .describe('What people read on tiles, when they sign in, and when they are asked for consent.'),
+    description: z
+      .string()
+      .max(300)
+      .default('')
+      .describe('A line below the title on the page with their apps.'),
     url: serverUri.optional().describe('Where people open the app.'),
-    enabled: z.boolean().default(true),
+    enabled: z
+      .boolean()
+      .default(true)
+      .describe('Switched off, nobody signs in to it and its tokens count no more.'),
     oidc: oidcSettings.optional(),
     saml: samlSettings.optional(),
     access: z
-      .strictObject({ groups: z.array(z.string()).max(200).optional() })
+      .strictObject({
+        groups: z
+          .array(z.string())
+          .max(200)
+          .optional()
+          .describe(
+            'Names of groups, of which one is enough. Left out, everyone active may enter; an empty list lets nobody in.',
+          ),
+      })
       .prefault({})
       .describe('Who may enter: members of any of these groups; without the list everyone active.'),
     release: z
       .strictObject({
-        claims: z.array(z.enum(releasableClaims)).default(['name', 'username', 'email']),
+        claims: z
+          .array(z.enum(releasableClaims))
+          .default(['name', 'username', 'email'])
+          .describe(
+            'What the app may hear of a person; name is the given, family and display name. Attributes of the community are released by their own `releasedTo`.',
+          ),
         groups: z
           .union([z.enum(['none', 'all']), z.array(z.string())])
           .default('none')
@@ -128,7 +115,12 @@ export const applicationSettings = z
       })
       .optional()
       .describe('How surely a person must be known to enter.'),
-    subject: z.enum(['pairwise', 'public', 'username']).default('pairwise'),
+    subject: z
+      .enum(['pairwise', 'public', 'username'])
+      .default('pairwise')
+      .describe(
+        'The id of people there (sub): one for this app alone (pairwise), the same at every app that says public, or what the person is called at this app (username). Once anyone has signed in, a change is refused.',
+      ),
     signOut: z
       .strictObject({
         url: serverUri.optional().describe('The address at the app that ends its own session.'),
@@ -142,7 +134,12 @@ export const applicationSettings = z
       })
       .optional()
       .describe('What people read after signing out where the app cannot be signed out of from here.'),
-    consent: z.enum(['ask', 'trusted']).default('ask'),
+    consent: z
+      .enum(['ask', 'trusted'])
+      .default('ask')
+      .describe(
+        'Whether people are asked before the app hears of them. A public client with a return address on loopback or of a private scheme always asks.',
+      ),
     upstream: z
       .string()
       .max(40)

@@ -1,7 +1,7 @@
 /** How an app proves itself: by a secret, by a key of its own (RFC 7523, private_key_jwt), or not at all. */
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { z } from 'zod';
-import { isServerUri } from './addresses.ts';
+import { serverUri } from './addresses.ts';
 
 export const clientAuths = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
 export type ClientAuth = (typeof clientAuths)[number];
@@ -45,7 +45,15 @@ const publicKey = z.record(z.string().max(40), z.unknown()).superRefine((jwk, co
 });
 
 /** A key set (RFC 7517 §5) of public keys. */
-export const publicKeySet = z.strictObject({ keys: z.array(publicKey).min(1).max(10) });
+export const publicKeySet = z.strictObject({
+  keys: z
+    .array(publicKey)
+    .min(1)
+    .max(10)
+    .describe(
+      'One to ten public keys (RFC 7517): EC P-256, Ed25519, or RSA with 2,048 bits or more; a private part is refused.',
+    ),
+});
 
 /** What the section `oidc` says about keys of the app. */
 export const clientKeySettings = {
@@ -56,10 +64,7 @@ export const clientKeySettings = {
       'How the app proves itself. private_key_jwt: it signs, and no secret is shared; needs jwks or jwksUri.',
     ),
   jwks: publicKeySet.optional().describe('The public keys of an app with private_key_jwt.'),
-  jwksUri: z
-    .string()
-    .max(500)
-    .refine(isServerUri, 'must be an https (or http) address')
+  jwksUri: serverUri
     .optional()
     .describe('Where the app publishes them instead: new keys are learnt within a minute.'),
 };

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { readSpMetadata } from '#wire/saml/metadata.ts';
 import { SamlRefusal } from '#wire/saml/refusal.ts';
-import { isReturnUri, isServerUri } from './addresses.ts';
+import { isReturnUri, serverUri } from './addresses.ts';
 
 const plain = /^[^\u0000-\u0020\u007f-\u00a0\u2028\u2029]+$/;
 
@@ -58,9 +58,21 @@ const value = z.union([
 const attribute = z.union([
   value,
   z.strictObject({
-    from: value,
-    nameFormat: z.enum(['basic', 'uri', 'unspecified']).optional(),
-    friendlyName: z.string().min(1).max(100).optional(),
+    from: value.describe(
+      'Which value is told: one of these, or attribute:NAME for an attribute of the community. What is empty or not released is left out.',
+    ),
+    nameFormat: z
+      .enum(['basic', 'uri', 'unspecified'])
+      .optional()
+      .describe(
+        'The NameFormat that is sent; left out, uri for names that begin with urn:, http: or https:, else basic.',
+      ),
+    friendlyName: z
+      .string()
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('The FriendlyName that is sent beside the name; left out, none.'),
   }),
 ]);
 
@@ -80,12 +92,20 @@ const nameId = z.strictObject({
 
 const metadata = z
   .strictObject({
-    url: z.string().max(500).refine(isServerUri, 'must be an https (or http) address').optional(),
+    url: serverUri.optional().describe('Where the metadata is published; give either this or `xml`.'),
     xml: z.string().max(300_000).optional().describe('The metadata itself, where it is not published.'),
     certificates: certificates
       .default([])
       .describe('What is fetched must be signed by one of these; left out, https alone vouches for it.'),
-    refreshHours: z.number().int().min(1).max(168).default(6),
+    refreshHours: z
+      .number()
+      .int()
+      .min(1)
+      .max(168)
+      .default(6)
+      .describe(
+        'Hours between two readings of `url`; after one that failed, ten minutes, and the last good metadata counts until its own end.',
+      ),
   })
   .refine((one) => (one.url === undefined) !== (one.xml === undefined), 'give either url or xml');
 
@@ -103,7 +123,12 @@ function whatIsWrong(xml: string, entityId: string): string | undefined {
 /** The section `saml` of an application. */
 export const samlSettings = z
   .strictObject({
-    entityId: z.string().min(1).max(1024).regex(plain, 'must be without spaces'),
+    entityId: z
+      .string()
+      .min(1)
+      .max(1024)
+      .regex(plain, 'must be without spaces')
+      .describe('What the app calls itself in SAML, letter by letter; no two apps may have the same.'),
     acsUrls: z
       .array(webUri)
       .max(50)
@@ -118,9 +143,17 @@ export const samlSettings = z
       .record(z.string().min(1).max(256).regex(plain, 'must be without spaces'), attribute)
       .optional()
       .describe('Attribute name → value. Left out, whatever is released goes under its own name.'),
-    sign: z.enum(['response', 'assertion', 'both']).default('both'),
+    sign: z
+      .enum(['response', 'assertion', 'both'])
+      .default('both')
+      .describe('What carries our signature: the response, the assertion inside it, or both.'),
     encrypt: z.boolean().default(false).describe('Assertions can be read by the app alone.'),
-    wantSignedRequests: z.boolean().default(false),
+    wantSignedRequests: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Sign-in requests without its signature are refused; so they are, too, where its metadata says that it signs them. Needs a certificate of the app.',
+      ),
     idpInitiated: z
       .strictObject({
         allowed: z
@@ -145,7 +178,12 @@ export const samlSettings = z
       ),
     sloUrl: webUri.optional().describe('Where the app takes sign-outs; left out, what its metadata says.'),
     sloResponseUrl: webUri.optional().describe('Where it takes answers to its own sign-outs, if elsewhere.'),
-    sloBinding: z.enum(['redirect', 'post']).default('redirect'),
+    sloBinding: z
+      .enum(['redirect', 'post'])
+      .default('redirect')
+      .describe(
+        'How sign-outs get to `sloUrl`: in the address (redirect) or in a posted form (post). Without `sloUrl` the metadata of the app decides.',
+      ),
   })
   .superRefine((saml, context) => {
     const say = (path: string, message: string) =>

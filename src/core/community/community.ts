@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { record } from '#core/events/events.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { compilePattern } from '#kit/expressions/pattern.ts';
+import { orientationOf } from './orientation.ts';
 import { readSettings, writeSettings } from './store.ts';
 
 const webAddress = z
@@ -37,6 +38,11 @@ function isPattern(text: string): boolean {
   }
 }
 
+/** Browsers turn a picture that asks for it, and mail programs do as they please: it would not look the same everywhere. */
+function isUpright(logo: string): boolean {
+  return orientationOf(Buffer.from(logo.slice(logo.indexOf(',') + 1), 'base64')) === 1;
+}
+
 /** Everything a community may set, with its default. `gatehouse apply` reads it under `community:`. */
 export const communitySettings = z.strictObject({
   name: z
@@ -50,9 +56,13 @@ export const communitySettings = z.strictObject({
     .string()
     .max(60_000)
     .regex(/^data:image\/(?:png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/]+=*$/, 'must be a data: image')
+    .refine(
+      isUpright,
+      'must stand upright by itself: this JPEG only notes how to turn it (Exif orientation), which mail programs read differently. Turn the picture, save it, and set it again',
+    )
     .optional()
     .describe(
-      'The mark on every page, as a data: image (PNG, JPEG, WebP or SVG in base64, 45 KB at most): pages load nothing from elsewhere.',
+      'The mark on every page and in every mail, as a data: image (PNG, JPEG, WebP or SVG in base64, 45 KB at most): pages load nothing from elsewhere. Mails carry it as PNG or JPEG only, which mail programs show; with another one the name stands there alone. A JPEG has to stand upright without a note to turn it.',
     ),
   accent: z
     .string()
@@ -60,12 +70,19 @@ export const communitySettings = z.strictObject({
     .optional()
     .describe('The one accent colour; contrast is corrected where it would be hard to read.'),
   links: z
-    .array(z.strictObject({ title: z.string().min(1).max(40), url: webAddress }))
+    .array(
+      z.strictObject({
+        title: z.string().min(1).max(40).describe('What the link says.'),
+        url: webAddress.describe(
+          'Where it leads: an http(s) address, or a path here that begins with one slash.',
+        ),
+      }),
+    )
     .max(20)
     .default([])
     .describe('The header that leads to all services.'),
   help: webAddress.optional().describe('Where people find help.'),
-  announcement: z.string().max(300).optional().describe('One sentence shown on sign-in pages.'),
+  announcement: z.string().max(300).optional().describe('One sentence on top of every page.'),
   contact: z
     .string()
     .max(200)
@@ -81,7 +98,13 @@ export const communitySettings = z.strictObject({
         .describe(
           'Rule for new user names (RE2 syntax: no look-around); names that were imported are never checked again.',
         ),
-      hint: z.string().max(200).default('3 to 21 small letters, digits or dots, starting with a letter.'),
+      hint: z
+        .string()
+        .max(200)
+        .default('3 to 21 small letters, digits or dots, starting with a letter.')
+        .describe(
+          'The rule in words, shown below the field where people choose a user name; it is not derived from `pattern`, so change both.',
+        ),
       reserved: z
         .array(z.string().max(40))
         .max(200)
@@ -101,7 +124,12 @@ export const communitySettings = z.strictObject({
     .describe('Apps may register themselves (RFC 7591) with a token that an operator made for it.'),
   signUp: z
     .strictObject({
-      open: z.boolean().default(true),
+      open: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether people may make accounts themselves. Closed, only upstreams with `newPeople: create`, imports, this file and operators make them.',
+        ),
       captcha: z
         .strictObject({
           provider: z
@@ -177,13 +205,19 @@ export const communitySettings = z.strictObject({
         .int()
         .min(5)
         .max(60 * 24 * 60)
-        .default(8 * 60),
+        .default(8 * 60)
+        .describe(
+          'Minutes without use after which a sign-in ends, unless the person chose at sign-in how long to stay.',
+        ),
       absoluteMinutes: z
         .number()
         .int()
         .min(5)
         .max(60 * 24 * 365)
-        .default(24 * 60),
+        .default(24 * 60)
+        .describe(
+          'Minutes after which a sign-in ends even while it is used, unless the person chose at sign-in how long to stay.',
+        ),
       rememberDays: z.number().int().min(0).max(365).default(30).describe('0 takes the choice away.'),
       choices: z
         .array(z.enum(['hour', 'day', 'week', 'month']))
@@ -226,15 +260,19 @@ export const communitySettings = z.strictObject({
 
 export type Community = z.infer<typeof communitySettings>;
 
+/** What was kept before something was asked of it is read all the same: no page goes away for a picture. */
+const keptSettings = communitySettings.extend({ logo: z.string().optional() });
+
 /** The settings as they are now, defaults filled in. */
 export async function community(tx: Tx): Promise<Community> {
-  return communitySettings.parse((await readSettings(tx)) ?? {});
+  return keptSettings.parse((await readSettings(tx)) ?? {});
 }
 
 /** Replaces the settings; records which top-level keys changed. Returns those keys (none = nothing written). */
 export async function changeCommunity(tx: Tx, next: Community): Promise<string[]> {
   const before = (await readSettings(tx)) ?? {};
-  const after: Record<string, unknown> = { ...communitySettings.parse(next) };
+  const schema = next.logo === before.logo ? keptSettings : communitySettings;
+  const after: Record<string, unknown> = { ...schema.parse(next) };
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
   const fields = [...keys].filter((key) => !isDeepStrictEqual(before[key], after[key])).sort();
   if (fields.length === 0) return [];

@@ -31,6 +31,7 @@ export { verifyPassword } from './verify.ts';
 
 export const passwordOf = store.passwordOf;
 export const passwordSetAt = store.passwordSetAt;
+export const withOwnWayIn = store.withOwnWayIn;
 export const insertPasswords = store.insertPasswords;
 export const passwordsToWrap = store.passwordsToWrap;
 export const countToWrap = store.countToWrap;

@@ -72,11 +72,11 @@ export async function approve(tx: Tx, id: string, operator: string, dueAt: Date)
   ]);
 }
 
-export async function cancel(tx: Tx, id: string, by: string): Promise<void> {
+export async function cancel(tx: Tx, id: string, by: string | undefined): Promise<void> {
   await tx.query('update factor_resets set cancelled_at = $2, cancelled_by = $3 where id = $1', [
     id,
     tx.now(),
-    by,
+    by ?? null,
   ]);
 }
 

@@ -26,7 +26,7 @@ export interface FactorReset {
 export interface PastReset extends FactorReset {
   doneAt?: Date;
   cancelledAt?: Date;
-  /** The operator who called it off, or the person. */
+  /** The operator who called it off, or the person; nobody where the house did. */
   cancelledBy?: string;
 }
 
@@ -72,8 +72,11 @@ export async function approveReset(
   return { ...reset, approvedBy: given.operator, approvedAt: tx.now(), dueAt };
 }
 
-/** Calls it off. False when none is open. */
-export async function cancelReset(tx: Tx, person: string, by: string): Promise<boolean> {
+/**
+ * Calls it off. False when none is open.
+ * @param by the operator, or the person; nobody where the house does so
+ */
+export async function cancelReset(tx: Tx, person: string, by?: string): Promise<boolean> {
   const reset = await store.openReset(tx, person, true);
   if (!reset) return false;
   await store.cancel(tx, reset.id, by);

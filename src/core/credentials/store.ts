@@ -10,6 +10,16 @@ export async function passwordOf(tx: Tx, person: string): Promise<StoredPassword
   return rows[0];
 }
 
+/** Which of these people have a password or a passkey: either lets one in by itself. */
+export async function withOwnWayIn(tx: Tx, people: readonly string[]): Promise<Set<string>> {
+  const rows = await tx.query<{ person: string }>(
+    `select person from passwords where person = any($1::uuid[])
+     union select person from passkeys where person = any($1::uuid[])`,
+    [people],
+  );
+  return new Set(rows.map((row) => row.person));
+}
+
 /** Whether the password set then is the person's still; if so it stays until the transaction ends. */
 export async function holdPassword(tx: Tx, person: string, setAt: Date): Promise<boolean> {
   const rows = await tx.query(
@@ -20,10 +30,10 @@ export async function holdPassword(tx: Tx, person: string, setAt: Date): Promise
   return rows.length === 1;
 }
 
-/** When the person's password was set; undefined without one, and for one that came with an import. */
+/** When the person's password was set; undefined without one, and for one that came with an import, whoever hashed it last. */
 export async function passwordSetAt(tx: Tx, person: string): Promise<Date | undefined> {
   const rows = await tx.query<{ setAt: Date }>(
-    'select set_at as "setAt" from passwords where person = $1 and not imported',
+    'select set_at as "setAt" from passwords where person = $1 and not set_elsewhere',
     [person],
   );
   return rows[0]?.setAt;
@@ -33,7 +43,7 @@ export async function writePassword(tx: Tx, person: string, phc: string): Promis
   await tx.query(
     `insert into passwords (person, hash, scheme, set_at) values ($1, $2, 'argon2id', $3)
      on conflict (person) do update set hash = excluded.hash, scheme = excluded.scheme, imported = false,
-       needs_wrap = false, set_at = excluded.set_at, last_used_at = null`,
+       needs_wrap = false, set_elsewhere = false, set_at = excluded.set_at, last_used_at = null`,
     [person, phc, tx.now()],
   );
 }
@@ -51,8 +61,8 @@ export async function insertPasswords(
 ): Promise<void> {
   if (passwords.length === 0) return;
   await tx.query(
-    `insert into passwords (person, hash, scheme, imported, needs_wrap, set_at)
-     select person, hash, scheme, imported, "needsWrap", $2
+    `insert into passwords (person, hash, scheme, imported, set_elsewhere, needs_wrap, set_at)
+     select person, hash, scheme, imported, imported, "needsWrap", $2
      from jsonb_to_recordset($1::jsonb)
        as r (person uuid, hash text, scheme text, "needsWrap" boolean, imported boolean)
      on conflict (person) do nothing`,

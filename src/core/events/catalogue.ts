@@ -105,6 +105,25 @@ export const catalogue = {
     passkeys: z.number(),
     totp: z.boolean(),
   }),
+  'recovery-link.asked': fact(
+    'An operator asked for a link by which a person sets a new password without mail; another one decides.',
+    { link: id },
+  ),
+  'recovery-link.approved': fact('A second operator agreed and was shown the link to hand over.', {
+    link: id,
+  }),
+  'recovery-link.cancelled': fact('A link that was asked for, or made and not used, was called off.', {
+    link: id,
+  }),
+  'mail.suppressed': fact(
+    'An address refused our mail for good twice: what can be done without is not sent there any more.',
+    { address: id, status: z.string().optional() },
+  ),
+  'mail.suppression-lifted': fact('Mail is sent to an address again that had refused it.', {
+    address: id,
+    by: z.enum(['proof', 'delivery', 'operator']),
+  }),
+  'mail.sent-again': fact('An operator had a mail sent again that had failed.', { notice: id }),
   'session.elevated': fact('Proof was given again within a session.', {
     session: id,
     amr: z.array(z.string()),
@@ -175,6 +194,15 @@ export const catalogue = {
   'plan.approved': fact('A person approved what is planned at a target.', { count: z.number() }),
   'plan.refused': fact('A person refused what is planned at a target.', { count: z.number() }),
   'community.changed': fact('Settings of the community changed.', { fields }),
+  'mail-template.changed': fact('A letter says something in the community’s own words.', {
+    kind: z.string(),
+    locale: z.string(),
+    fields,
+  }),
+  'mail-template.removed': fact('A letter is in the words of Gatehouse again.', {
+    kind: z.string(),
+    locale: z.string(),
+  }),
   'attribute.declared': fact('An attribute was declared or changed.', { name: z.string() }),
   'attribute.withdrawn': fact('An attribute is no longer declared; its values are gone.', {
     name: z.string(),
@@ -212,6 +240,48 @@ export const catalogue = {
       refused: z.number(),
     },
   ),
+  'relay.settings-changed': fact('What holds for the whole relay of alias mailboxes changed.', { fields }),
+  'relay.app-changed': fact(
+    'Who may write to alias mailboxes as an app, or how its mail is passed on, changed.',
+    {
+      fields,
+    },
+  ),
+  'relay.paused': fact(
+    'Mail to alias mailboxes is held off: all of it, that of an app, or that of a person.',
+    {
+      scope: z.enum(['everything', 'app', 'person']),
+    },
+  ),
+  'relay.resumed': fact('Mail that was held off is passed on again.', {
+    scope: z.enum(['everything', 'app', 'person']),
+  }),
+  'relay.list-changed': fact('A list of networks that may send changed.', {
+    list: z.string(),
+    added: z.array(z.string()),
+    removed: z.array(z.string()),
+  }),
+  'relay.list-held': fact('A published list of networks shrank too far: it waits for a person.', {
+    list: z.string(),
+    removed: z.array(z.string()),
+  }),
+  'relay.list-refused': fact('A published list of networks could not be used; the last good one holds.', {
+    list: z.string(),
+    problem: z.string(),
+  }),
+  'relay.key-changed': fact(
+    'A key that mail is signed with was made, signs from now on, or was taken away.',
+    {
+      selector: z.string(),
+      state: z.enum(['next', 'active', 'retiring', 'withdrawn']),
+    },
+  ),
+  'relay.choice-changed': fact('A person decided about mail to their alias mailbox.', { fields }),
+  'relay.request-made': fact('A person asked to let a sender write to them.', { request: id }),
+  'relay.request-decided': fact('An operator decided about a sender that a person had asked for.', {
+    request: id,
+    state: z.enum(['allowed', 'refused']),
+  }),
 } as const;
 
 export type EventType = keyof typeof catalogue;

@@ -3,7 +3,7 @@ import { ensureMailboxes } from '#core/aliases/mailboxes.ts';
 import { insertPasswords } from '#core/credentials/credentials.ts';
 import { type NewEvent, recordAll } from '#core/events/events.ts';
 import { addMembers } from '#core/groups/groups.ts';
-import { cleanLine, parseAddress, usernameKey } from '#core/people/names.ts';
+import { cleanLine, longestDisplayName, parseAddress, usernameKey } from '#core/people/names.ts';
 import { displayNameOf, insertAddresses, insertPeople, type PersonState } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { newId } from '#kit/crypto/ids.ts';
@@ -71,7 +71,8 @@ function personRow(joiner: Joiner) {
   const givenName = cleanLine(joiner.givenName ?? '');
   const familyName = cleanLine(joiner.familyName ?? '');
   const displayName =
-    cleanLine(joiner.displayName ?? '', 250) || displayNameOf({ givenName, familyName, username });
+    cleanLine(joiner.displayName ?? '', longestDisplayName) ||
+    displayNameOf({ givenName, familyName, username });
   return {
     username,
     usernameKey: usernameKey(username),

@@ -4,6 +4,8 @@
  * Refuses to lose the last owner (`operator-last`). The table of rights is in `permissions.ts`, API tokens in
  * `tokens.ts`, the way to the first operator in `setup.ts`.
  */
+import { cancelReset } from '#core/credentials/factor-resets.ts';
+import { cancelLink } from '#core/credentials/recovery-links.ts';
 import { record } from '#core/events/events.ts';
 import { findPeople, requirePerson } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
@@ -45,7 +47,8 @@ function checkGrant(grant: { role: string; application?: string }): Role {
 
 /**
  * Gives a person a role; `app-owner` needs the app, the others take none. The first owner closes the setup.
- * The caller asks `mayGrant` first. Returns false when the person held it already.
+ * The caller asks `mayGrant` first. Ways in that operators opened for the person end. Returns false when the person held it
+ * already.
  */
 export async function appoint(
   tx: Tx,
@@ -56,6 +59,9 @@ export async function appoint(
   const { person, application } = given;
   if (!(await store.insertOperator(tx, { person, role, application }))) return false;
   await record(tx, 'operator.appointed', { person, application, data: { role } });
+  // Two operators opened these for an account that might less than it may now: who may all of that asks anew.
+  await cancelLink(tx, person);
+  await cancelReset(tx, person);
   if (role === 'owner') await closeSetup(tx);
   return true;
 }

@@ -29,6 +29,10 @@ export const permissions = {
   'upstreams.write': ['owner'],
   'aliases.read': ['owner', 'people', 'apps', 'help-desk', 'auditor', 'app-owner'],
   'aliases.write': ['owner', 'people'],
+  /** Who may write to alias mailboxes, lists of senders, volumes, what became of mail; people only beside people.read. */
+  'relay.read': ['owner', 'people', 'apps', 'auditor', 'app-owner'],
+  /** Change who may write, switch mail off and on, decide about lists and requests. */
+  'relay.write': ['owner', 'apps', 'app-owner'],
   'events.read': ['owner', 'people', 'auditor'],
   'notices.read': ['owner', 'people', 'help-desk', 'auditor'],
   'community.read': ['owner', 'people', 'apps', 'help-desk', 'auditor'],

@@ -15,18 +15,44 @@ export const attributeDeclaration = z
     name: z
       .string()
       .regex(/^[a-z][a-z0-9_]{0,39}$/, 'small letters, digits and underscores, a letter first')
-      .refine((name) => !reservedNames.has(name), 'is the name of a standard claim'),
-    type: z.enum(['text', 'longText', 'number', 'boolean', 'date', 'url', 'choice']),
-    title: z.string().min(1).max(80),
-    help: z.string().max(200).optional(),
-    choices: z.array(z.string().min(1).max(80)).max(200).optional(),
+      .refine((name) => !reservedNames.has(name), 'is the name of a standard claim')
+      .describe(
+        'What apps and mappings call it: small letters, digits and underscores, a letter first, 40 at most, and no standard claim. Another name is another attribute.',
+      ),
+    type: z
+      .enum(['text', 'longText', 'number', 'boolean', 'date', 'url', 'choice'])
+      .describe(
+        'What a value is: a line of 500 characters at most (text), up to 4,000 on several lines (longText), a number, yes or no (boolean), a day as YYYY-MM-DD (date), an https address (url), or one of `choices` (choice).',
+      ),
+    title: z.string().min(1).max(80).describe('What the field is called on our pages.'),
+    help: z.string().max(200).optional().describe('A line of help at the field in forms.'),
+    choices: z
+      .array(z.string().min(1).max(80))
+      .max(200)
+      .optional()
+      .describe(
+        'What can be chosen, in this order, 200 at most; needed for type choice and refused for every other.',
+      ),
     visible: z
       .enum(['everyone', 'self', 'operators'])
       .default('self')
       .describe('Who sees it on our own pages.'),
-    editable: z.enum(['self', 'operators']).default('self'),
-    signUp: z.boolean().default(false).describe('Asked on the sign-up page.'),
-    required: z.boolean().default(false),
+    editable: z
+      .enum(['self', 'operators'])
+      .default('self')
+      .describe(
+        'Who may change it: the person as well (self), or operators alone; what only they may change is never asked at sign-up.',
+      ),
+    signUp: z
+      .boolean()
+      .default(false)
+      .describe('Asked on the sign-up page, unless operators alone may change it.'),
+    required: z
+      .boolean()
+      .default(false)
+      .describe(
+        'It cannot be saved empty, and sign-up asks for it even without `signUp`, unless operators alone may change it. Accounts that have none go on.',
+      ),
     releasedTo: z.array(z.string()).default([]).describe('Ids of the apps that get it; "*" for all.'),
   })
   .refine(
@@ -48,6 +74,11 @@ export type AttributeDeclaration = z.infer<typeof attributeDeclaration>;
 export type AttributeValue = string | number | boolean;
 
 export const attributeDeclarations = store.readDeclarations;
+
+/** Whether whoever makes an account is asked for it: what operators alone fill in is asked of nobody. */
+export function isAskedAtFirst({ editable, signUp, required }: AttributeDeclaration): boolean {
+  return editable === 'self' && (signUp || required);
+}
 
 /** Makes the declarations equal this list. Values of attributes that are gone go with them. Returns changed names. */
 export async function declareAttributes(tx: Tx, next: readonly AttributeDeclaration[]): Promise<string[]> {

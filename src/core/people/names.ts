@@ -24,6 +24,9 @@ const unsafe =
 /** Joiners (RFC 5892 appendix A) after a character of a script that writes with them, or of an emoji of several. */
 const joined = /(?<=[\u0300-\u1fff\u2100-\u{10ffff}])[\u200c\u200d]/gu;
 
+/** Of a display name; given and family name, 120 each, fit into it. */
+export const longestDisplayName = 250;
+
 /** A single line of text from a person: trimmed, NFC, bounded, without control, direction or hidden characters. */
 export function cleanLine(text: string, limit = 120): string {
   const line = text.normalize('NFC').trim();

@@ -11,7 +11,7 @@ import { record } from '#core/events/events.ts';
 import { Problem } from '#core/problem.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { cleanLine, parseAddress, usernameKey } from './names.ts';
+import { cleanLine, longestDisplayName, parseAddress, usernameKey } from './names.ts';
 import * as origins from './origins.store.ts';
 import * as store from './store.ts';
 import { holdProofs } from './verifications.store.ts';
@@ -140,7 +140,10 @@ export async function changeNames(
   const next = {
     givenName: change.givenName === undefined ? person.givenName : cleanLine(change.givenName),
     familyName: change.familyName === undefined ? person.familyName : cleanLine(change.familyName),
-    displayName: change.displayName === undefined ? person.displayName : cleanLine(change.displayName),
+    displayName:
+      change.displayName === undefined
+        ? person.displayName
+        : cleanLine(change.displayName, longestDisplayName),
     locale: change.locale === undefined ? person.locale : (change.locale ?? undefined),
   };
   const derived = displayNameOf(person) === person.displayName && change.displayName === undefined;

@@ -1,10 +1,10 @@
 import { isId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import type { Verification, VerificationPurpose } from './verifications.ts';
+import type { LinkPurpose, Verification, VerificationPurpose } from './verifications.ts';
 
 interface VerificationRow {
   id: string;
-  purpose: VerificationPurpose;
+  purpose: LinkPurpose;
   person: string;
   address: string;
   browser: string | null;
@@ -71,7 +71,7 @@ export async function holdProofs(tx: Tx, person: string): Promise<void> {
 export async function withdraw(
   tx: Tx,
   person: string,
-  purposes: readonly VerificationPurpose[],
+  purposes: readonly LinkPurpose[],
   address?: string,
 ): Promise<number> {
   const rows = await tx.query(
@@ -151,4 +151,37 @@ export async function countAttempt(tx: Tx, id: string, limit: number): Promise<V
     'verifications-attempt',
   );
   return rows[0] && toVerification(rows[0]);
+}
+
+/** Whether something that was mailed to this address was used since then. */
+export async function wasProvedSince(tx: Tx, address: string, since: Date): Promise<boolean> {
+  const rows = await tx.query('select 1 from verifications where address = $1 and used_at > $2 limit 1', [
+    address,
+    since,
+  ]);
+  return rows.length > 0;
+}
+
+/** The newest that a browser asked for, for this person. */
+export async function newestOfBrowser(
+  tx: Tx,
+  input: { person: string; browser: string; purpose: VerificationPurpose },
+): Promise<Verification | undefined> {
+  const rows = await tx.query<VerificationRow>(
+    `select ${columns} from verifications where browser = $2 and person = $1 and purpose = $3
+     order by created_at desc, id desc limit 1`,
+    [input.person, input.browser, input.purpose],
+  );
+  return rows[0] && toVerification(rows[0]);
+}
+
+/** One that goes to no address: whoever it is for gets it by hand. */
+export async function insertHanded(
+  tx: Tx,
+  { id, person, expiresAt, createdAt }: Pick<Verification, 'id' | 'person' | 'expiresAt' | 'createdAt'>,
+): Promise<void> {
+  await tx.query(
+    `insert into verifications (id, purpose, person, expires_at, created_at) values ($1, 'handed', $2, $3, $4)`,
+    [id, person, expiresAt, createdAt],
+  );
 }

@@ -12,11 +12,14 @@ import * as store from './verifications.store.ts';
 /** `proof` is for somebody signed in who has nothing else to prove with that it is them: its code alone counts. */
 export type VerificationPurpose = 'sign-up' | 'address' | 'recovery' | 'proof';
 
+/** `handed` is a recovery that is mailed to nobody: operators hand the link over. */
+export type LinkPurpose = VerificationPurpose | 'handed';
+
 export interface Verification {
   id: string;
-  purpose: VerificationPurpose;
+  purpose: LinkPurpose;
   person: string;
-  /** The address it was mailed to. */
+  /** The address it was mailed to; with `handed` there is none. */
   address: string;
   /** The browser that asked, where its code may be typed. */
   browser?: string;
@@ -31,14 +34,15 @@ export interface Verification {
 
 const minute = 60_000;
 /** Mail is slow, so addresses have a day; what opens an account has an hour, and what can be guessed ten minutes. */
-const lifetimes: Record<VerificationPurpose, { link: number; code?: number }> = {
+const lifetimes: Record<LinkPurpose, { link: number; code?: number }> = {
   'sign-up': { link: 24 * 60 * minute, code: 10 * minute },
   address: { link: 24 * 60 * minute, code: 10 * minute },
   recovery: { link: 60 * minute },
   proof: { link: 10 * minute, code: 10 * minute },
+  handed: { link: 60 * minute },
 };
 
-const purposes = Object.keys(lifetimes) as VerificationPurpose[];
+const purposes = Object.keys(lifetimes) as LinkPurpose[];
 
 /** How often a code may be guessed; the link stays good after that. */
 export const codeAttempts = 5;
@@ -89,7 +93,7 @@ export async function requestVerification(
  * Runs the statements of `requestVerification` for nobody and keeps nothing: asking for a recovery costs the same
  * whoever is or is not behind a name (AU-07).
  */
-export async function pretendVerification(tx: Tx, purpose: VerificationPurpose): Promise<void> {
+export async function pretendVerification(tx: Tx, purpose: 'recovery'): Promise<void> {
   const nobody = newId();
   await store.lockAddress(tx, nobody, nobody);
   await store.withdraw(tx, nobody, [purpose]);
@@ -98,6 +102,27 @@ export async function pretendVerification(tx: Tx, purpose: VerificationPurpose):
   await store.insertVerification(tx, row);
   await recordNothing(tx);
 }
+
+/**
+ * Makes a link that opens a recovery and is mailed to nobody: `linkToken` spells it once, for whoever hands it over. Earlier
+ * ones of the same kind die. It proves no address.
+ */
+export async function handRecovery(
+  tx: Tx,
+  person: string,
+): Promise<Pick<Verification, 'id' | 'purpose' | 'expiresAt'>> {
+  await store.withdraw(tx, person, ['handed']);
+  const expiresAt = new Date(tx.now().getTime() + lifetimes.handed.link);
+  const made = { id: newId(), person, expiresAt, createdAt: tx.now() };
+  await store.insertHanded(tx, made);
+  return { id: made.id, purpose: 'handed', expiresAt };
+}
+
+/** Whether something that was mailed to this address was used since then: whoever used it reads that mailbox. */
+export const wasProvedSince = store.wasProvedSince;
+
+/** The newest that a browser asked for, whatever became of it. */
+export const newestOfBrowser = store.newestOfBrowser;
 
 /** One by id, whatever became of it, or undefined. */
 export const findVerification = store.findVerification;
@@ -112,7 +137,7 @@ export const openVerifications = store.openVerifications;
 export async function withdrawVerifications(
   tx: Tx,
   person: string,
-  only: readonly VerificationPurpose[] = purposes,
+  only: readonly LinkPurpose[] = purposes,
 ): Promise<number> {
   return store.withdraw(tx, person, only);
 }

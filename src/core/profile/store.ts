@@ -55,3 +55,28 @@ export async function profileRows(
     name,
   );
 }
+
+export interface MailboxOwnerRow {
+  person: string;
+  state: PersonState;
+  locale: string | null;
+  /** Main address, confirmed; null where there is none. */
+  address: string | null;
+}
+
+/** Whose alias mailboxes these are, and where they read mail, by mailbox. One statement, prepared, whoever is asked for. */
+export async function mailboxOwnerRows(
+  tx: Tx,
+  keys: readonly string[],
+): Promise<Map<string, MailboxOwnerRow>> {
+  const rows = await tx.query<MailboxOwnerRow & { key: string }>(
+    `select mb.address_key as key, p.id as person, p.state, p.locale, ad.address
+     from alias_mailboxes mb
+     join people p on p.id = mb.person
+     left join addresses ad on ad.person = p.id and ad.is_primary and ad.verified_at is not null
+     where mb.address_key = any($1::text[]) and mb.state <> 'gone'`,
+    [keys],
+    'mailbox-owners',
+  );
+  return new Map(rows.map(({ key, ...row }) => [key, row]));
+}

@@ -2,27 +2,32 @@
  * What the library keeps, in `oidc_payloads`: ids as hashes of kind and id, so that one kind never answers for another
  * and no token stands in a dump; bodies sealed to their place. One-use objects are won by one conditional update, and
  * whoever comes second takes everything down that the first was given (RFC 6749 §4.1.2, RFC 9700 §4.14.2).
+ * (An app's token for itself is not kept at all: sealed-tokens.ts.)
  * What one request gives out is written by one statement at its end: all of it or nothing, and with it the refresh token
  * that it is given for is used up.
  */
-import { hash as digest } from 'node:crypto';
-import { type Adapter, type AdapterFactory, type AdapterPayload, errors, Provider } from 'oidc-provider';
-import type { Clock } from '#kit/clock/clock.ts';
+import { type Adapter, type AdapterFactory, errors, Provider } from 'oidc-provider';
 import { newId } from '#kit/crypto/ids.ts';
-import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
+import { together } from '#kit/db/together.ts';
 import type { Limits } from '#kit/limits/limits.ts';
 import { boundRequests } from '#signon/request-limits.ts';
 import { insertDevice } from './devices.store.ts';
 import { exchangeOf } from './exchange.ts';
+import { hashId, openPayload, payloadRow, type RowNeeds } from './payload-rows.ts';
+import { endRow, findSealed, isSealed } from './sealed-tokens.ts';
 import * as store from './store.ts';
-import { together } from './together.ts';
 import { userCodeHashes } from './user-codes.ts';
 
-export interface AdapterNeeds {
+export interface AdapterNeeds extends RowNeeds {
   database: Database;
-  secrets: Secrets;
-  clock: Clock;
+}
+
+/** What the storage needs beside. */
+interface StorageNeeds extends AdapterNeeds {
+  limits: Limits;
+  /** When the house was last restored from a backup. */
+  restoredAt?: Date | undefined;
 }
 
 /** What a request has made and used up but not yet written, by its context. */
@@ -40,10 +45,10 @@ export function takeWaiting(ctx: object): store.Trade {
 const grantsAtHand = new WeakMap<object, NonNullable<store.StoredPayload['grant']>>();
 
 /** Kinds written at the end of the request that makes them. The others are written at once. */
-const written = new Set(['Grant', 'AuthorizationCode', 'AccessToken', 'RefreshToken', 'ClientCredentials']);
+const written = new Set(['Grant', 'AuthorizationCode', 'AccessToken', 'RefreshToken']);
 
 /** The library's storage over our database. */
-export function createAdapter(needs: AdapterNeeds & { limits: Limits }): AdapterFactory {
+export function createAdapter(needs: StorageNeeds): AdapterFactory {
   const { database } = needs;
   const shared: Shared = {
     find: together((keys) => store.findPayloads(database, keys)),
@@ -58,7 +63,7 @@ interface Shared {
   consume(key: store.PayloadKey): Promise<boolean>;
 }
 
-function adapterFor(kind: string, needs: AdapterNeeds & { limits: Limits }, shared: Shared): Adapter {
+function adapterFor(kind: string, needs: StorageNeeds, shared: Shared): Adapter {
   const { database, secrets } = needs;
   return {
     async upsert(id, payload) {
@@ -72,6 +77,8 @@ function adapterFor(kind: string, needs: AdapterNeeds & { limits: Limits }, shar
       waiting.set(ctx, { used, rows: [...rows, row] });
     },
     async find(id) {
+      if (kind === 'ClientCredentials' && isSealed(id))
+        return findSealed({ ...needs, find: shared.find }, id);
       const hash = hashId(kind, id);
       const found = atHand(kind, hash) ?? (await shared.find({ kind, id: hash }));
       if (!found) return undefined;
@@ -94,6 +101,7 @@ function adapterFor(kind: string, needs: AdapterNeeds & { limits: Limits }, shar
     },
     async destroy(id) {
       await store.deletePayload(database, kind, hashId(kind, id));
+      if (kind === 'ClientCredentials') await store.savePayloads(database, [endRow(needs, 'token', id)]);
     },
     async revokeByGrantId(grantId) {
       await store.deleteGrant(database, hashId('Grant', grantId));
@@ -145,23 +153,6 @@ function textOfKey({ kind, id }: store.PayloadKey): string {
   return `${kind} ${id.toString('latin1')}`;
 }
 
-export function hashId(kind: string, id: string): Buffer {
-  return digest('sha256', `${kind}\0${id}`, 'buffer');
-}
-
-export function placeOfPayload(kind: string, hash: Buffer): string {
-  return `oidc_payloads/${kind}/${hash.toString('hex')}`;
-}
-
-/** What the library keeps of a stored object. */
-export function openPayload(
-  secrets: Secrets,
-  stored: { kind: string; id: Buffer; sealed: Buffer },
-): AdapterPayload {
-  const { kind, id, sealed } = stored;
-  return JSON.parse(secrets.open('oidc', sealed, placeOfPayload(kind, id)).toString('utf8'));
-}
-
 /** Seconds between two questions of a device, unless it is told otherwise (RFC 8628 §3.2). */
 export const pollSeconds = 5;
 
@@ -175,44 +166,4 @@ function keepDevice(needs: AdapterNeeds, row: store.PayloadRow, userCode: string
       throw new errors.TemporarilyUnavailable('the code is in use');
     await store.savePayloads(tx, [row]);
   });
-}
-
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
-/** Codes always fall with the session they were given in. */
-const codes = new Set(['AuthorizationCode', 'DeviceCode']);
-
-/**
- * A row for an object of the library.
- * @param given.session core session it is given in; that of the request under way when left out
- */
-export function payloadRow(
-  needs: Pick<AdapterNeeds, 'secrets' | 'clock'>,
-  given: { kind: string; id: string; payload: AdapterPayload; session?: string },
-): store.PayloadRow {
-  const { kind, id, payload } = given;
-  const hash = hashId(kind, id);
-  const grantId = kind === 'Grant' ? id : payload.grantId;
-  const session = given.session ?? payload.sessionUid ?? Provider.ctx?.oidc.session?.uid;
-  const bound = codes.has(kind) || !isOffline(kind, payload);
-  const application = payload.clientId ?? (payload.params?.client_id as string | undefined);
-  return {
-    kind,
-    id: hash,
-    sealed: needs.secrets.seal('oidc', JSON.stringify(payload), placeOfPayload(kind, hash)),
-    // An interaction only mentions a grant; it does not fall with it.
-    grantId: grantId && kind !== 'Interaction' ? hashId('Grant', grantId) : undefined,
-    session: kind !== 'Interaction' && bound && session && uuid.test(session) ? session : undefined,
-    person: kind === 'Interaction' ? undefined : payload.accountId,
-    application,
-    createdAt: needs.clock.now(),
-    expiresAt: payload.exp === undefined ? undefined : new Date(payload.exp * 1000),
-  };
-}
-
-/** Given for use while the person is away: it outlives the session (OIDC Core §11). */
-function isOffline(kind: string, payload: AdapterPayload): boolean {
-  const openid = (payload as { openid?: { scope?: string } }).openid;
-  const scope = kind === 'Grant' ? openid?.scope : payload.scope;
-  return (scope ?? '').split(' ').includes('offline_access');
 }

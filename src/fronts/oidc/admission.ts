@@ -9,12 +9,12 @@ import { Problem } from '#core/problem.ts';
 import { type Profile, profilesFor } from '#core/profile/profile.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
+import { together } from '#kit/db/together.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { admitAt, openSessions } from '#signon/gate.ts';
 import { applicationOf, asksConsent } from './clients.ts';
 import { contextOf } from './exchange.ts';
 import { renderClaims } from './profile.ts';
-import { together } from './together.ts';
 
 export interface AdmissionNeeds {
   database: Database;

@@ -14,13 +14,14 @@ import type { Database } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type Limits, networkKey } from '#kit/limits/limits.ts';
 import { noteUse, type SignedOn } from '#signon/gate.ts';
-import { type AdapterNeeds, hashId, openPayload, payloadRow, pollSeconds } from './adapter.ts';
+import { type AdapterNeeds, pollSeconds } from './adapter.ts';
 import type { Standing } from './admission.ts';
 import { askedBy, parseClaims } from './asked.ts';
 import { asksConsent } from './clients.ts';
 import { acrOf, amrOf } from './core-session.ts';
 import * as devices from './devices.store.ts';
 import { exchangeOf } from './exchange.ts';
+import { hashId, openPayload, payloadRow } from './payload-rows.ts';
 import { findPayloads, savePayloads } from './store.ts';
 import { plainUserCode, userCodeHashes } from './user-codes.ts';
 

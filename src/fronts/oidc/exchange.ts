@@ -151,8 +151,8 @@ export function mountProvider(
           if (path) request.raw.url = path;
           const body = shortcut && bodies.get(request.raw);
           const exchange: Exchange = { request, reply, log };
-          const plain = body && (await answerPlainly(exchange, shortcut(current(), request, body)));
-          return plain ?? answer(current(), exchange, people ?? false);
+          const plain = body && (await plainly(exchange, shortcut(current(), request, body)));
+          return plain ? plain() : answer(current(), exchange, people ?? false);
         },
       });
     }
@@ -179,20 +179,24 @@ function readForm(raw: IncomingMessage, done: (error: Error | null) => void): vo
   });
 }
 
-/** A token as the library would answer with it (RFC 6749 §5.1); undefined where there is none on the short way. */
-async function answerPlainly(
+/**
+ * How to answer with a token as the library would (RFC 6749 §5.1); undefined where there is none on the short way. Not the
+ * reply itself: whoever waits for a reply gets nothing, once it was sent, and would ask the library all the same.
+ */
+async function plainly(
   exchange: Exchange,
   short: ReturnType<Shortcut>,
-): Promise<FastifyReply | undefined> {
+): Promise<(() => FastifyReply) | undefined> {
   try {
     const body = await short;
     const { reply } = exchange;
     return (
       body &&
-      reply.header('vary', 'Origin').type('application/json; charset=utf-8').send(JSON.stringify(body))
+      (() =>
+        reply.header('vary', 'Origin').type('application/json; charset=utf-8').send(JSON.stringify(body)))
     );
   } catch (error) {
-    if (isTurnedAway(error)) return tellApp(exchange, error);
+    if (isTurnedAway(error)) return () => tellApp(exchange, error);
     throw error;
   }
 }

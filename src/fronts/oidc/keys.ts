@@ -1,12 +1,12 @@
 /**
  * Signing keys: next → active → retiring → gone, one line for RS256 and one for ES256. A key is published long before
  * it signs and long after, since real clients keep what they read for very long. Private parts are sealed under the
- * master key. Records key.created, key.activated, key.retired, key.withdrawn.
+ * master key.
  */
 import { generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { calculateJwkThumbprint, type JWK } from 'jose';
-import { record } from '#core/events/events.ts';
+import * as life from '#core/keys/keys.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import * as store from './store.ts';
@@ -42,54 +42,30 @@ export async function rotateKeys(
   now: Date,
   policy: KeyPolicy = defaultKeyPolicy,
 ): Promise<string[]> {
-  await store.lockKeys(tx);
-  const keys = await store.listKeys(tx);
-  const moved: string[] = [];
-  for (const alg of algorithms) {
-    moved.push(...(await rotateLine(tx, secrets, now, policy, alg, keys)));
-  }
-  for (const key of keys) {
-    if (key.state !== 'retiring' || !isPast(key.retiringAt, policy.retiringDays * day, now)) continue;
-    await withdraw(tx, key);
-    moved.push(key.kid);
-  }
-  if (moved.length > 0) await store.announceKeys(tx);
-  return moved;
-}
-
-async function rotateLine(
-  tx: Tx,
-  secrets: Secrets,
-  now: Date,
-  policy: KeyPolicy,
-  alg: KeyAlgorithm,
-  keys: readonly store.KeyRow[],
-): Promise<string[]> {
-  const active = keys.find((key) => key.alg === alg && key.state === 'active');
-  const next = keys.find((key) => key.alg === alg && key.state === 'next');
-  if (!active) return [next ? await activate(tx, next) : await makeKey(tx, secrets, alg, 'active')];
-  const ahead = policy.activeDays * day - policy.nextHours * hour;
-  if (!next) return isPast(active.activeAt, ahead, now) ? [await makeKey(tx, secrets, alg, 'next')] : [];
-  const published = isPast(next.createdAt, policy.nextHours * hour, now);
-  if (!published || !isPast(active.activeAt, policy.activeDays * day, now)) return [];
-  await store.moveKey(tx, active.kid, 'retiring');
-  await record(tx, 'key.retired', { data: { kid: active.kid } });
-  return [active.kid, await activate(tx, next)];
+  return life.rotate(tx, store, {
+    advance: async (keys) => {
+      const moved: string[] = [];
+      for (const alg of algorithms) {
+        const line = keys.filter((key) => key.alg === alg);
+        moved.push(
+          ...(await life.advance(tx, store, line, {
+            isNextDue: ({ activeAt }) =>
+              isPast(activeAt, policy.activeDays * day - policy.nextHours * hour, now),
+            isChangeDue: ({ activeAt }, { createdAt }) =>
+              isPast(createdAt, policy.nextHours * hour, now) &&
+              isPast(activeAt, policy.activeDays * day, now),
+            make: (state) => makeKey(tx, secrets, alg, state),
+          })),
+        );
+      }
+      return moved;
+    },
+    isOver: (retiredAt) => isPast(retiredAt, policy.retiringDays * day, now),
+  });
 }
 
 function isPast(since: Date | null, milliseconds: number, now: Date): boolean {
   return since !== null && now.getTime() - since.getTime() >= milliseconds;
-}
-
-async function activate(tx: Tx, key: store.KeyRow): Promise<string> {
-  await store.moveKey(tx, key.kid, 'active');
-  await record(tx, 'key.activated', { data: { kid: key.kid, alg: key.alg } });
-  return key.kid;
-}
-
-async function withdraw(tx: Tx, key: store.KeyRow): Promise<void> {
-  await store.moveKey(tx, key.kid, 'gone');
-  await record(tx, 'key.withdrawn', { data: { kid: key.kid } });
 }
 
 async function makeKey(
@@ -112,8 +88,7 @@ async function makeKey(
     publicJwk: { ...publicPart, kid, alg, use: 'sig' },
     sealed: secrets.seal('oidc-keys', JSON.stringify(jwk), placeOfKey(kid)),
   });
-  await record(tx, 'key.created', { data: { kid, alg } });
-  if (state === 'active') await record(tx, 'key.activated', { data: { kid, alg } });
+  await life.noteMade(tx, { kid, alg, state });
   return kid;
 }
 
@@ -121,46 +96,16 @@ export function placeOfKey(kid: string): string {
   return `oidc_keys/${kid}/sealed`;
 }
 
-/**
- * The emergency: this key is no longer published, signs nothing and proves nothing, from this commit on. A key that
- * was signing is followed by the next one at once, or by a new one. Returns false for a kid that is not in use.
- */
-export async function withdrawKey(tx: Tx, secrets: Secrets, kid: string): Promise<boolean> {
-  await store.lockKeys(tx);
-  const keys = await store.listKeys(tx);
-  const key = keys.find((one) => one.kid === kid);
-  if (!key) return false;
-  await withdraw(tx, key);
-  if (key.state === 'active') {
-    const next = keys.find((one) => one.alg === key.alg && one.state === 'next');
-    if (next) await activate(tx, next);
-    else await makeKey(tx, secrets, key.alg, 'active');
-  }
-  await store.announceKeys(tx);
-  return true;
+/** The emergency; see `withdraw` of core/keys. Returns false for a kid that is not in use. */
+export function withdrawKey(tx: Tx, secrets: Secrets, kid: string): Promise<boolean> {
+  return life.withdraw(tx, store, kid, ({ alg }) => makeKey(tx, secrets, alg, 'active'));
 }
 
-/** One published key as operators see it; what it signs with stays sealed. */
-export interface PublishedKey {
-  kid: string;
-  alg: KeyAlgorithm;
-  state: 'next' | 'active' | 'retiring';
-  createdAt: Date;
-  activeAt?: Date;
-  retiringAt?: Date;
-}
+export type PublishedKey = life.PublishedKey<KeyAlgorithm>;
 
 /** Every key that apps accept now, oldest first. */
 export async function publishedKeys(tx: Tx): Promise<PublishedKey[]> {
-  const rows = await store.listKeys(tx);
-  return rows.map(({ kid, alg, state, createdAt, activeAt, retiringAt }) => ({
-    kid,
-    alg,
-    state: state as PublishedKey['state'],
-    createdAt,
-    activeAt: activeAt ?? undefined,
-    retiringAt: retiringAt ?? undefined,
-  }));
+  return (await store.listKeys(tx)).map((key) => life.published(key));
 }
 
 export interface KeyRing {

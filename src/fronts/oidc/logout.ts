@@ -180,10 +180,11 @@ function wayBack(needs: LogoutPageNeeds, here: Visit, { application }: Asked): s
 function refusedPage(here: Visit, reply: FastifyReply): FastifyReply {
   const say = words(here.locale);
   return show(here, reply, {
-    title: say('errorTitle'),
+    title: say('logoutErrorTitle'),
     status: 400,
     lede: html`<span id="problem">${say('errorLogoutUri')}</span>`,
-    body: html`<div class="aside-actions">
+    body: html`${linkButton({ label: say('startPage'), url: '/', style: 'quiet', full: true })}
+      <div class="aside-actions">
       <p id="reference">${say('reference', { reference: here.request.requestId })}</p></div>`,
   });
 }

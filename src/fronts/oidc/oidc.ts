@@ -5,7 +5,7 @@
  * Records key.*, registration-token.*; consent, sessions and subjects are recorded by the core functions it calls.
  * Refuses in the words of the standards (errors.ts): whatever was given counts only while session, standing, access and agreement stand.
  * Reads downward: provider.ts (configuration), policy.ts (when to ask), interactions.ts (asking), admission.ts (who may
- * have what), adapter.ts (keeping), own-tokens.ts (apps for themselves), devices.ts (those without a browser),
+ * have what), adapter.ts (keeping), own-tokens.ts and sealed-tokens.ts (apps for themselves), devices.ts (those without a browser),
  * replays.ts (proofs that count once), backchannel.ts and withdrawal.ts (taking back). Beside them preview.ts and
  * test-login.ts, where operators see what an app would hear.
  */
@@ -14,6 +14,7 @@ import { regularly } from '#kit/clock/regularly.ts';
 import type { Hasher } from '#kit/crypto/passwords.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
+import { houseFact } from '#kit/db/facts.ts';
 import type { App } from '#kit/http/server.ts';
 import type { Limits } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
@@ -68,7 +69,8 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
   const applications = knownApplications(needs.database, needs.log);
   const pages = { renderError: renderError(needs), renderFormPost: renderFormPost(needs) };
   const save = savesTogether(needs);
-  const engine = await startEngine({ ...needs, ...pages, applications, save });
+  const restoredAt = await lastRestore(needs.database);
+  const engine = await startEngine({ ...needs, ...pages, applications, save, restoredAt });
   return {
     name: 'oidc',
     async register(app) {
@@ -76,12 +78,7 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
       app.addHook('onClose', async () => {
         for (const stop of stops) await stop();
       });
-      mountProvider(
-        app,
-        needs.log,
-        engine.provider,
-        providerRoutes(needs.issuer, ownTokens({ ...needs, save })),
-      );
+      mountProvider(app, needs.log, engine.provider, providerRoutes(needs.issuer, ownTokens));
       postedRequests(app);
       interactionRoutes(app, { ...needs, engine });
       deviceRoutes(app, needs);
@@ -89,7 +86,7 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
       testLoginRoutes(app, { ...needs, engine });
       logoutRoutes(app, { ...needs, engine });
     },
-    readers: [logoutReader, withdrawalReader],
+    readers: [logoutReader, withdrawalReader(needs)],
     launches,
     launch: (application, person, here) => launch(needs, application, person, here),
     endSession: outcomesAtEnd,
@@ -97,6 +94,13 @@ export async function oidcFront(needs: OidcNeeds): Promise<Front> {
     start: () => startWork(needs, engine),
     rewrap: () => rewrapOidc(needs),
   };
+}
+
+async function lastRestore(database: Database): Promise<Date | undefined> {
+  const fact = (await database.read(system(), (tx) => houseFact(tx, 'restored'))) as
+    | { at: string }
+    | undefined;
+  return fact && new Date(fact.at);
 }
 
 /** Paths the library answers by itself. */

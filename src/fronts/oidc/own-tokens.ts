@@ -7,12 +7,9 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { parse } from 'node:querystring';
-import type { AdapterPayload, Client, Provider } from 'oidc-provider';
-import { type AdapterNeeds, payloadRow, type SaveTrade } from './adapter.ts';
+import type { Client, Provider } from 'oidc-provider';
 import { applicationOf } from './clients.ts';
 import type { Shortcut } from './exchange.ts';
-
-const kind = 'ClientCredentials';
 
 /** Parameters of a plain request; any other is the library's. */
 const plainNames = new Set(['grant_type', 'client_id', 'client_secret']);
@@ -27,19 +24,13 @@ interface Plain {
 }
 
 /** Answers plain requests at the token endpoint. */
-export function ownTokens(needs: AdapterNeeds & { save: SaveTrade }): Shortcut {
-  return async (provider, request, body) => {
-    const asked = plainRequest(request.headers, body);
-    const client = asked && (await provedClient(provider, asked));
-    if (!client) return undefined;
-    const token = new provider.ClientCredentials({ client } as never) as unknown as OwnToken;
-    const id = token.generateTokenId();
-    token.jti = id;
-    const { value, payload } = await token.getValueAndPayload();
-    await needs.save({ rows: [payloadRow(needs, { kind, id, payload })] });
-    return { access_token: value, expires_in: token.expiration, token_type: token.tokenType };
-  };
-}
+export const ownTokens: Shortcut = async (provider, request, body) => {
+  const asked = plainRequest(request.headers, body);
+  const client = asked && (await provedClient(provider, asked));
+  if (!client) return undefined;
+  const token = new provider.ClientCredentials({ client } as never) as unknown as OwnToken;
+  return { access_token: await token.save(), expires_in: token.expiration, token_type: token.tokenType };
+};
 
 function plainRequest(headers: IncomingHttpHeaders, body: Buffer): Plain | undefined {
   if (notPlain.some((name) => headers[name] !== undefined)) return undefined;
@@ -90,9 +81,7 @@ type PlainClient = Client & {
 };
 
 interface OwnToken {
-  jti: string;
   expiration: number;
   tokenType: string;
-  generateTokenId(): string;
-  getValueAndPayload(): Promise<{ value: string; payload: AdapterPayload }>;
+  save(): Promise<string>;
 }

@@ -43,7 +43,7 @@ export function renderError(needs: Omit<GateNeeds, 'floorMs'>) {
       const say = words(here.locale);
       const code = /^[a-z_]{1,60}$/.test(out.error) ? out.error : 'server_error';
       return show(here, reply, {
-        title: say('errorTitle'),
+        title: say(request.url.startsWith('/oidc/session/end') ? 'logoutErrorTitle' : 'errorTitle'),
         status,
         lede: html`<span id="problem">${say(text)}</span>`,
         body: html`${linkButton({ label: say('startPage'), url: '/', style: 'quiet', full: true })}

@@ -31,6 +31,7 @@ import type { KeyRing } from './keys.ts';
 import { housePolicy, mayShare } from './policy.ts';
 import { scopeClaims } from './profile.ts';
 import { countProofsOnce } from './replays.ts';
+import { ownTokenSeconds, sealOwnTokens } from './sealed-tokens.ts';
 import { isTurnedAway } from './turned-away.ts';
 import { userCodeForm } from './user-codes.ts';
 
@@ -57,6 +58,8 @@ export interface ProviderNeeds extends AdapterNeeds {
   publicUrl: URL;
   applications: Applications;
   save: SaveTrade;
+  /** When the house was last restored from a backup. */
+  restoredAt?: Date | undefined;
   /** How an error that may not go back to the app is shown. */
   renderError(ctx: KoaContextWithOIDC, out: { error: string }, error: Error): void;
   /** How an answer is posted back to the app. */
@@ -86,6 +89,7 @@ export function createProvider(needs: ProviderNeeds, keys: KeyRing): Provider {
   useCoreSessions(provider, needs.database);
   renderClaimsOf(provider);
   takeIdTokensAlone(provider);
+  sealOwnTokens(provider, needs);
   countProofsOnce(provider, needs);
   serveDevices(provider, needs, paths.deviceAuthorization);
   logFaults(provider, needs.log);
@@ -156,7 +160,7 @@ const lifetimes: Configuration['ttl'] = {
   DeviceCode: 600,
   PushedAuthorizationRequest: 60,
   AccessToken: hour,
-  ClientCredentials: hour,
+  ClientCredentials: ownTokenSeconds,
   IdToken: hour,
   Interaction: hour,
   Session: day,

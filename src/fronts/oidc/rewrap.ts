@@ -1,8 +1,8 @@
 /** A new master key: everything this front sealed under an earlier one is sealed again, page by page, while it serves. */
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
-import { placeOfPayload } from './adapter.ts';
 import { placeOfKey } from './keys.ts';
+import { placeOfPayload } from './payload-rows.ts';
 import * as store from './store.ts';
 
 const pageSize = 500;

@@ -1,3 +1,4 @@
+import type { Key, KeyState } from '#core/keys/keys.ts';
 import type { Tx } from '#kit/db/tx.ts';
 
 /** A transaction, or the database itself for one statement on its own. */
@@ -226,16 +227,9 @@ export async function deleteExpired(db: Queryable, now: Date): Promise<number> {
 
 // keys ----------------------------------------------------------------------------------------------------------
 
-export type KeyState = 'next' | 'active' | 'retiring' | 'gone';
-
-export interface KeyRow {
-  kid: string;
+export interface KeyRow extends Key {
   alg: 'RS256' | 'ES256';
   sealed: Buffer;
-  state: KeyState;
-  createdAt: Date;
-  activeAt: Date | null;
-  retiringAt: Date | null;
 }
 
 /** Everyone who changes keys does so one after the other, on all nodes. */

@@ -9,10 +9,10 @@ import { decodeProtectedHeader, jwtVerify } from 'jose';
 import {
   type Application,
   consentOf,
-  deviceGrant,
   requireApplication,
   withdrawConsent,
 } from '#core/applications/applications.ts';
+import { deviceGrant } from '#core/applications/oidc-settings.ts';
 import { rolesOf } from '#core/operators/operators.ts';
 import { may } from '#core/operators/permissions.ts';
 import { Problem } from '#core/problem.ts';
@@ -22,10 +22,10 @@ import type { App } from '#kit/http/server.ts';
 import { requestSignOn } from '#signon/dispatch.ts';
 import type { GateNeeds } from '#signon/gate.ts';
 import { type Visit, visit } from '#signon/visit.ts';
-import { hashId } from './adapter.ts';
 import type { Engine } from './engine.ts';
 import { askInside } from './exchange.ts';
 import { pageNeeds } from './pages.ts';
+import { hashId } from './payload-rows.ts';
 import { scopeClaims } from './profile.ts';
 import { issuerOf, paths } from './provider.ts';
 import * as store from './store.ts';

@@ -9,28 +9,38 @@ import { erasedIn, type LoggedEvent } from '#core/events/events.ts';
 import type { LogReader } from '#core/events/reader.ts';
 import { sessionIdsOf } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { deleteWithin, type Reach, replaceLogoutSubjects } from './store.ts';
+import type { RowNeeds } from './payload-rows.ts';
+import { endRow } from './sealed-tokens.ts';
+import { deleteWithin, type Reach, replaceLogoutSubjects, savePayloads } from './store.ts';
 
 /** Reader of the log that deletes codes, tokens and grants. */
-export const withdrawalReader: LogReader = {
-  reader: 'oidc-withdrawal',
-  from: 'beginning',
-  acts: [
-    'session.ended',
-    'person.left',
-    'password.set',
-    'consent.withdrawn',
-    'application.removed',
-    'application.changed',
-  ],
-  async handle(tx, events) {
-    for (const event of events) {
-      const reach = await reachOf(tx, event);
-      if (reach) await deleteWithin(tx, reach, event.at);
-    }
-    for (const person of erasedIn(events)) await forgetSubjects(tx, person);
-  },
-};
+export function withdrawalReader(needs: RowNeeds): LogReader {
+  return {
+    reader: 'oidc-withdrawal',
+    from: 'beginning',
+    acts: [
+      'session.ended',
+      'person.left',
+      'password.set',
+      'consent.withdrawn',
+      'application.removed',
+      'application.changed',
+    ],
+    async handle(tx, events) {
+      for (const event of events) {
+        const reach = await reachOf(tx, event);
+        if (reach) await withdraw(tx, needs, reach, event.at);
+      }
+      for (const person of erasedIn(events)) await forgetSubjects(tx, person);
+    },
+  };
+}
+
+async function withdraw(tx: Tx, needs: RowNeeds, reach: Reach, until: Date): Promise<void> {
+  await deleteWithin(tx, reach, until);
+  const { application, person } = reach;
+  if (application && !person) await savePayloads(tx, [endRow(needs, 'app', application, until)]);
+}
 
 /** How earlier sign-outs went stays known, without names that an app knew an erased person by. */
 async function forgetSubjects(tx: Tx, person: string): Promise<void> {

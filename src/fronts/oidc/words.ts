@@ -54,6 +54,7 @@ export const words = defineWords('oidc', {
     'This sign-in took too long or was begun in another browser. Go back to the app and start again.',
   errorRequest:
     'The app that sent you here asked in a way that cannot be answered. Tell the people who run it.',
+  logoutErrorTitle: 'Signing out did not work',
   errorLogoutUri:
     'The app that sent you here gave a return address that is not registered for it. You are still signed in.',
   errorFault: 'This could not be done because of a fault on our side. Go back to the app and try again.',

@@ -18,6 +18,8 @@ export function readBodies(app: FastifyInstance): void {
       request.form = new FormBody(String(body), lists);
     }, done as Done);
   });
+  // Fastify reads plain text by itself: nothing here takes any, and a body sent as such is said to be of the wrong type.
+  app.removeContentTypeParser('text/plain');
   app.addContentTypeParser('application/json', bounded, (_request, body, done) => {
     attempt(() => readJson(String(body)), done as Done);
   });

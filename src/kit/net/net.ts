@@ -79,6 +79,8 @@ export interface Net {
   fetch(url: string | URL, init?: FetchInit): Promise<Fetched>;
   /** One TCP or TLS connection, ready to use. Throws NetRefused. */
   connect(input: ConnectInput): Promise<Socket>;
+  /** Loads now what the first request would load: for whoever has a moment to keep and may not be late by that. */
+  load(): void;
   close(): Promise<void>;
 }
 
@@ -252,6 +254,7 @@ export function createNet(options: NetOptions): Net {
       }
     },
 
+    load: () => void undici(),
     async close() {
       await Promise.all([...agents.values()].map((agent) => agent.destroy()));
       agents.clear();

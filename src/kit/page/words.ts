@@ -27,6 +27,8 @@ export type Words<Key extends string> = (locale: string) => Say<Key>;
 
 const english = new Map<string, Record<string, string>>();
 const translations = new Map<string, Record<string, Record<string, string>>>();
+/** Languages of one namespace alone, by namespace: letters speak languages that pages do not. */
+const apart = new Map<string, Map<string, Record<string, string>>>();
 const compiled = new Map<string, IntlMessageFormat>();
 
 /** Declares the texts of a namespace; a namespace is declared once, in the file that says its words. */
@@ -39,7 +41,7 @@ export function defineWords<const Catalogue extends Record<string, string>>(
   english.set(namespace, catalogue);
   const speakers = new Map<string, Say<Key>>();
   return (wanted) => {
-    const locale = wanted === 'en' || translations.has(wanted) ? wanted : 'en';
+    const locale = localesOf(namespace).includes(wanted) ? wanted : 'en';
     const known = speakers.get(locale);
     if (known) return known;
     const say = ((key: Key, values?: Record<string, WordValue>) =>
@@ -62,7 +64,7 @@ function formatOf(namespace: string, key: string, locale: string): IntlMessageFo
   const source = english.get(namespace);
   if (!source || !Object.hasOwn(source, key)) throw new Error(`No such words: ${namespace}.${key}`);
   const own = source[key] as string;
-  const table = translations.get(locale)?.[namespace];
+  const table = translations.get(locale)?.[namespace] ?? apart.get(namespace)?.get(locale);
   const translated = table && Object.hasOwn(table, key) ? table[key] : undefined;
   const format =
     (translated === undefined ? undefined : compile(translated, locale, own)) ??
@@ -98,6 +100,53 @@ function placeholders(value: unknown, found = new Set<string>()): Set<string> {
 export function addLocale(locale: string, texts: Record<string, Record<string, string>>): void {
   translations.set(Intl.getCanonicalLocales(locale)[0] as string, texts);
   for (const key of [...compiled.keys()]) if (key.startsWith(`${locale}\u0000`)) compiled.delete(key);
+}
+
+/** Adds the texts of one namespace in one language, which stays unknown to every other. */
+export function addTexts(namespace: string, locale: string, texts: Record<string, string>): void {
+  const canonical = Intl.getCanonicalLocales(locale)[0] as string;
+  apart.set(namespace, (apart.get(namespace) ?? new Map()).set(canonical, texts));
+  for (const key of [...compiled.keys()])
+    if (key.startsWith(`${canonical}\u0000${namespace}\u0000`)) compiled.delete(key);
+}
+
+/** English first, then the languages a namespace speaks. */
+export function localesOf(namespace: string): string[] {
+  return [...new Set([...availableLocales(), ...(apart.get(namespace)?.keys() ?? [])])];
+}
+
+/** Element types of the ICU syntax tree that a text from elsewhere may have: literal, argument, select, plural, #. */
+const plainElements: ReadonlySet<number> = new Set([0, 1, 5, 6, 7]);
+
+/**
+ * The names a text from elsewhere asks to have filled in; undefined when it is no message in this format, or does more
+ * than to place a value or to choose by one.
+ */
+export function readText(text: string): ReadonlySet<string> | undefined {
+  try {
+    const tree = new IntlMessageFormat(text, 'en', undefined, { ignoreTag: true }).getAst();
+    return isPlain(tree) ? placeholders(tree) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isPlain(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(isPlain);
+  if (typeof value !== 'object' || value === null) return true;
+  const { type, options } = value as { type: number; options?: Record<string, { value: unknown }> };
+  return plainElements.has(type) && Object.values(options ?? {}).every((one) => isPlain(one.value));
+}
+
+/** The text behind a key as it stands, with the names of its values; English where the language has none. */
+export function textOf(namespace: string, key: string, locale: string): string {
+  const table = translations.get(locale)?.[namespace] ?? apart.get(namespace)?.get(locale);
+  return table?.[key] ?? english.get(namespace)?.[key] ?? '';
+}
+
+/** Fills in a text from elsewhere. Throws what the format throws for one that `readText` does not read. */
+export function fillText(text: string, locale: string, values: Record<string, WordValue>): string {
+  return String(new IntlMessageFormat(text, locale, undefined, { ignoreTag: true }).format(values));
 }
 
 /** Reads every `<language>.json` of a directory; returns the languages found. A missing directory is no language. */

@@ -46,6 +46,12 @@ export interface WorkerOptions<Payload> {
   database: Database;
   lane: string;
   handle(job: Job<Payload>, lease: Lease): Promise<void>;
+  /**
+   * What becomes of a job that so many workers in a row ended with, in place of its being set aside. It has to be harmless
+   * itself.
+   * @param deaths how many
+   */
+  giveUp?(job: Job<Payload>, lease: Lease, deaths: number): Promise<void>;
   log: Log;
   /** Jobs under way at once; default 8. */
   concurrency?: number;
@@ -163,8 +169,9 @@ export function startWorker<Payload>(options: WorkerOptions<Payload>): Worker {
     };
     let failure: unknown;
     try {
-      if (job.deaths >= mostDeaths) throw new Stop(`It ended the worker ${job.deaths} times in a row.`);
-      await options.handle(job as Job<Payload>, lease);
+      if (job.deaths < mostDeaths) await options.handle(job as Job<Payload>, lease);
+      else if (options.giveUp) await options.giveUp(job as Job<Payload>, lease, job.deaths);
+      else throw new Stop(`It ended the worker ${job.deaths} times in a row.`);
     } catch (error) {
       failure = error ?? new Error('The handler failed without a reason.');
       entry.finished = false;

@@ -33,7 +33,7 @@ async function smartHost(t: TestContext, options: SMTPServerOptions = {}) {
   const listening = server.listen(0, '127.0.0.1');
   await once(listening, 'listening');
   const { port } = listening.address() as AddressInfo;
-  const mailer = createMailer({ url: `smtp://127.0.0.1:${port}`, from, log });
+  const mailer = createMailer({ urls: [`smtp://127.0.0.1:${port}`], from, log });
   t.after(async () => {
     await mailer.close();
     await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -105,7 +105,7 @@ test('AU-13 anything but exactly one plain address is refused and no mail leaves
 });
 
 test('no part of a message can add a header', async () => {
-  const mailer = createMailer({ url: 'memory:', from, log });
+  const mailer = createMailer({ urls: ['memory:'], from, log });
   for (const evil of [
     'x\r\nBcc: eve@evil.example',
     'x\nBcc: eve@evil.example',
@@ -126,7 +126,7 @@ test('no part of a message can add a header', async () => {
   }
   assert.equal(mailer.sent.length, 0);
   for (const sender of ['x\r\nBcc: e <a@b.example>', 'a@b.example, c@d.example', '', 'Name']) {
-    assert.throws(() => createMailer({ url: 'memory:', from: sender, log }), RangeError, sender);
+    assert.throws(() => createMailer({ urls: ['memory:'], from: sender, log }), RangeError, sender);
   }
 });
 
@@ -153,7 +153,7 @@ test('a refusal of the smart host says whether trying again can help', async (t)
   const gone = await failure('gone@example.org');
   assert.ok(gone instanceof MailFailed && gone.permanent && gone.response.includes('No such person'));
   assert.equal((await failure('busy@example.org')).permanent, false);
-  const nobody = createMailer({ url: 'smtp://127.0.0.1:1', from, log });
+  const nobody = createMailer({ urls: ['smtp://127.0.0.1:1'], from, log });
   await assert.rejects(
     nobody.send(mail),
     (error: MailFailed) => error instanceof MailFailed && !error.permanent,
@@ -162,16 +162,16 @@ test('a refusal of the smart host says whether trying again can help', async (t)
 });
 
 test('memory keeps messages, a catcher hands them on, and a wrong url is named', async () => {
-  const mailer = createMailer({ url: 'memory:', from, log });
+  const mailer = createMailer({ urls: ['memory:'], from, log });
   const { messageId } = await mailer.send(mail);
   assert.match(messageId, /^<[0-9a-f-]{36}@community\.example>$/);
   assert.deepEqual(mailer.sent, [{ ...mail, from, messageId, headers: {} }]);
   const caught: CaughtMail[] = [];
-  const catcher = createMailer({ url: 'catcher', from, log, sink: (message) => caught.push(message) });
+  const catcher = createMailer({ urls: ['catcher'], from, log, sink: (message) => caught.push(message) });
   await catcher.send(mail);
   assert.equal(caught[0]!.to, mail.to);
-  assert.throws(() => createMailer({ url: 'catcher', from, log }), RangeError);
+  assert.throws(() => createMailer({ urls: ['catcher'], from, log }), RangeError);
   for (const url of ['', 'http://x', 'smtp://', 'mail.example']) {
-    assert.throws(() => createMailer({ url, from, log }), RangeError, url);
+    assert.throws(() => createMailer({ urls: [url], from, log }), RangeError, url);
   }
 });

@@ -1,10 +1,16 @@
 /**
  * Owns: mail that leaves this program, one message to one person at a time, over a pool of connections to the smart
  * host. Records: nothing; whoever asked keeps what was answered. Refuses: anything that could add a recipient, a header
- * or a file to a message: more than one address, quoted local parts, line breaks.
+ * or a file to a message: more than one address, quoted local parts, line breaks, pictures that are something else.
  */
 import { newId } from '#kit/crypto/ids.ts';
 import type { Log } from '#kit/log/log.ts';
+import { MailFailed, MailRefused } from './failed.ts';
+import { attachmentsOf, checkedInline, type InlineImage } from './inline.ts';
+import { createSmartHosts, type SmartHosts } from './smart-hosts.ts';
+
+export { MailFailed, MailRefused, type MailStage } from './failed.ts';
+export type { InlineImage } from './inline.ts';
 
 export interface Mail {
   /** One bare address, `local@domain`. */
@@ -12,9 +18,13 @@ export interface Mail {
   subject: string;
   text: string;
   html?: string;
+  /** Pictures that the HTML shows by their Content-ID: PNG and JPEG, few and small. */
+  inline?: readonly InlineImage[];
   /** With or without angle brackets; made up when missing. */
   messageId?: string;
   headers?: Record<string, string>;
+  /** Where refusals come back to (RFC 5321 §4.5.5); the sender of the letter when left out. One bare address. */
+  envelopeFrom?: string;
 }
 
 /** A message as it was handed over by a mailer that delivers to this process only. */
@@ -25,7 +35,9 @@ export interface CaughtMail {
   subject: string;
   text: string;
   html?: string;
+  inline?: readonly InlineImage[];
   headers: Record<string, string>;
+  envelopeFrom?: string;
 }
 
 export interface Mailer {
@@ -36,33 +48,26 @@ export interface Mailer {
   close(): Promise<void>;
 }
 
-/** The message itself may not be sent: it would reach someone else or say something else than meant. */
-export class MailRefused extends Error {
-  override name = 'MailRefused';
-}
-
-/** The smart host did not take the message. `permanent`: it never will (5xx); otherwise try again later. */
-export class MailFailed extends Error {
-  override name = 'MailFailed';
-  readonly permanent: boolean;
-  readonly response: string;
-  constructor(permanent: boolean, response: string, cause: unknown) {
-    super(`The mail server did not take the message: ${response}`, { cause });
-    this.permanent = permanent;
-    this.response = response;
-  }
-}
-
 export interface MailerOptions {
-  /** `smtp://user:password@host:port`, `smtps://…`, `catcher` (hands messages to `sink`), or `memory:` (keeps them). */
-  url: string;
+  /**
+   * Smart hosts, `smtp://user:password@host:port` or `smtps://…`, tried in this order; or one of `catcher` (hands messages
+   * to `sink`) and `memory:` (keeps them).
+   */
+  urls: readonly string[];
   /** `Name <address>` or a bare address. */
   from: string;
   log: Log;
+  /** What we call ourselves before the smart host. */
+  name?: string;
+  /** Smart hosts that others use, too, instead of own ones for `urls`; whoever made them closes them. */
+  smartHosts?: SmartHosts;
   sink?: (mail: CaughtMail) => void;
+  /** Fields to stand before the message that prove whose it is (DKIM); empty where there is no key. */
+  sign?: (input: { raw: Buffer; domain: string }) => Promise<Buffer>;
 }
 
 const mostKept = 1000;
+const mostAtOnce = 5;
 const bareAddress =
   /^[^\s@,;:<>()[\]\\"\p{Cc}]{1,64}@[\p{L}\p{M}\p{N}](?:[\p{L}\p{M}\p{N}.-]*[\p{L}\p{M}\p{N}])?$/u;
 // Set from the parts of the message only.
@@ -74,52 +79,74 @@ export function isOneAddress(text: string): boolean {
   return text.length <= 254 && bareAddress.test(text) && !/\.\.|^\.|\.@/.test(text);
 }
 
-/** Opens the way out for mail. Throws RangeError when `url` or `from` cannot be used. */
+/** Opens the way out for mail. Throws RangeError when `urls` or `from` cannot be used. */
 export function createMailer(options: MailerOptions): Mailer {
   const from = readSender(options.from);
-  if (options.url === 'memory:' || options.url === 'catcher') return createLocalMailer(options, from);
-  const smartHost = readSmartHost(options.url);
-  let opened: Promise<Pool> | undefined;
+  const [first = ''] = options.urls;
+  if (options.urls.length === 1 && (first === 'memory:' || first === 'catcher'))
+    return createLocalMailer(options, from, first);
+  const { log, name, urls } = options;
+  const hosts = options.smartHosts ?? createSmartHosts({ urls, log, name, atOnce: mostAtOnce });
   return {
     sent: [],
     async send(mail) {
       const message = checked(mail, from);
-      try {
-        opened ??= openPool(smartHost);
-        const info = await (await opened).sendMail({
-          from: { name: from.name, address: from.address },
-          to: { name: '', address: message.to },
-          envelope: { from: from.address, to: [message.to] },
-          subject: message.subject,
-          text: message.text,
-          ...(message.html === undefined ? {} : { html: message.html }),
-          messageId: message.messageId,
-          headers: message.headers,
-          disableFileAccess: true,
-          disableUrlAccess: true,
-        });
-        return { messageId: message.messageId, response: info.response };
-      } catch (error) {
-        throw failed(error, options.log);
-      }
+      const { raw, sender, recipient } = await written(message, from);
+      const signature = options.sign && (await signed(options.sign, raw, from));
+      const whole = signature ? Buffer.concat([signature, raw]) : raw;
+      const { response } = await hosts.forward({ from: sender, to: recipient, raw: whole });
+      return { messageId: message.messageId, response };
     },
     async close() {
-      (await opened)?.close();
+      if (!options.smartHosts) await hosts.close();
     },
   };
 }
 
-type Pool = Awaited<ReturnType<typeof openPool>>;
-
-/** The library is loaded by the first mail. */
-async function openPool(smartHost: ReturnType<typeof readSmartHost>) {
+/** The message as bytes, and its envelope as it is sent. The library is loaded by the first mail. */
+async function written(message: CaughtMail, from: Sender) {
   const { createTransport } = await import('nodemailer');
-  return createTransport(smartHost);
+  const transport = createTransport({ streamTransport: true, buffer: true, newline: 'windows' });
+  try {
+    const { message: raw, envelope } = await transport.sendMail({
+      from: { name: from.name, address: from.address },
+      to: { name: '', address: message.to },
+      envelope: { from: message.envelopeFrom ?? from.address, to: [message.to] },
+      subject: message.subject,
+      text: message.text,
+      ...(message.html === undefined ? {} : { html: message.html }),
+      ...(message.inline && { attachments: attachmentsOf(message.inline) }),
+      messageId: message.messageId,
+      headers: message.headers,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    });
+    return {
+      raw: raw as Buffer,
+      sender: envelope.from === false ? '' : envelope.from,
+      recipient: envelope.to[0] ?? message.to,
+    };
+  } catch (error) {
+    throw new MailFailed(
+      false,
+      (error as { code?: string }).code ?? 'the message could not be written',
+      error,
+    );
+  }
 }
 
-function createLocalMailer(options: MailerOptions, from: Sender): Mailer {
+/** Unsigned it might be refused for good: it waits instead. */
+async function signed(sign: NonNullable<MailerOptions['sign']>, raw: Buffer, from: Sender): Promise<Buffer> {
+  try {
+    return await sign({ raw, domain: from.address.slice(from.address.lastIndexOf('@') + 1).toLowerCase() });
+  } catch (error) {
+    throw new MailFailed(false, 'the message could not be signed', error, 'connect');
+  }
+}
+
+function createLocalMailer(options: MailerOptions, from: Sender, kind: 'memory:' | 'catcher'): Mailer {
   const { sink } = options;
-  if (options.url === 'catcher' && !sink)
+  if (kind === 'catcher' && !sink)
     throw new RangeError('The mailer "catcher" needs a sink for its messages.');
   const sent: CaughtMail[] = [];
   return {
@@ -127,7 +154,7 @@ function createLocalMailer(options: MailerOptions, from: Sender): Mailer {
     async send(mail) {
       const message = checked(mail, from);
       sink?.(message);
-      if (options.url === 'memory:') sent.push(message);
+      if (kind === 'memory:') sent.push(message);
       if (sent.length > mostKept) sent.shift();
       return { messageId: message.messageId, response: '250 kept in this process' };
     },
@@ -150,8 +177,16 @@ function checked(mail: Mail, from: Sender): CaughtMail {
     refuseControls(value, `The header ${name}`);
   }
   refuseControls(mail.subject, 'The subject');
-  const { to, subject, text, html } = mail;
-  return { messageId, from: from.text, to, subject, text, ...(html === undefined ? {} : { html }), headers };
+  const { to, subject, text, html, envelopeFrom } = mail;
+  if (envelopeFrom !== undefined && !isOneAddress(envelopeFrom))
+    throw new MailRefused('Refusals come back to exactly one plain address.');
+  const inline = checkedInline(mail.inline ?? [], html);
+  const more = {
+    ...(html === undefined ? {} : { html }),
+    ...(inline.length > 0 && { inline }),
+    ...(envelopeFrom && { envelopeFrom }),
+  };
+  return { messageId, from: from.text, to, subject, text, headers, ...more };
 }
 
 function refuseControls(text: string, what: string): void {
@@ -173,43 +208,4 @@ function readSender(text: string): Sender {
     throw new RangeError(`"${text}" is no sender: write Name <address> or an address.`);
   const name = match?.[1] ?? '';
   return { name, address, text: name ? `${name} <${address}>` : address };
-}
-
-function readSmartHost(text: string) {
-  const url = URL.parse(text);
-  if (!url || !/^smtps?:$/.test(url.protocol) || url.hostname === '') {
-    throw new RangeError('The mail server must be written as smtp://host:port or smtps://host:port.');
-  }
-  const secure = url.protocol === 'smtps:';
-  const host = decodeURIComponent(url.hostname).replace(/^\[|\]$/g, '');
-  const near = /^(localhost|127(\.\d+){3}|::1)$/.test(host);
-  return {
-    pool: true as const,
-    maxConnections: 5,
-    host,
-    port: Number(url.port || (secure ? 465 : 25)),
-    secure,
-    // Off this machine nothing travels in the clear: a server without STARTTLS has to wait.
-    requireTLS: !secure && !near,
-    ignoreTLS: !secure && near,
-    ...(url.username === ''
-      ? {}
-      : { auth: { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) } }),
-    connectionTimeout: 10_000,
-    greetingTimeout: 10_000,
-    socketTimeout: 60_000,
-    disableFileAccess: true,
-    disableUrlAccess: true,
-  };
-}
-
-function failed(error: unknown, log: Log): MailFailed {
-  const { responseCode, response, code } = error as {
-    responseCode?: number;
-    response?: string;
-    code?: string;
-  };
-  log.warn({ reply: responseCode, reason: code }, 'the mail server did not take a message');
-  const permanent = responseCode !== undefined && responseCode >= 500 && code !== 'EAUTH';
-  return new MailFailed(permanent, response ?? code ?? 'no answer', error);
 }

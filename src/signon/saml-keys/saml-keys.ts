@@ -2,12 +2,11 @@
  * The key of the house in SAML, with the certificate others know it by: next → active → retiring → gone. It signs what
  * apps are told and what identity providers are asked, and opens what those encrypted for us. Many are given the
  * certificate by hand, so it lives long, and its follower is published months before it takes over.
- * Owns `saml_keys`; the private part is sealed under the master key. Records key.created, key.activated, key.retired,
- * key.withdrawn. Refuses nothing: whoever needs a key where there is none gets one made.
+ * Owns `saml_keys`; the private part is sealed under the master key. Records what `core/keys` records. Refuses nothing: whoever needs a key where there is none gets one made.
  */
 import { createPrivateKey, generateKeyPair, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
-import { record } from '#core/events/events.ts';
+import * as life from '#core/keys/keys.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import * as store from './store.ts';
@@ -30,7 +29,6 @@ export const defaultKeyPolicy: KeyPolicy = {
   retiringDays: 7,
 };
 
-const algorithm = 'RSA-3072';
 const day = 86_400_000;
 const generate = promisify(generateKeyPair) as unknown as (
   type: 'rsa',
@@ -49,43 +47,20 @@ export interface KeyNeeds {
  * over, lets the old one go. Returns the kids that moved (none = nothing was due).
  */
 export async function rotateKeys(tx: Tx, needs: KeyNeeds, now: Date): Promise<string[]> {
-  await store.lockKeys(tx);
   const policy = needs.policy ?? defaultKeyPolicy;
-  const keys = await store.listKeys(tx);
-  const active = keys.find((key) => key.state === 'active');
-  const next = keys.find((key) => key.state === 'next');
-  const moved: string[] = [];
-  if (!active) moved.push(next ? await activate(tx, next) : await makeKey(tx, needs, 'active'));
-  else if (!next) {
-    if (isNear(active.notAfter, policy.nextDays, now)) moved.push(await makeKey(tx, needs, 'next'));
-  } else if (isNear(active.notAfter, policy.switchDays, now)) {
-    await store.moveKey(tx, active.kid, 'retiring');
-    await record(tx, 'key.retired', { data: { kid: active.kid } });
-    moved.push(active.kid, await activate(tx, next));
-  }
-  for (const key of keys) {
-    if (key.state !== 'retiring' || !key.retiringAt) continue;
-    if (now.getTime() - key.retiringAt.getTime() < policy.retiringDays * day) continue;
-    await withdraw(tx, key);
-    moved.push(key.kid);
-  }
-  if (moved.length > 0) await store.announceKeys(tx);
-  return moved;
+  return life.rotate(tx, store, {
+    advance: (keys) =>
+      life.advance(tx, store, keys, {
+        isNextDue: ({ notAfter }) => isNear(notAfter, policy.nextDays, now),
+        isChangeDue: ({ notAfter }) => isNear(notAfter, policy.switchDays, now),
+        make: (state) => makeKey(tx, needs, state),
+      }),
+    isOver: (retiredAt) => now.getTime() - retiredAt.getTime() >= policy.retiringDays * day,
+  });
 }
 
 function isNear(end: Date, days: number, now: Date): boolean {
   return end.getTime() - now.getTime() <= days * day;
-}
-
-async function activate(tx: Tx, key: store.KeyRow): Promise<string> {
-  await store.moveKey(tx, key.kid, 'active');
-  await record(tx, 'key.activated', { data: { kid: key.kid, alg: algorithm } });
-  return key.kid;
-}
-
-async function withdraw(tx: Tx, key: store.KeyRow): Promise<void> {
-  await store.moveKey(tx, key.kid, 'gone');
-  await record(tx, 'key.withdrawn', { data: { kid: key.kid } });
 }
 
 async function makeKey(tx: Tx, needs: KeyNeeds, state: 'next' | 'active'): Promise<string> {
@@ -97,8 +72,7 @@ async function makeKey(tx: Tx, needs: KeyNeeds, state: 'next' | 'active'): Promi
   const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }) as string;
   const sealed = needs.secrets.seal('saml-keys', pem, placeOfKey(kid));
   await store.insertKey(tx, { kid, certificate, sealed, notAfter, state });
-  await record(tx, 'key.created', { data: { kid, alg: algorithm } });
-  if (state === 'active') await record(tx, 'key.activated', { data: { kid, alg: algorithm } });
+  await life.noteMade(tx, { kid, alg: store.algorithm, state });
   return kid;
 }
 
@@ -139,49 +113,19 @@ export function placeOfKey(kid: string): string {
   return `saml_keys/${kid}/sealed`;
 }
 
-/**
- * The emergency: this key is no longer published and signs nothing, from this commit on. A key that was signing is
- * followed by the next one at once, or by a new one. Returns false for a kid that is not in use.
- */
-export async function withdrawKey(tx: Tx, needs: KeyNeeds, kid: string): Promise<boolean> {
-  await store.lockKeys(tx);
-  const keys = await store.listKeys(tx);
-  const key = keys.find((one) => one.kid === kid);
-  if (!key) return false;
-  await withdraw(tx, key);
-  if (key.state === 'active') {
-    const next = keys.find((one) => one.state === 'next');
-    if (next) await activate(tx, next);
-    else await makeKey(tx, needs, 'active');
-  }
-  await store.announceKeys(tx);
-  return true;
+/** The emergency; see `withdraw` of core/keys. Returns false for a kid that is not in use. */
+export function withdrawKey(tx: Tx, needs: KeyNeeds, kid: string): Promise<boolean> {
+  return life.withdraw(tx, store, kid, () => makeKey(tx, needs, 'active'));
 }
 
-/** One published key as operators see it; what it signs with stays sealed. */
-export interface PublishedKey {
-  kid: string;
-  alg: typeof algorithm;
-  state: 'next' | 'active' | 'retiring';
-  createdAt: Date;
-  activeAt?: Date;
-  retiringAt?: Date;
+export interface PublishedKey extends life.PublishedKey<typeof store.algorithm> {
   /** When its certificate ends. */
   notAfter: Date;
 }
 
 /** Every key whose certificate stands in our metadata, oldest first. */
 export async function publishedKeys(tx: Tx): Promise<PublishedKey[]> {
-  const rows = await store.listKeys(tx);
-  return rows.map(({ kid, state, createdAt, activeAt, retiringAt, notAfter }) => ({
-    kid,
-    alg: algorithm,
-    state: state as PublishedKey['state'],
-    createdAt,
-    activeAt: activeAt ?? undefined,
-    retiringAt: retiringAt ?? undefined,
-    notAfter,
-  }));
+  return (await store.listKeys(tx)).map((key) => ({ ...life.published(key), notAfter: key.notAfter }));
 }
 
 export interface KeyRing {

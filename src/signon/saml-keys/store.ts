@@ -1,20 +1,18 @@
+import type { Key, KeyState } from '#core/keys/keys.ts';
 import type { Tx } from '#kit/db/tx.ts';
 
 /** A transaction, or the database itself for one statement on its own. */
 export type Queryable = Pick<Tx, 'query'>;
 
-export type KeyState = 'next' | 'active' | 'retiring' | 'gone';
+/** What all of them are. */
+export const algorithm = 'RSA-3072';
 
-export interface KeyRow {
-  kid: string;
+export interface KeyRow extends Key {
+  alg: typeof algorithm;
   /** PEM. */
   certificate: string;
   sealed: Buffer;
-  state: KeyState;
   notAfter: Date;
-  createdAt: Date;
-  activeAt: Date | null;
-  retiringAt: Date | null;
 }
 
 /** Everyone who changes keys does so one after the other, on all nodes. */
@@ -23,13 +21,14 @@ export async function lockKeys(tx: Tx): Promise<void> {
 }
 
 export async function listKeys(db: Queryable): Promise<KeyRow[]> {
-  return db.query<KeyRow>(
+  const rows = await db.query<Omit<KeyRow, 'alg'>>(
     `select kid, certificate, sealed, state, not_after as "notAfter", created_at as "createdAt",
        active_at as "activeAt", retiring_at as "retiringAt"
      from saml_keys where state <> 'gone' order by created_at, kid`,
     [],
     'saml-keys',
   );
+  return rows.map((row) => ({ ...row, alg: algorithm }));
 }
 
 export async function insertKey(

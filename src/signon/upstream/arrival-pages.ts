@@ -1,6 +1,6 @@
 /** The pages of whoever is back from an upstream and nobody here yet: link an account of theirs, or make one. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type AttributeDeclaration, attributeDeclarations } from '#core/people/attributes.ts';
+import { type AttributeDeclaration, attributeDeclarations, isAskedAtFirst } from '#core/people/attributes.ts';
 import { Problem } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { field } from '#kit/page/fields.ts';
@@ -139,7 +139,7 @@ function joinRoutes(app: App, needs: UpstreamNeeds): void {
     const { here, arrival } = waiting;
     if (!mayJoin(waiting)) return reply.redirect(waiting.url, 303);
     const declared = await needs.database.read(here.context, attributeDeclarations);
-    const typed = declared.filter(isAsked);
+    const typed = declared.filter(isAskedAtFirst);
     const given: NewcomerForm = {
       username: request.form.text('username'),
       givenName: request.form.text('given_name'),
@@ -154,10 +154,6 @@ function joinRoutes(app: App, needs: UpstreamNeeds): void {
       return joinPage(waiting, reply, { declared, given, problem: error });
     }
   });
-}
-
-function isAsked(one: AttributeDeclaration): boolean {
-  return one.editable === 'self' && (one.signUp || one.required);
 }
 
 async function join(
@@ -212,7 +208,7 @@ function joinPage(
           ${field({ name: 'family_name', label: say('familyName'), locale, value: given.familyName, autocomplete: 'family-name', maxlength: 120, required: false, error: errors.family_name })}
           ${field({ name: 'username', label: say('newUsername'), locale, value: given.username, autocomplete: 'username', literal: true, maxlength: 64, help: community.usernames.hint, error: errors.username })}
           ${field({ name: 'email', type: 'email', label: say('address'), locale, value: given.address, autocomplete: 'email', maxlength: 254, help: isProved ? tell('addressProved', { upstream }) : tell('addressAsked'), error: errors.email })}
-          ${page.declared.filter(isAsked).map((one) => attributeField(one, given.attributes[one.name], locale, errors[`attribute_${one.name}`]))}
+          ${page.declared.filter(isAskedAtFirst).map((one) => attributeField(one, given.attributes[one.name], locale, errors[`attribute_${one.name}`]))}
           ${button({ label: tell('makeAccount'), id: 'join', full: true })}`,
       })}
       ${linkButton({ label: tell('haveAccount'), url: `${url}/link`, style: 'plain', full: true })}`,

@@ -1,5 +1,5 @@
 /** What an upstream says of someone, read by the mapping of its settings into what we keep of people. */
-import { cleanLine, parseAddress } from '#core/people/names.ts';
+import { cleanLine, longestDisplayName, parseAddress } from '#core/people/names.ts';
 import { Problem } from '#core/problem.ts';
 import { compileExpression, type Expression, ExpressionError } from '#kit/expressions/expressions.ts';
 import type { Log } from '#kit/log/log.ts';
@@ -103,7 +103,7 @@ export function identify(settings: UpstreamSettings, told: Told, log: Pick<Log, 
     username: usernameFrom(line('username', 254)),
     givenName: line('givenName'),
     familyName: line('familyName'),
-    displayName: line('displayName', 250),
+    displayName: line('displayName', longestDisplayName),
     locale: localeOf(line('locale', 35)),
     address: addressOf(told, mapped),
     attributes: Object.fromEntries(

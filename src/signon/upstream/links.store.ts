@@ -70,6 +70,23 @@ export async function countLinks(tx: Tx): Promise<Map<string, number>> {
   return new Map(rows.map((row) => [row.upstream, row.count]));
 }
 
+/** People it knows whom no other upstream that is on knows, after this one, in the order of their ids. */
+export async function peopleKnownHereAlone(
+  tx: Tx,
+  upstream: string,
+  page: { after?: string; limit: number },
+): Promise<string[]> {
+  const rows = await tx.query<{ person: string }>(
+    `select distinct l.person from upstream_links l
+     where l.upstream = $1 and ($2::uuid is null or l.person > $2) and not exists (
+       select 1 from upstream_links o join upstreams u on u.id = o.upstream
+       where o.person = l.person and o.upstream <> $1 and (u.settings->>'enabled')::boolean)
+     order by l.person limit $3`,
+    [upstream, page.after ?? null, page.limit],
+  );
+  return rows.map((row) => row.person);
+}
+
 /** Those of an upstream after this id, in the order of their ids. */
 export async function linksAt(
   tx: Tx,

@@ -2,7 +2,9 @@
  * Links: who someone of an upstream is here. The key is (upstream, tenant, subject); whose a link is never changes, it
  * is only made and removed. Making one is for those who hold proof of both sides.
  */
+import { withOwnWayIn } from '#core/credentials/credentials.ts';
 import { record } from '#core/events/events.ts';
+import { listAddresses } from '#core/people/people.ts';
 import { Problem } from '#core/problem.ts';
 import { endSessionsOpenedBy } from '#core/sessions/upstreams.ts';
 import { isId, newId } from '#kit/crypto/ids.ts';
@@ -35,6 +37,34 @@ export const linksOf = store.linksOf;
 export const linksAt = store.linksAt;
 export const countLinks = store.countLinks;
 export const noteLinkUse = store.noteUse;
+
+export interface Dependents {
+  /** They have no password, no passkey and no other upstream that is on. */
+  people: number;
+  /** Of these, who has no confirmed address either: no mail lets them set a password. */
+  unreachable: number;
+}
+
+/** How many people are read at once. */
+const atOnce = 5000;
+
+/** Who would be left without a way in, were it not for this upstream. */
+export async function countDependents(tx: Tx, upstream: string): Promise<Dependents> {
+  const counted = { people: 0, unreachable: 0 };
+  let known: string[];
+  let after: string | undefined;
+  do {
+    known = await store.peopleKnownHereAlone(tx, upstream, { after, limit: atOnce });
+    const own = await withOwnWayIn(tx, known);
+    const left = known.filter((person) => !own.has(person));
+    const confirmed = (await listAddresses(tx, left)).filter(({ verifiedAt }) => verifiedAt);
+    const reached = new Set(confirmed.map(({ person }) => person));
+    counted.people += left.length;
+    counted.unreachable += left.filter((person) => !reached.has(person)).length;
+    after = known.at(-1);
+  } while (known.length === atOnce);
+  return counted;
+}
 
 /**
  * Links a subject to a person. Linking what is linked so already is no change; refuses with `upstream-taken` when it is

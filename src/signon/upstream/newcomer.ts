@@ -2,7 +2,12 @@
 import { onAliasDomain } from '#core/community/alias-domains.ts';
 import { community } from '#core/community/community.ts';
 import { join } from '#core/lifecycle/join.ts';
-import { attributeDeclarations, readAttributes, setAttributes } from '#core/people/attributes.ts';
+import {
+  attributeDeclarations,
+  isAskedAtFirst,
+  readAttributes,
+  setAttributes,
+} from '#core/people/attributes.ts';
 import { checkNewUsername, cleanLine, parseAddress, usernameKey } from '#core/people/names.ts';
 import { isUsernameFree, listAddresses, verifiedOwners } from '#core/people/people.ts';
 import { Problem, readFields } from '#core/problem.ts';
@@ -83,7 +88,9 @@ async function check(tx: Tx, given: NewcomerForm) {
   if (address && (await onAliasDomain(tx, [address.key])).size > 0) refuse('email', 'address-ours');
   const declared = await attributeDeclarations(tx);
   const wanted = Object.fromEntries(
-    declared.filter((one) => one.required).map((one) => [one.name, given.attributes[one.name]]),
+    declared
+      .filter((one) => one.required && isAskedAtFirst(one))
+      .map((one) => [one.name, given.attributes[one.name]]),
   );
   const known = Object.fromEntries(
     Object.entries(given.attributes).filter(([name]) => declared.some((one) => one.name === name)),

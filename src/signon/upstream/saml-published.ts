@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '#kit/clock/clock.ts';
+import { regularly } from '#kit/clock/regularly.ts';
 import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
 import { type Net, NetRefused } from '#kit/net/net.ts';
@@ -131,30 +132,16 @@ async function fetchMetadata(needs: PublishedNeeds, upstream: SamlUpstream, url:
   }
 }
 
-/** Follows what providers publish. `settle` fetches what is due and waits for it. */
+/** Follows what providers publish, from now on. `settle` fetches what is due and waits for it. */
 export function followProviders(needs: PublishedNeeds): { settle(): Promise<void>; stop(): Promise<void> } {
-  let looking: Promise<void> = Promise.resolve();
-  const look = () => {
-    looking = looking.then(() =>
-      fetchDue(needs).catch((error: unknown) =>
-        needs.log.error(
-          { err: error, code: 'metadata-unread' },
-          'which metadata is to be fetched could not be read',
-        ),
-      ),
+  const failed = (error: unknown) =>
+    needs.log.error(
+      { err: error, code: 'metadata-unread' },
+      'which metadata is to be fetched could not be read',
     );
-    return looking;
-  };
-  const timer = setInterval(look, lookEveryMs);
-  timer.unref();
-  void look();
-  return {
-    settle: look,
-    async stop() {
-      clearInterval(timer);
-      await looking;
-    },
-  };
+  const { run, stop } = regularly({ everyMs: lookEveryMs, failed }, () => fetchDue(needs));
+  void run();
+  return { settle: run, stop };
 }
 
 async function fetchDue(needs: PublishedNeeds): Promise<void> {

@@ -1,6 +1,6 @@
 /** The section `saml` of an upstream: which identity provider, how it names people, and how much is believed of it. */
 import { z } from 'zod';
-import { isServerUri } from '#core/applications/addresses.ts';
+import { serverUri } from '#core/applications/addresses.ts';
 import { certificates, readCertificate, webUri } from '#core/applications/saml-settings.ts';
 import { readIdpMetadata } from '#wire/saml/metadata.ts';
 import { SamlRefusal } from '#wire/saml/refusal.ts';
@@ -9,12 +9,20 @@ const plain = /^[^\u0000-\u0020\u007f-\u00a0\u2028\u2029]+$/;
 
 const metadata = z
   .strictObject({
-    url: z.string().max(500).refine(isServerUri, 'must be an https (or http) address').optional(),
+    url: serverUri.optional().describe('Where the metadata is published; give either this or `xml`.'),
     xml: z.string().max(300_000).optional().describe('The metadata itself, where it is not published.'),
     certificates: certificates
       .default([])
       .describe('The metadata must be signed by one of these; left out, https alone vouches for it.'),
-    refreshHours: z.number().int().min(1).max(168).default(6),
+    refreshHours: z
+      .number()
+      .int()
+      .min(1)
+      .max(168)
+      .default(6)
+      .describe(
+        'Hours between two readings of `url`; after one that failed, ten minutes, and the last good metadata counts until its own end.',
+      ),
   })
   .refine((one) => (one.url === undefined) !== (one.xml === undefined), 'give either url or xml');
 
@@ -52,7 +60,10 @@ export const samlUpstream = z
       .max(256)
       .optional()
       .describe('The attribute that is the person for good, instead of the NameID.'),
-    signAuthnRequests: z.boolean().default(true),
+    signAuthnRequests: z
+      .boolean()
+      .default(true)
+      .describe('Our requests are signed with the key of the house, and our metadata says so.'),
     wantEncrypted: z.boolean().default(false).describe('Assertions in clear are refused.'),
     allowIdpInitiated: z
       .boolean()

@@ -1,6 +1,6 @@
 /** What can be set of an upstream. `gatehouse apply` reads it under `upstreams:` beside `id` and `credentials`. */
 import { z } from 'zod';
-import { isServerUri } from '#core/applications/addresses.ts';
+import { serverUri } from '#core/applications/addresses.ts';
 import { compileExpression, ExpressionError } from '#kit/expressions/expressions.ts';
 import { samlAuthority, samlUpstream } from './saml-settings.ts';
 
@@ -34,7 +34,6 @@ const domain = z
   .regex(/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'must be a domain name');
 const domains = z.array(domain).max(200).default([]);
 const words = z.array(z.string().min(1).max(200)).max(20).default([]);
-const address = z.string().max(500).refine(isServerUri, 'must be an https (or http) address');
 
 const oidc = z
   .strictObject({
@@ -44,12 +43,15 @@ const oidc = z
       .describe(
         'Whose habits are known: what is the key, which addresses are verified, what else is looked at.',
       ),
-    issuer: address.optional().describe('Where /.well-known/openid-configuration stands. Google needs none.'),
-    clientId: z.string().min(1).max(500),
+    issuer: serverUri
+      .optional()
+      .describe('Where /.well-known/openid-configuration stands. Google needs none.'),
+    clientId: z.string().min(1).max(500).describe('The client id the provider gave this installation.'),
     scopes: z
       .array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/))
       .max(30)
-      .default(['openid', 'profile', 'email']),
+      .default(['openid', 'profile', 'email'])
+      .describe('What is asked of the provider; must hold openid.'),
     tenants: z
       .array(z.string().regex(/^[0-9a-f-]{36}$/, 'must be the id of a tenant'))
       .max(200)
@@ -71,8 +73,10 @@ const oidc = z
   });
 
 const github = z.strictObject({
-  clientId: z.string().min(1).max(500),
-  url: address.default('https://github.com').describe('Of an own GitHub Enterprise Server, else github.com.'),
+  clientId: z.string().min(1).max(500).describe('The client id of the OAuth app at GitHub.'),
+  url: serverUri
+    .default('https://github.com')
+    .describe('Of an own GitHub Enterprise Server, else github.com.'),
   organisations: z
     .array(z.string().min(1).max(100))
     .max(50)
@@ -85,16 +89,31 @@ const ldap = z
     url: z
       .string()
       .max(500)
-      .regex(/^ldaps?:\/\/[^/@?#\s]+$/, 'must read ldap://host or ldaps://host, with :port if needed'),
-    startTls: z.boolean().default(false),
+      .regex(/^ldaps?:\/\/[^/@?#\s]+$/, 'must read ldap://host or ldaps://host, with :port if needed')
+      .describe(
+        'ldaps://HOST or ldap://HOST, with :PORT if it is not 636 or 389; ldap:// needs `startTls`, unless it is this machine.',
+      ),
+    startTls: z
+      .boolean()
+      .default(false)
+      .describe('Encrypt an ldap:// connection before anything is said; with ldaps:// it changes nothing.'),
     ca: z.string().max(60_000).optional().describe('Certificates (PEM) to trust instead of the system’s.'),
     bindDn: z.string().min(1).max(500).describe('Who looks people up there.'),
-    baseDn: z.string().min(1).max(500),
+    baseDn: z
+      .string()
+      .min(1)
+      .max(500)
+      .describe(
+        'The entry below which people are looked up, at any depth; it cannot be changed while anyone is linked.',
+      ),
     filter: z
       .string()
       .max(500)
       .default('(|(uid={name})(mail={name}))')
-      .refine((text) => text.includes('{name}'), 'must hold {name}'),
+      .refine((text) => text.includes('{name}'), 'must hold {name}')
+      .describe(
+        'How the entry of what someone typed is found: {name} stands for it, escaped. Where several entries fit, nobody is found.',
+      ),
     subject: z.string().max(100).default('entryUUID').describe('The attribute that stays the same for good.'),
     takeOver: z
       .boolean()
@@ -115,14 +134,37 @@ const ldap = z
   );
 
 const mapping = z.strictObject({
-  username: expression.optional(),
-  givenName: expression.optional(),
-  familyName: expression.optional(),
-  displayName: expression.optional(),
-  email: expression.optional(),
-  locale: expression.optional(),
+  username: expression
+    .optional()
+    .describe(
+      'Expression for the user name proposed to a newcomer; of an address, what stands before the @. Left out, the usual claims of this kind.',
+    ),
+  givenName: expression
+    .optional()
+    .describe('Expression for the given name. Left out, the usual claim of this kind, if it has one.'),
+  familyName: expression
+    .optional()
+    .describe('Expression for the family name. Left out, the usual claim of this kind, if it has one.'),
+  displayName: expression
+    .optional()
+    .describe('Expression for the name that is shown. Left out, the usual claims of this kind.'),
+  email: expression
+    .optional()
+    .describe(
+      'Expression for the address, verified only where it is the one the upstream calls so. Left out, the address it told.',
+    ),
+  locale: expression
+    .optional()
+    .describe(
+      'Expression for the language of a newcomer; what is no language tag is passed over, and the language of the page is taken.',
+    ),
   groups: expression.optional().describe('A text or a list: the groups they are in there.'),
-  attributes: z.record(z.string(), expression).default({}),
+  attributes: z
+    .record(z.string(), expression)
+    .default({})
+    .describe(
+      'Attribute of the community → expression; what gives nothing, a list, or a value that does not fit is left out.',
+    ),
 });
 
 const kinds = ['oidc', 'github', 'saml', 'ldap'] as const;
@@ -132,7 +174,12 @@ export type UpstreamKind = (typeof kinds)[number];
 export const upstreamSettings = z
   .strictObject({
     title: z.string().trim().min(1).max(60).describe('What people read on the button.'),
-    enabled: z.boolean().default(true),
+    enabled: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Switched off, nobody comes in through it, and the sessions it opened end, but for those of passwords it handed over (`takeOver`).',
+      ),
     button: z
       .boolean()
       .default(true)
@@ -159,11 +206,21 @@ export const upstreamSettings = z
         'Whether an address it calls verified counts as confirmed here. Default: Google and GitHub alone.',
       ),
     require: z
-      .strictObject({ amr: words, acr: words })
+      .strictObject({
+        amr: words.describe('Authentication methods (RFC 8176) that must all be told.'),
+        acr: words.describe(
+          'Contexts of which one must be told; OpenID Connect and SAML ask for them in the request.',
+        ),
+      })
       .prefault({})
       .describe('Every amr of these and one acr of these must be told, or nobody comes in.'),
     secondFactor: z
-      .strictObject({ amr: words, acr: words })
+      .strictObject({
+        amr: words.describe('Authentication methods (RFC 8176) of which one is enough.'),
+        acr: words.describe(
+          'Contexts of which one is enough; OpenID Connect asks for them in the request, SAML only for those of `require`.',
+        ),
+      })
       .prefault({})
       .describe('What, when told, counts as two factors here. Without it every sign-in there is one.'),
     sync: z
@@ -174,8 +231,12 @@ export const upstreamSettings = z
     groups: z
       .array(
         z.strictObject({
-          from: z.string().min(1).max(500),
-          to: z.string().min(1).max(255),
+          from: z.string().min(1).max(500).describe('The group as the upstream says it, letter by letter.'),
+          to: z
+            .string()
+            .min(1)
+            .max(255)
+            .describe('The group here; while there is none of this name, the line does nothing.'),
           owned: z
             .boolean()
             .default(false)

@@ -72,6 +72,7 @@ tbody th { font-weight: 400; }
 @media (max-width: 40rem) {
   dl > div { grid-template-columns: 1fr; }
   .panel { padding: 1rem; }
+  th, td { padding-inline: .375rem; }
   .who-name { display: none; }
 }
 `;
@@ -92,7 +93,7 @@ ${shared}
 .tracker h3 { font-size: .9375rem; }
 .tracker .issues { background: var(--surface); border: 1px solid var(--line); font-size: .9375rem; }
 .tracker .issues td:first-child { white-space: nowrap; color: var(--muted); }
-.tracker .issues td:nth-child(2) { min-width: 11rem; }
+.tracker .issues td:nth-child(2) { min-width: min(11rem, 34vw); }
 .state { display: inline-block; padding: 0 .5rem; border: 1px solid var(--line); border-radius: 3px; font-size: .8125rem; font-weight: 600; white-space: nowrap; }
 .state.now { background: var(--soft); color: var(--accent-ink); border-color: transparent; }
 .state.done { color: var(--muted); text-decoration: line-through; }

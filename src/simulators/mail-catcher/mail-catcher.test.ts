@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { createLog } from '#kit/log/log.ts';
 import { createMailer } from '#kit/smtp/smtp.ts';
+import { dataImage, makePng } from '#test/pictures.ts';
 import { startMailCatcher } from './mail-catcher.ts';
 
 const log = createLog({ level: 'silent' });
@@ -15,7 +16,7 @@ const mail = {
 
 async function catching(t: TestContext) {
   const catcher = await startMailCatcher({ log });
-  const mailer = createMailer({ url: catcher.smtpUrl, from, log });
+  const mailer = createMailer({ urls: [catcher.smtpUrl], from, log });
   t.after(async () => {
     await mailer.close();
     await catcher.stop();
@@ -47,6 +48,26 @@ test('a message sent over SMTP is on the page, escaped, with its link to click',
   assert.match(designed.headers.get('content-security-policy')!, /default-src 'none';.*sandbox/);
   const [json] = (await (await get('/messages.json')).json()) as { subject: string; recipients: string[] }[];
   assert.deepEqual([json!.subject, json!.recipients], [mail.subject, ['anna@example.org']]);
+});
+
+test('a picture that goes along is seen where the message shows it, and is not part of the list', async (t) => {
+  const { catcher, mailer, get } = await catching(t);
+  const direct = createMailer({ urls: ['catcher'], from, log, sink: catcher.sink });
+  const picture = { cid: 'a1@logo', contentType: 'image/png' as const, content: makePng(4, 4) };
+  const html = '<p><img src="cid:a1@logo" alt=""><img src="cid:unknown@logo" alt=""> cid:a1@logo</p>';
+  for (const way of [mailer, direct]) {
+    await way.send({ ...mail, html, inline: [picture] });
+    const message = await catcher.waitFor('anna@example.org');
+    const answer = await get(`/messages/${message.id}.html`);
+    const shown = html.replace('cid:a1@logo', dataImage('png', picture.content));
+    assert.equal((await answer.text()).trim(), shown);
+    assert.match(answer.headers.get('content-security-policy')!, /default-src 'none';.* img-src data:;/);
+    const [listed] = (await (await get('/messages.json')).json()) as { pictures: object[] }[];
+    assert.deepEqual(listed?.pictures, [
+      { cid: 'a1@logo', contentType: 'image/png', bytes: picture.content.length },
+    ]);
+    catcher.clear();
+  }
 });
 
 test('the button and DELETE empty the box; another site can do neither, nor read', async (t) => {
@@ -85,7 +106,7 @@ test('it listens on loopback only', async () => {
 
 test('only the last 500 are kept, and a mailer can hand over without SMTP', async (t) => {
   const { catcher } = await catching(t);
-  const direct = createMailer({ url: 'catcher', from, log, sink: catcher.sink });
+  const direct = createMailer({ urls: ['catcher'], from, log, sink: catcher.sink });
   for (let n = 1; n <= 510; n += 1) await direct.send({ ...mail, subject: `Number ${n}` });
   assert.equal(catcher.messages().length, 500);
   assert.equal(catcher.messages()[0]!.subject, 'Number 510');

@@ -7,13 +7,20 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import PostalMime from 'postal-mime';
+import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer, type SMTPServerSession } from 'smtp-server';
 import { newId } from '#kit/crypto/ids.ts';
 import type { Log } from '#kit/log/log.ts';
 import type { Look } from '#kit/page/page.ts';
 import type { CaughtMail } from '#kit/smtp/smtp.ts';
 import { answer } from './web.ts';
+
+/** A picture inside a message, which its HTML shows by its Content-ID. */
+export interface CaughtPicture {
+  cid: string;
+  contentType: string;
+  content: Buffer;
+}
 
 export interface CaughtMessage {
   id: string;
@@ -28,6 +35,7 @@ export interface CaughtMessage {
   messageId: string;
   /** Every http(s) address in the text, in order, once each. */
   links: string[];
+  pictures: CaughtPicture[];
 }
 
 export interface MailCatcher {
@@ -44,7 +52,7 @@ export interface MailCatcher {
     timeoutMs?: number,
   ): Promise<CaughtMessage>;
   clear(): void;
-  /** For `createMailer({ url: 'catcher', sink })`: takes a message without SMTP. */
+  /** For `createMailer({ urls: ['catcher'], sink })`: takes a message without SMTP. */
   readonly sink: (mail: CaughtMail) => void;
   stop(): Promise<void>;
 }
@@ -61,6 +69,7 @@ export interface MailCatcherOptions {
 
 const mostMessages = 500;
 const largestMessage = 5_000_000;
+const mostPictureBytes = 128 * 1024;
 const plainLook: Look = { communityName: 'Mail catcher', links: [] };
 
 /** Starts both servers. Throws RangeError for a host that is not loopback, the system's error when a port is taken. */
@@ -108,8 +117,7 @@ export async function startMailCatcher(options: MailCatcherOptions): Promise<Mai
     clear() {
       messages.length = 0;
     },
-    sink: ({ messageId, from, to, subject, text, html }) =>
-      keep(caught({ sender: addressIn(from), recipients: [to], from, subject, text, html, messageId })),
+    sink: (mail) => keep(handedOver(mail)),
     async stop() {
       http.closeAllConnections();
       await Promise.all([
@@ -162,7 +170,25 @@ async function receive(stream: AsyncIterable<unknown>, session: SMTPServerSessio
     text: parsed.text ?? '',
     html: parsed.html,
     messageId: parsed.messageId ?? '',
+    pictures: picturesIn(parsed),
   });
+}
+
+/** What pages may show of it: pictures of kinds that run nothing, few enough to be kept for every message. */
+function picturesIn({ attachments }: Email): CaughtPicture[] {
+  let bytes = 0;
+  return attachments.flatMap(({ contentId, mimeType, content }) => {
+    if (contentId === undefined || !/^image\/(?:png|jpeg|gif)$/.test(mimeType)) return [];
+    const picture = Buffer.from(content as ArrayBuffer);
+    bytes += picture.length;
+    if (bytes > mostPictureBytes) return [];
+    return [{ cid: contentId.replace(/^<|>$/g, ''), contentType: mimeType, content: picture }];
+  });
+}
+
+function handedOver({ messageId, from, to, subject, text, html, inline = [] }: CaughtMail): CaughtMessage {
+  const parts = { from, subject, text, html, messageId, pictures: [...inline] };
+  return caught({ ...parts, sender: addressIn(from), recipients: [to] });
 }
 
 function caught(parts: Omit<CaughtMessage, 'id' | 'at' | 'links'>): CaughtMessage {

@@ -4,7 +4,7 @@ import { randomToken } from '#kit/crypto/ids.ts';
 import { pageAssets } from '#kit/page/assets.ts';
 import type { Html } from '#kit/page/html.ts';
 import type { Look } from '#kit/page/page.ts';
-import type { CaughtMessage } from './mail-catcher.ts';
+import type { CaughtMessage, CaughtPicture } from './mail-catcher.ts';
 import { listPage, mailAssets, messagePage, missingPage } from './pages.ts';
 
 export interface Answer {
@@ -52,7 +52,7 @@ export function answer(exchange: Exchange): Answer {
     return {
       status: 200,
       headers: { ...always, 'content-type': 'application/json' },
-      body: JSON.stringify(messages),
+      body: JSON.stringify(messages.map(listed)),
     };
   }
   const asset = allAssets.find((candidate) => candidate.url === path);
@@ -62,9 +62,23 @@ export function answer(exchange: Exchange): Answer {
   }
   const [, id, asMarkup] = /^\/messages\/([0-9a-f-]{36})(\.html)?$/.exec(path) ?? [];
   const message = messages.find((candidate) => candidate.id === id);
-  if (message?.html !== undefined && asMarkup) return markup(message.html);
+  if (message?.html !== undefined && asMarkup) return markup(withPictures(message.html, message.pictures));
   if (message && !asMarkup) return page(200, messagePage({ ...frame, message, now }), frame.nonce);
   return page(404, missingPage(frame), frame.nonce);
+}
+
+/** Pages ask for the list every two seconds: pictures are told of, not sent. */
+function listed({ pictures, ...message }: CaughtMessage): object {
+  const told = pictures.map(({ cid, contentType, content }) => ({ cid, contentType, bytes: content.length }));
+  return { ...message, pictures: told };
+}
+
+/** The pictures of a message stand in its page, as a mail program puts them there. */
+function withPictures(body: string, pictures: readonly CaughtPicture[]): string {
+  return body.replaceAll(/(?<=\ssrc=")cid:([^"]+)(?=")/gi, (whole, cid: string) => {
+    const found = pictures.find((picture) => picture.cid === cid);
+    return found ? `data:${found.contentType};base64,${found.content.toString('base64')}` : whole;
+  });
 }
 
 function change(exchange: Exchange, input: { path: string; hosts: string[] }): Answer {

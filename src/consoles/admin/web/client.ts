@@ -61,9 +61,10 @@ interface LooseInput {
  */
 export async function call<Name extends Operation>(
   name: Name,
-  ...[input]: Record<never, never> extends Input<Name> ? [Input<Name>?] : [Input<Name>]
+  ...given: Record<never, never> extends Input<Name> ? [Input<Name>?] : [Input<Name>]
 ): Promise<Answer<Name>> {
-  const { params = {}, query = {}, body } = (input ?? {}) as LooseInput;
+  // Of so many operations the compiler makes no one type; each call was checked by its own.
+  const { params = {}, query = {}, body } = ((given as unknown[])[0] ?? {}) as LooseInput;
   const [method = 'GET', path = ''] = name.split(' ');
   const filled = path.replaceAll(/:(\w+)/g, (_, key: string) => encodeURIComponent(params[key] ?? ''));
   const asked = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');

@@ -22,6 +22,9 @@ import {
 import { GroupPage } from '#consoles/admin/web/pages/group.tsx';
 import { GroupAddition, GroupRemoval } from '#consoles/admin/web/pages/group-changes.tsx';
 import { GroupsPage } from '#consoles/admin/web/pages/groups.tsx';
+import { MailPage, SparedPage } from '#consoles/admin/web/pages/mail.tsx';
+import { MailHealthPage } from '#consoles/admin/web/pages/mail-health.tsx';
+import { MailLetterPage, MailLettersPage } from '#consoles/admin/web/pages/mail-letters.tsx';
 import { OperatorGrant, OperatorRemoval } from '#consoles/admin/web/pages/operator-changes.tsx';
 import { OperatorsPage } from '#consoles/admin/web/pages/operators.tsx';
 import { OverviewPage } from '#consoles/admin/web/pages/overview.tsx';
@@ -29,6 +32,12 @@ import { PeoplePage } from '#consoles/admin/web/pages/people.tsx';
 import { PersonPage } from '#consoles/admin/web/pages/person.tsx';
 import { PersonErasure, SessionsEnd, StandingChange } from '#consoles/admin/web/pages/person-changes.tsx';
 import { LinkRemoval } from '#consoles/admin/web/pages/person-links.tsx';
+import {
+  LinkApproval,
+  LinkAsking,
+  LinkCalledOff,
+  RecoveryLinksPage,
+} from '#consoles/admin/web/pages/recovery-links.tsx';
 import { RefusalPage } from '#consoles/admin/web/pages/refusal.tsx';
 import { RefusalsPage } from '#consoles/admin/web/pages/refusals.tsx';
 import {
@@ -36,6 +45,18 @@ import {
   RegistrationTokenRemoval,
   RegistrationTokensPage,
 } from '#consoles/admin/web/pages/registration-tokens.tsx';
+import { RelayPage, RelayStop } from '#consoles/admin/web/pages/relay.tsx';
+import { RelayAppPage } from '#consoles/admin/web/pages/relay-app.tsx';
+import { RelayKeyChange, RelayKeyMaking, RelayKeysPage } from '#consoles/admin/web/pages/relay-keys.tsx';
+import { RelayListAdd, RelayListChange } from '#consoles/admin/web/pages/relay-list-edit.tsx';
+import {
+  RelayListDecision,
+  RelayListPage,
+  RelayListRemoval,
+  RelayListsPage,
+} from '#consoles/admin/web/pages/relay-lists.tsx';
+import { RelayLogPage, RelayMessagePage } from '#consoles/admin/web/pages/relay-log.tsx';
+import { RelayRequestDecision, RelayRequestsPage } from '#consoles/admin/web/pages/relay-requests.tsx';
 import { TargetPage } from '#consoles/admin/web/pages/target.tsx';
 import { TargetAdd } from '#consoles/admin/web/pages/target-add.tsx';
 import { BrakeDecision } from '#consoles/admin/web/pages/target-brake.tsx';
@@ -55,11 +76,14 @@ import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { type Right, useSession, WithSession } from './session.tsx';
 import './style.css';
 import './style-apps.css';
+import './style-mail.css';
 import './style-targets.css';
 import './style-upstreams.css';
 import { words } from './words.ts';
 import { resetWords } from './words-factor-resets.ts';
+import { linkWords, mailWords } from './words-own-mail.ts';
 import { refusalWords } from './words-refusals.ts';
+import { relayWords } from './words-relay.ts';
 import { upstreamWords } from './words-upstreams.ts';
 
 /** The navigation: an entry stands there for whoever may see its section. The server knows the same list. */
@@ -72,6 +96,9 @@ const sections: readonly { href: string; label: string; right: Right }[] = [
   { href: '/admin/upstreams', label: upstreamWords.title, right: 'community.read' },
   { href: '/admin/refusals', label: refusalWords.title, right: 'people.read' },
   { href: '/admin/factor-resets', label: resetWords.title, right: 'people.read' },
+  { href: '/admin/recovery-links', label: linkWords.title, right: 'people.read' },
+  { href: '/admin/mail', label: mailWords.title, right: 'notices.read' },
+  { href: '/admin/relay', label: relayWords.title, right: 'relay.read' },
   { href: '/admin/events', label: words.events, right: 'events.read' },
   { href: '/admin/operators', label: words.operators, right: 'operators.read' },
   { href: '/admin/tokens', label: words.tokens, right: 'tokens.read' },
@@ -91,6 +118,9 @@ const pages: Pages = [
   ['/admin/people/:id/proofs/ask', ResetAsking],
   ['/admin/people/:id/proofs/agree', ResetApproval],
   ['/admin/people/:id/proofs/call-off', ResetCalledOff],
+  ['/admin/people/:id/recovery-link/ask', LinkAsking],
+  ['/admin/people/:id/recovery-link/agree', LinkApproval],
+  ['/admin/people/:id/recovery-link/call-off', LinkCalledOff],
   ['/admin/people/:id/:view?', PersonPage],
   ['/admin/groups', GroupsPage],
   ['/admin/groups/add', GroupAddition],
@@ -135,6 +165,29 @@ const pages: Pages = [
   ['/admin/tokens/registration/:id/revoke', RegistrationTokenRemoval],
   ['/admin/tokens/:id/revoke', TokenRemoval],
   ['/admin/factor-resets', FactorResetsPage],
+  ['/admin/recovery-links', RecoveryLinksPage],
+  ['/admin/mail', MailPage],
+  ['/admin/mail/spared', SparedPage],
+  ['/admin/mail/letters', MailLettersPage],
+  ['/admin/mail/letters/:kind/:locale', MailLetterPage],
+  ['/admin/relay', RelayPage],
+  ['/admin/relay/stop', RelayStop],
+  ['/admin/relay/health', MailHealthPage],
+  ['/admin/relay/keys', RelayKeysPage],
+  ['/admin/relay/keys/make', RelayKeyMaking],
+  ['/admin/relay/keys/:id/:act', RelayKeyChange],
+  ['/admin/relay/log', RelayLogPage],
+  ['/admin/relay/log/:id', RelayMessagePage],
+  ['/admin/relay/lists', RelayListsPage],
+  ['/admin/relay/lists/:name', RelayListPage],
+  // Beside the lists, not below: a list may have any name.
+  ['/admin/relay/add-list', RelayListAdd],
+  ['/admin/relay/lists/:name/change', RelayListChange],
+  ['/admin/relay/lists/:name/remove', RelayListRemoval],
+  ['/admin/relay/lists/:name/:answer', RelayListDecision],
+  ['/admin/relay/requests', RelayRequestsPage],
+  ['/admin/relay/requests/:id/:decision', RelayRequestDecision],
+  ['/admin/relay/apps/:id', RelayAppPage],
 ];
 
 function Navigation() {
@@ -142,8 +195,16 @@ function Navigation() {
   const { canSomewhere } = useSession();
   const isHere = (href: string) =>
     href === '/admin' ? path === href : path === href || path.startsWith(`${href}/`);
+  const strip = useRef<HTMLElement>(null);
+  // On a phone the sections are a strip that scrolls sideways: where one is stands in its middle.
+  useEffect(() => {
+    const nav = strip.current;
+    const here = nav?.querySelector<HTMLElement>('[aria-current]');
+    if (nav && here)
+      nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+  }, [path]);
   return (
-    <nav class="side" aria-label={words.navigation}>
+    <nav class="side" aria-label={words.navigation} ref={strip}>
       <ul>
         {sections
           .filter(({ right }) => canSomewhere(right))

@@ -18,7 +18,6 @@ export const resetWords = {
   reason: 'Reason',
   askedBy: 'Asked by',
   decidedBy: 'Agreed by',
-  cancelledBy: 'Called off by',
   themselves: 'the person',
   happens: 'Happens',
   happened: 'Happened',

@@ -71,6 +71,15 @@ export const upstreamWords = {
   removeTitle: (title: string) => `Remove ${title}?`,
   removeText: (sessions: string, people: string) =>
     `Nobody comes in through it any more. Sessions it opened (now ${sessions}) end at once. People who are linked (now ${people}) lose this way in for good, and are somebody new if it is ever added again.`,
+  dependents: (people: number, text: string) =>
+    people === 1
+      ? 'For 1 of them it is the only way in: no password, no passkey, no other provider that is on.'
+      : `For ${text} of them it is the only way in: no password, no passkey, no other provider that is on.`,
+  noDependents: 'All of them have another way in: a password, a passkey, or another provider that is on.',
+  unreachable: (people: number, text: string) =>
+    people === 1
+      ? '1 of these has no confirmed address either, and needs a recovery link from two operators.'
+      : `${text} of these have no confirmed address either, and need a recovery link from two operators.`,
   removeThen:
     'Their accounts stay. Who has a password or a passkey here signs in with that; everybody else sets a password by mail with “Forgotten?” on the sign-in page.',
   removeExpect: 'Type how many people lose this way in',

@@ -10,6 +10,7 @@ import { bears, ofDirectory, refusalAnswer, unauthorised } from '#simulators/sci
 import { subjectOf } from '#simulators/scim/subject.ts';
 import type { AtlassianSimulatorOptions } from './atlassian.ts';
 import { pageCap } from './facts.ts';
+import { type IpRanges, rangesPath } from './ip-ranges.ts';
 import { answerOrganisation, type Organisation, organisationError } from './organisation.ts';
 import { extensionUrn } from './user-schema.ts';
 import type { World } from './world.ts';
@@ -21,6 +22,7 @@ export function createApi(input: {
   keys: { directoryKey: string; organisationKey: string };
   chance: () => number;
   url: () => string;
+  ranges: IpRanges;
 }): Api {
   const { options, world, organisation, keys } = input;
   const { directory, linking } = world;
@@ -43,6 +45,7 @@ export function createApi(input: {
     exchange.segments[1] === 'directory' && exchange.segments[2] === organisation.directoryId;
   return {
     authenticate(exchange) {
+      if (exchange.path === rangesPath) return undefined;
       if (isScim(exchange)) return bears(exchange, keys.directoryKey) ? undefined : unauthorised();
       const refusal = new Refusal(401, 'The organisation API key is missing or another one.');
       return bears(exchange, keys.organisationKey) ? undefined : organisationError(refusal);
@@ -50,6 +53,8 @@ export function createApi(input: {
     subject: (exchange) =>
       isScim(exchange) ? subjectOf(exchange, exchange.segments.slice(3), directory) : {},
     handle(exchange) {
+      const published = input.ranges.answer(exchange);
+      if (published) return { answer: published };
       if (!isScim(exchange)) return answerOrganisation(organisation, exchange);
       if (!ours(exchange)) throw new Refusal(404, 'There is no such directory.');
       return handle(exchange, exchange.segments.slice(3));

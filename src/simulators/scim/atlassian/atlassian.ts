@@ -22,7 +22,9 @@ import { type Account, type DomainState, type Invitation, productsOf } from './a
 import { createApi } from './api.ts';
 import { controlAccounts } from './control-accounts.ts';
 import { type documentedLimits, facts } from './facts.ts';
+import { createIpRanges, type IpRanges, rangesPath } from './ip-ranges.ts';
 import type { Switches } from './linking.ts';
+import { createNotifications } from './notifications.ts';
 import type { Organisation } from './organisation.ts';
 import { accountsPage } from './pages.ts';
 import type { ExtensionVersion } from './user-schema.ts';
@@ -72,6 +74,9 @@ export interface AtlassianSimulator {
   readonly url: string;
   /** The page, the organisation API, and the root of /simulator/. */
   readonly origin: string;
+  /** The document of networks it sends from. */
+  readonly rangesUrl: string;
+  readonly ranges: Pick<IpRanges, 'set'>;
   readonly directoryKey: string;
   readonly organisationKey: string;
   readonly directoryId: string;
@@ -93,6 +98,8 @@ export interface AtlassianSimulator {
   readonly ledger: Ledger;
   readonly faults: Faults;
   limit(limits: Limits): void;
+  /** From now on it writes to whoever arrives, and when asked to, through this mail server. */
+  writeThrough(smtpUrl: string): void;
   stop(): Promise<void>;
 }
 
@@ -109,6 +116,7 @@ export async function startAtlassianSimulator(
   const { organisationKey = randomToken(), directoryId = newId(), organisationId = newId() } = options;
   let origin = '';
   const world = openWorld(options, clock);
+  const ranges = createIpRanges(() => clock.now());
   const chance = seededChance(seed);
   const faults = createFaults({ faults: options.faults, chance });
   const { ledger, note } = createLedger();
@@ -117,17 +125,22 @@ export async function startAtlassianSimulator(
   if (file.loaded) world.load(file.loaded);
   const reset = () => {
     world.begin();
+    ranges.reset();
     ledger.clear();
     faults.clear();
     file.changed();
   };
   const url = () => `${origin}/scim/directory/${directoryId}`;
-  const changed = file.changed;
+  const mail = createNotifications({ log, known: world.accounts.list() });
+  const changed = () => {
+    file.changed();
+    mail.welcome(world.accounts.list());
+  };
   const ids = { directoryId, organisationId };
   const now = () => clock.now();
   const organisation: Organisation = { ...world, ...ids, now, origin: () => origin, changed };
   const keys = { directoryKey, organisationKey };
-  const api = createApi({ options, world, organisation, keys, chance, url });
+  const api = createApi({ options, world, organisation, keys, chance, url, ranges });
   const state = () => ({
     simulator: 'atlassian',
     url: url(),
@@ -136,6 +149,8 @@ export async function startAtlassianSimulator(
     ...pace.state(),
   });
   const more = (exchange: Exchange, name: string) =>
+    ranges.control(exchange, name) ??
+    mail.control(exchange, name, world.accounts.list()) ??
     controlAccounts({ exchange, name, ...world, changed, seen: (one) => seenAccount(one, world.directory) });
   const listener = await startListener({
     ...options,
@@ -154,6 +169,8 @@ export async function startAtlassianSimulator(
   return {
     url: url(),
     origin,
+    rangesUrl: origin + rangesPath,
+    ranges,
     ...keys,
     ...ids,
     seed,
@@ -162,7 +179,9 @@ export async function startAtlassianSimulator(
     ledger,
     faults,
     limit: (limits) => pace.set({ limit: limits }),
+    writeThrough: mail.through,
     async stop() {
+      await mail.close();
       await listener.stop();
       await file.close();
     },

@@ -152,6 +152,12 @@ export const facts = {
     'Organizations REST API v1',
     'GET /admin/v1/orgs/{orgId}/domains: data[].attributes.name and .claim.status, links.next.',
   ),
+  ranges: fact(
+    'documented',
+    '2025',
+    'ip-ranges.atlassian.com; jira.atlassian.com ACCESS-1771',
+    'Networks of every product stand in one JSON document that asks for no key; mail is product email, direction egress.',
+  ),
 } as const satisfies Record<string, Fact>;
 
 /** facts.limits. */

@@ -4,11 +4,9 @@ import { useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { call } from '#consoles/admin/web/client.ts';
 import { useLoad } from '#consoles/admin/web/load.ts';
-import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { ConfirmPage } from '#consoles/admin/web/parts/confirm.tsx';
-import { Facts } from '#consoles/admin/web/parts/facts.tsx';
-import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
-import { Page } from '#consoles/admin/web/parts/page.tsx';
+import { Refused } from '#consoles/admin/web/parts/notice.tsx';
+import { ShownOnce } from '#consoles/admin/web/parts/shown-once.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { settingsOf } from './app-settings.ts';
 
@@ -28,17 +26,13 @@ export function AppSecret({ id }: { id: string }) {
   if (!isThere) return null;
   if (secret !== undefined)
     return (
-      <Page title={title} up={up}>
-        <section class="card narrow">
-          <Notice tone="success" live>
-            {say.newSecretDone}
-          </Notice>
-          <Facts facts={[{ name: say.secret, term: 'client_secret', value: '', copy: secret }]} />
-          <div class="actions">
-            <LinkButton label={title} href={up.href} />
-          </div>
-        </section>
-      </Page>
+      <ShownOnce
+        title={title}
+        up={up}
+        said={say.newSecretDone}
+        facts={[{ name: say.secret, term: 'client_secret', value: '', copy: secret }]}
+        done={title}
+      />
     );
   return (
     <ConfirmPage

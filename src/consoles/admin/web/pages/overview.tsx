@@ -63,6 +63,7 @@ const tones: Partial<Record<Overview['concerns'][number]['code'], 'danger' | 'in
   'target-held': 'danger',
   'target-braked': 'danger',
   'target-waits': 'info',
+  'relay-requests': 'info',
 };
 
 const targetPages = { 'target-held': '', 'target-braked': '/brake', 'target-waits': '/plan' } as const;
@@ -72,6 +73,7 @@ function told({
   application = '',
   upstream = '',
   lane = '',
+  list = '',
   count: many = 0,
   at,
 }: Overview['concerns'][number]): ComponentChildren {
@@ -95,6 +97,13 @@ function told({
         {words.concerns[code](application, count(many))}
       </a>
     );
+  if (code === 'relay-off') return <a href="/admin/relay">{words.concerns[code]}</a>;
+  if (code === 'relay-list-stale')
+    return <a href={`/admin/relay/lists/${list}`}>{words.concerns[code](list, day(at))}</a>;
+  if (code === 'relay-list-held')
+    return <a href={`/admin/relay/lists/${list}`}>{words.concerns[code](list, count(many))}</a>;
+  if (code === 'relay-requests')
+    return <a href="/admin/relay/requests">{words.concerns[code](list, count(many))}</a>;
   return <p>{words.concerns[code](lane, count(many))}</p>;
 }
 

@@ -12,6 +12,7 @@ import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { PersonProofs } from './factor-resets.tsx';
 import type { Person } from './person.tsx';
+import { PersonMail } from './recovery-links.tsx';
 import { PersonSignOuts } from './sign-outs.tsx';
 
 const say = words.personPage;
@@ -64,6 +65,7 @@ export function PersonSignIns({ person: { id } }: { person: Person }) {
       </Section>
       <PersonSignOuts id={id} />
       <PersonProofs id={id} />
+      <PersonMail id={id} />
     </>
   );
 }

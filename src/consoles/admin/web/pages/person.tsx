@@ -10,8 +10,10 @@ import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { accountWords, eraseWords } from '#consoles/admin/web/words-accounts.ts';
 import { entryWords } from '#consoles/admin/web/words-refusals.ts';
+import { relayWords } from '#consoles/admin/web/words-relay.ts';
 import { PersonAccounts } from './person-accounts.tsx';
 import { PersonEntry } from './person-entry.tsx';
+import { PersonMailOfApps } from './person-mail.tsx';
 import { PersonSignIns, PersonTimeline } from './person-past.tsx';
 import { PersonProfile } from './person-profile.tsx';
 
@@ -53,6 +55,7 @@ export function PersonPage({ id, view }: { id: string; view?: string }) {
     { href: `${base}/sign-ins`, label: say.signIns },
     ...(canSomewhere('targets.read') ? [{ href: `${base}/accounts`, label: accountWords.tab }] : []),
     { href: `${base}/entry`, label: entryWords.tab },
+    { href: `${base}/mail`, label: relayWords.ofPerson },
     ...(can('events.read') ? [{ href: `${base}/timeline`, label: say.timeline }] : []),
   ];
   return (
@@ -98,6 +101,7 @@ function View({ person, view }: { person: Person; view?: string }) {
   if (view === 'sign-ins') return <PersonSignIns person={person} />;
   if (view === 'accounts') return <PersonAccounts id={person.id} />;
   if (view === 'entry') return <PersonEntry id={person.id} />;
+  if (view === 'mail') return <PersonMailOfApps id={person.id} />;
   if (view === 'timeline') return <PersonTimeline id={person.id} />;
   return <PersonProfile person={person} />;
 }

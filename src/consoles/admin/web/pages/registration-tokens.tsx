@@ -1,14 +1,9 @@
 /** `/admin/tokens/registration`: tokens with which apps register themselves, and which apps each one let in. */
 import { useState } from 'preact/hooks';
-import { useLocation } from 'preact-iso';
-import { useAct } from '#consoles/admin/web/act.ts';
 import { type Answer, call } from '#consoles/admin/web/client.ts';
-import { forgetAll, useLoad } from '#consoles/admin/web/load.ts';
-import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
-import { ConfirmPage } from '#consoles/admin/web/parts/confirm.tsx';
-import { Elevated } from '#consoles/admin/web/parts/elevation.tsx';
-import { Facts } from '#consoles/admin/web/parts/facts.tsx';
-import { SelectField, TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { useLoad } from '#consoles/admin/web/load.ts';
+import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
+import { TextField } from '#consoles/admin/web/parts/fields.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Table } from '#consoles/admin/web/parts/table.tsx';
@@ -16,6 +11,7 @@ import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { registrationWords } from '#consoles/admin/web/words-tokens.ts';
+import { inDays, TokenMaker, TokenWithdrawal } from './token-parts.tsx';
 
 const say = registrationWords;
 const tokens = { href: '/admin/tokens', label: words.tokens };
@@ -116,106 +112,41 @@ function Tokens({ items, mayWrite }: { items: readonly Token[]; mayWrite: boolea
 
 /** /admin/tokens/registration/make */
 export function RegistrationTokenMaking() {
-  const [token, setToken] = useState<string>();
-  const [name, setName] = useState('');
   const [uses, setUses] = useState('1');
-  const [days, setDays] = useState('7');
-  const { busy, refusal, act } = useAct(async () => {
-    const expiresAt = new Date(Date.now() + Number(days) * 86_400_000).toISOString();
-    const made = await call('POST /registration-tokens', { body: { name, uses: Number(uses), expiresAt } });
-    forgetAll();
-    setToken(made.token);
-  });
-  if (token !== undefined)
-    return (
-      <Page title={say.make} up={up}>
-        <section class="card narrow">
-          <Notice tone="success" live>
-            {say.made}
-          </Notice>
-          <Facts facts={[{ name: say.token, value: '', copy: token }]} />
-          <div class="actions">
-            <LinkButton label={say.done} href={up.href} />
-          </div>
-        </section>
-      </Page>
-    );
   return (
-    <Page title={say.make} up={up}>
-      <section class="card narrow">
-        <Elevated refusal={refusal}>
-          <form
-            class="fields"
-            noValidate
-            onSubmit={(event) => {
-              event.preventDefault();
-              act();
-            }}
-          >
-            {refusal && Object.keys(refusal.fields).length === 0 && <Refused error={refusal} />}
-            <TextField
-              name="name"
-              label={say.name}
-              help={say.nameHelp}
-              value={name}
-              onInput={setName}
-              error={refusal?.fields.name}
-              maxLength={120}
-              required
-            />
-            <TextField
-              name="uses"
-              label={say.uses}
-              value={uses}
-              onInput={setUses}
-              error={refusal?.fields.uses}
-              numeric
-              required
-            />
-            <SelectField
-              name="lasts"
-              label={say.lasts}
-              value={days}
-              onInput={setDays}
-              options={Object.entries(say.lastsFor).map(([value, label]) => ({ value, label }))}
-              required
-            />
-            <div class="actions">
-              <Button id="make" label={say.makeAct} busy={busy} />
-              <LinkButton label={words.cancel} href={up.href} />
-            </div>
-          </form>
-        </Elevated>
-      </section>
-    </Page>
+    <TokenMaker
+      up={up}
+      words={say}
+      usualDays="7"
+      named={['uses']}
+      fields={(refusal) => (
+        <TextField
+          name="uses"
+          label={say.uses}
+          value={uses}
+          onInput={setUses}
+          error={refusal?.fields.uses}
+          numeric
+          required
+        />
+      )}
+      onMake={({ name, days }) =>
+        call('POST /registration-tokens', { body: { name, uses: Number(uses), expiresAt: inDays(days) } })
+      }
+    />
   );
 }
 
 /** /admin/tokens/registration/:id/revoke */
 export function RegistrationTokenRemoval({ id }: { id: string }) {
-  const { route } = useLocation();
   const { data, error } = useTokens();
-  const token = data?.items.find((one) => one.id === id);
-  if (error) return <Refused error={error} />;
-  if (!data) return null;
-  if (!token)
-    return (
-      <Page title={words.notFound} up={up}>
-        <Empty title={words.notFound} text={words.notFoundText} action={up} />
-      </Page>
-    );
   return (
-    <ConfirmPage
-      title={say.revokeTitle(token.name)}
+    <TokenWithdrawal
       up={up}
-      act={say.revokeAct}
-      danger
-      onConfirm={async () => {
-        await call('DELETE /registration-tokens/:id', { params: { id } });
-        route(up.href);
-      }}
-    >
-      <p>{say.revokeText}</p>
-    </ConfirmPage>
+      token={data ? data.items.find((one) => one.id === id) : null}
+      error={error}
+      words={say}
+      onWithdraw={() => call('DELETE /registration-tokens/:id', { params: { id } })}
+    />
   );
 }

@@ -62,9 +62,9 @@ export async function saveSettings(
   return saved;
 }
 
-/** The target as it was loaded, or as this page has just saved it: whichever is later. */
-export function useLatest(loaded: Target): [Target, (saved: Target) => void] {
-  const [saved, setSaved] = useState<Target>();
+/** Something as it was loaded, or as this page has just saved it: whichever is later. */
+export function useLatest<Kept extends { version: number }>(loaded: Kept): [Kept, (saved: Kept) => void] {
+  const [saved, setSaved] = useState<Kept>();
   return [saved && saved.version > loaded.version ? saved : loaded, setSaved];
 }
 

@@ -1,16 +1,9 @@
 /** `/admin/tokens`: programs that act as operators; a token's value is shown once, in answer to making it. */
 
-import { useState } from 'preact/hooks';
-import { useLocation } from 'preact-iso';
-import { type Answer, call, Refusal } from '#consoles/admin/web/client.ts';
-import { forgetAll, useLoad, usePages } from '#consoles/admin/web/load.ts';
+import { type Answer, call } from '#consoles/admin/web/client.ts';
+import { useLoad, usePages } from '#consoles/admin/web/load.ts';
 import { Badge } from '#consoles/admin/web/parts/badge.tsx';
-import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
-import { ConfirmPage } from '#consoles/admin/web/parts/confirm.tsx';
-import { Elevated } from '#consoles/admin/web/parts/elevation.tsx';
-import { Facts } from '#consoles/admin/web/parts/facts.tsx';
-import { SelectField, TextField } from '#consoles/admin/web/parts/fields.tsx';
-import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
+import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { type Column, PagedTable } from '#consoles/admin/web/parts/table.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
@@ -18,6 +11,7 @@ import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { registrationWords, tokenWords } from '#consoles/admin/web/words-tokens.ts';
 import { RoleFields, useRole } from './role-fields.tsx';
+import { inDays, TokenMaker, TokenWithdrawal } from './token-parts.tsx';
 
 const say = tokenWords;
 const up = { href: '/admin/tokens', label: words.tokens };
@@ -91,120 +85,32 @@ export function TokensPage() {
 
 /** /admin/tokens/make */
 export function TokenMaking() {
-  const [token, setToken] = useState<string>();
-  const [refusal, setRefusal] = useState<Refusal>();
-  return (
-    <Page title={say.make} up={up}>
-      <section class="card narrow">
-        {token === undefined ? (
-          <Elevated refusal={refusal}>
-            <TokenForm refusal={refusal} onRefused={setRefusal} onMade={setToken} />
-          </Elevated>
-        ) : (
-          <>
-            <Notice tone="success" live>
-              {say.made}
-            </Notice>
-            <Facts facts={[{ name: say.token, value: '', copy: token }]} />
-            <div class="actions">
-              <LinkButton label={say.done} href={up.href} />
-            </div>
-          </>
-        )}
-      </section>
-    </Page>
-  );
-}
-
-function TokenForm(props: {
-  refusal: Refusal | undefined;
-  onRefused(refusal: Refusal | undefined): void;
-  onMade(token: string): void;
-}) {
-  const { refusal, onRefused, onMade } = props;
-  const [name, setName] = useState('');
   const chosen = useRole('auditor');
-  const [days, setDays] = useState('90');
-  const [busy, setBusy] = useState(false);
-  const make = async () => {
-    setBusy(true);
-    onRefused(undefined);
-    const expiresAt =
-      days === '' ? undefined : new Date(Date.now() + Number(days) * 86_400_000).toISOString();
-    try {
-      const { role, bound } = chosen;
-      const made = await call('POST /tokens', { body: { name, scopes: [role], expiresAt, ...bound } });
-      forgetAll();
-      onMade(made.token);
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      onRefused(error);
-      setBusy(false);
-    }
-  };
   return (
-    <form
-      class="fields"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void make();
+    <TokenMaker
+      up={up}
+      words={say}
+      usualDays="90"
+      fields={() => <RoleFields label={say.may} appLabel={say.app} chosen={chosen} />}
+      onMake={({ name, days }) => {
+        const { role, bound } = chosen;
+        const expiresAt = days === '' ? undefined : inDays(days);
+        return call('POST /tokens', { body: { name, scopes: [role], expiresAt, ...bound } });
       }}
-    >
-      {refusal && <Refused error={refusal} />}
-      <TextField
-        name="name"
-        label={say.name}
-        help={say.nameHelp}
-        value={name}
-        onInput={setName}
-        error={refusal?.fields.name}
-        maxLength={120}
-        required
-      />
-      <RoleFields label={say.may} appLabel={say.app} chosen={chosen} />
-      <SelectField
-        name="lasts"
-        label={say.lasts}
-        value={days}
-        onInput={setDays}
-        options={Object.entries(say.lastsFor).map(([value, label]) => ({ value, label }))}
-        required
-      />
-      <div class="actions">
-        <Button id="make" label={say.makeAct} busy={busy} />
-        <LinkButton label={words.cancel} href={up.href} />
-      </div>
-    </form>
+    />
   );
 }
 
 /** /admin/tokens/:id/revoke */
 export function TokenRemoval({ id }: { id: string }) {
-  const { route } = useLocation();
   const { data, error } = useLoad('tokens to revoke', () => call('GET /tokens'));
-  const token = data?.items.find((one) => one.id === id);
-  if (error) return <Refused error={error} />;
-  if (!data) return null;
-  if (!token)
-    return (
-      <Empty
-        title={words.notFound}
-        text={words.notFoundText}
-        action={{ label: words.tokens, href: up.href }}
-      />
-    );
   return (
-    <ConfirmPage
-      title={say.revokeTitle(token.name)}
+    <TokenWithdrawal
       up={up}
-      act={say.revokeAct}
-      danger
-      onConfirm={async () => {
-        await call('DELETE /tokens/:id', { params: { id } });
-        route(up.href);
-      }}
-    >
-      <p>{say.revokeText}</p>
-    </ConfirmPage>
+      token={data ? data.items.find((one) => one.id === id) : null}
+      error={error}
+      words={say}
+      onWithdraw={() => call('DELETE /tokens/:id', { params: { id } })}
+    />
   );
 }

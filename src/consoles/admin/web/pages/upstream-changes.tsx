@@ -16,6 +16,23 @@ function useUpstream(id: string) {
   return { upstream: data, error, title, up: { href: `/admin/upstreams/${id}`, label: title } };
 }
 
+/** How many of its people would have no way in. */
+function Dependents({ id }: { id: string }) {
+  const { data, error } = useLoad(`dependents ${id}`, () =>
+    call('GET /upstreams/:id/dependents', { params: { id } }),
+  );
+  if (error) return <Refused error={error} />;
+  if (!data) return null;
+  const { people, unreachable } = data;
+  if (people === 0) return <p>{say.noDependents}</p>;
+  return (
+    <p id="dependents">
+      <strong>{say.dependents(people, count(people))}</strong>{' '}
+      {unreachable > 0 && say.unreachable(unreachable, count(unreachable))}
+    </p>
+  );
+}
+
 /** /admin/upstreams/:id/switch/:to */
 export function UpstreamSwitch({ id, to }: { id: string; to: string }) {
   const { route } = useLocation();
@@ -38,6 +55,7 @@ export function UpstreamSwitch({ id, to }: { id: string; to: string }) {
       }}
     >
       <p>{on ? say.onText : say.offText(sessions, people)}</p>
+      {!on && upstream.people > 0 && <Dependents id={id} />}
       {!on && settings.ldap && <p>{say.offStays}</p>}
     </ConfirmPage>
   );
@@ -64,6 +82,7 @@ export function UpstreamRemoval({ id }: { id: string }) {
       }}
     >
       <p>{say.removeText(count(upstream.sessions), count(people))}</p>
+      {people > 0 && <Dependents id={id} />}
       {people > 0 && <p>{say.removeThen}</p>}
     </ConfirmPage>
   );

@@ -1,10 +1,8 @@
 /** `/admin/upstreams/:id/settings`: everything that is decided about an upstream, in one form. */
-import { useState } from 'preact/hooks';
-import { useDraft } from '#consoles/admin/web/draft.ts';
 import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { upstreamWords } from '#consoles/admin/web/words-upstreams.ts';
-import { SaveBar, typedOnly, useSaving } from './target-save.tsx';
+import { SettingsForm, useSettings } from './settings-form.tsx';
 import { CredentialPart, KindFields, PrivateField, tidied } from './upstream-kind.tsx';
 import { BelievedFields, GroupFields, PlaceFields, TakenFields, WhoFields } from './upstream-rules.tsx';
 import {
@@ -20,50 +18,28 @@ const say = upstreamWords;
 
 export function UpstreamSettings({ upstream: loaded }: { upstream: Upstream }) {
   const { id } = loaded;
-  const [saved, setSaved] = useState<Upstream>();
-  const upstream = saved && saved.version > loaded.version ? saved : loaded;
   const { all, error, slow } = usePresets();
-  // A draft is held against what it began with: nobody's change is written over.
-  const draft = useDraft(`upstream settings ${id}`, {
-    settings: settingsOf(upstream),
-    version: upstream.version,
+  const draft = useSettings<Upstream, Settings>(`upstream settings ${id}`, loaded, {
+    settingsOf,
+    save: (settings, more) => saveUpstream(id, tidied(settings), more),
   });
-  const { settings, version } = draft.value;
-  const [credentials, setCredentials] = useState<Record<string, string>>({});
-  const typed = typedOnly(credentials);
-  const discard = () => {
-    draft.discard();
-    setCredentials({});
-  };
-  const saving = useSaving(async () => {
-    setSaved(await saveUpstream(id, tidied(settings), { version, ...(typed && { credentials: typed }) }));
-    discard();
-  });
+  const { kept: upstream, settings, refusal, onInput } = draft;
   const preset = presetOf(all, settings);
   if (error) return <Refused error={error} />;
   if (!preset) return slow ? <Skeleton rows={8} /> : null;
-  const { refusal } = saving;
-  const onInput = (next: Settings) => draft.change({ settings: next, version });
   const shared = { settings, refusal, onInput };
   return (
-    <form
-      class="stack"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        saving.save();
-      }}
-    >
+    <SettingsForm draft={draft}>
       <div class="two">
         <div class="stack">
           <Section title={say.connection} action={<span class="muted small">{preset.title}</span>}>
             <KindFields preset={preset} {...shared} />
             <CredentialPart
               preset={preset}
-              values={credentials}
+              values={draft.credentials}
               areSet={upstream.hasCredentials}
               refusal={refusal}
-              onInput={setCredentials}
+              onInput={draft.setCredentials}
             />
             <PrivateField {...shared} />
           </Section>
@@ -86,7 +62,6 @@ export function UpstreamSettings({ upstream: loaded }: { upstream: Upstream }) {
       <Section title={say.groups}>
         <GroupFields {...shared} />
       </Section>
-      <SaveBar saving={saving} changed={draft.changed || typed !== undefined} discard={discard} />
-    </form>
+    </SettingsForm>
   );
 }

@@ -82,7 +82,18 @@ function draw(element: HTMLElement, { label, points, moment, tone }: Required<Ch
       height,
       legend: { show: false },
       cursor: { show: false },
-      scales: { y: { range: (_, __, most) => [0, Math.max(4, Math.ceil(most * 1.1))] } },
+      scales: {
+        // Half a step more at either end: bars stand around their moment, and the first and the last are whole as well.
+        x: {
+          range: (plot, least, most) => {
+            const [first, second] = plot.data[0];
+            if (first === undefined || second === undefined) return [least, most];
+            const half = (second - first) / 2;
+            return [least - half, most + half];
+          },
+        },
+        y: { range: (_, __, most) => [0, Math.max(4, Math.ceil(most * 1.1))] },
+      },
       axes: [
         {
           ...axis,

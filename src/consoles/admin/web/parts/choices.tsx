@@ -1,5 +1,5 @@
 /** Fields one chooses in: one of a few, some of a few, yes or no, and a list of names that grows. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { words } from '#consoles/admin/web/words.ts';
 import { Button } from './button.tsx';
 import { TextField } from './fields.tsx';
@@ -93,7 +93,13 @@ export function ChecksField<Value extends string>(
   );
 }
 
-/** Names one after another: added by Enter or the button, each taken out by its own. */
+/** Mail addresses are the longest that is ever listed. */
+const longestName = 320;
+
+/**
+ * Names one after another: added by Enter or the button, each taken out by its own. What was typed and not added yet is
+ * added before the form it stands in is sent: nothing that somebody reads on the page is left behind.
+ */
 export function ListField(props: {
   name: string;
   label: string;
@@ -110,8 +116,24 @@ export function ListField(props: {
     if (one !== '' && !values.includes(one)) onInput([...values, one]);
     setTyped('');
   };
+  const field = useRef<HTMLDivElement>(null);
+  const adds = useRef<(() => void) | undefined>(undefined);
+  adds.current = typed.trim() === '' ? undefined : add;
+  useEffect(() => {
+    const form = field.current?.closest('form');
+    const before = (event: SubmitEvent) => {
+      if (!adds.current) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      adds.current();
+      // Sent once the page knows what was added.
+      setTimeout(() => form?.requestSubmit());
+    };
+    form?.addEventListener('submit', before, { capture: true });
+    return () => form?.removeEventListener('submit', before, { capture: true });
+  }, []);
   return (
-    <div class="list-field">
+    <div class="list-field" ref={field}>
       <div class="beside">
         <TextField
           name={name}
@@ -122,6 +144,7 @@ export function ListField(props: {
           suggestions={suggestions}
           error={error}
           onEnter={add}
+          maxLength={longestName}
           literal
           required
         />

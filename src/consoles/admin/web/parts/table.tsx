@@ -29,6 +29,8 @@ export interface TableProps<Row> {
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   keyOf(row: Row): string;
+  /** On a phone each row is a card with all its columns, the first as its head. */
+  cards?: boolean;
 }
 
 const classOf = <Row,>({ number, breaks, wide, roomy, does }: Column<Row>) =>
@@ -36,26 +38,35 @@ const classOf = <Row,>({ number, breaks, wide, roomy, does }: Column<Row>) =>
     .filter(Boolean)
     .join(' ');
 
-export function Table<Row>({ caption, columns, rows, keyOf }: TableProps<Row>) {
+/** A table stays one for screen readers also where its rows are drawn as cards. */
+const roleOf = (role: 'table' | 'rowgroup' | 'row' | 'columnheader' | 'cell', cards?: boolean) =>
+  cards ? role : undefined;
+
+export function Table<Row>({ caption, columns, rows, keyOf, cards }: TableProps<Row>) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
-    <section class="scroll" aria-label={caption} tabIndex={0}>
-      <table class="table">
+    <section class={cards ? 'scroll cards' : 'scroll'} aria-label={caption} tabIndex={0}>
+      <table class="table" role={roleOf('table', cards)}>
         <caption class="unseen">{caption}</caption>
-        <thead>
-          <tr>
+        <thead role={roleOf('rowgroup', cards)}>
+          <tr role={roleOf('row', cards)}>
             {columns.map((column) => (
-              <th key={column.title} scope="col" class={classOf(column)}>
+              <th key={column.title} scope="col" role={roleOf('columnheader', cards)} class={classOf(column)}>
                 {column.head ?? (column.does ? <span class="unseen">{column.title}</span> : column.title)}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role={roleOf('rowgroup', cards)}>
           {rows.map((row) => (
-            <tr key={keyOf(row)}>
+            <tr key={keyOf(row)} role={roleOf('row', cards)}>
               {columns.map((column) => (
-                <td key={column.title} class={classOf(column)}>
+                <td
+                  key={column.title}
+                  role={roleOf('cell', cards)}
+                  class={classOf(column)}
+                  data-label={cards && !column.does ? column.title : undefined}
+                >
                   {column.cell(row)}
                 </td>
               ))}

@@ -62,7 +62,9 @@ export function Actor({ event }: { event: Event }) {
   const kind = words.actors[actor.kind as keyof typeof words.actors] ?? actor.kind;
   const name = (actor.id !== undefined ? names[actor.id] : undefined) ?? actor.name;
   const known = actor.id !== undefined && names[actor.id] !== undefined;
-  const why = words.causes[cause as keyof typeof words.causes] ?? cause;
+  // The cause says where an operator did it; what the command line or the program itself did says so by its name.
+  const isElsewhere = cause === 'admin' && actor.kind !== 'operator';
+  const why = isElsewhere ? '' : (words.causes[cause as keyof typeof words.causes] ?? cause);
   return (
     <>
       {words.by} {known ? <a href={`/admin/people/${actor.id}`}>{name}</a> : (name ?? kind)}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { postfixMissing } from '#test/peers/postfix.ts';
+import { type PostfixConfigInput, postfixConfig } from './postfix-config.ts';
+import { relayAppSettings } from './settings.ts';
+
+const run = promisify(execFile);
+
+const app = (id: string, settings: object) => ({
+  id,
+  title: id,
+  enabled: true,
+  settings: relayAppSettings.parse(settings),
+});
+
+const input: PostfixConfigInput = {
+  domains: ['members.harbour.test', 'people.harbour.test'],
+  apps: [
+    app('jira', { networks: ['192.0.2.0/24'], require: [], maxBytes: 30_000_000 }),
+    app('wiki', { networks: ['192.0.2.0/24'], mode: 'rewritten' }),
+    app('forum', { domains: ['forum.example'] }),
+    app('shop', { networks: ['198.51.100.7'] }),
+  ],
+  name: 'mx.harbour.test',
+  backend: { host: '127.0.0.1', socketmapPort: 10_023, policyPort: 10_024 },
+  smartHosts: [
+    'smtp://gatehouse:s%C3%A9cret@mail.example:587',
+    'smtp://mail2.example',
+    'smtp://127.0.0.1:2525',
+  ],
+  tls: { cert: '/etc/gatehouse/tls/mx.pem', key: '/etc/gatehouse/tls/mx.key' },
+  milters: [],
+};
+
+/** What Postfix itself understands of a configuration. */
+async function understood(main: string, master: string): Promise<Map<string, string>> {
+  const directory = await mkdtemp(path.join(tmpdir(), 'postfix-config-'));
+  try {
+    await mkdir(path.join(directory, 'q'));
+    await writeFile(path.join(directory, 'main.cf'), main);
+    await writeFile(path.join(directory, 'master.cf'), master);
+    const { stdout, stderr } = await run('/usr/sbin/postconf', ['-c', directory, '-n']);
+    const services = await run('/usr/sbin/postconf', ['-c', directory, '-M']);
+    assert.equal(stderr + services.stderr, '', 'no name that Postfix does not know');
+    assert.match(services.stdout, /^smtp +inet [^\n]+\n? *-o cleanup_service_name=gatehouse-cleanup/m);
+    assert.match(services.stdout, /^gatehouse-cleanup +unix/m);
+    return new Map(stdout.split('\n').map((line) => line.split(/ = ?/, 2) as [string, string]));
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+test('Postfix understands every line, and says what we meant', { skip: postfixMissing() }, async () => {
+  const { main, master } = postfixConfig(input);
+  const read = await understood(main, master);
+  assert.equal(read.get('virtual_alias_domains'), 'members.harbour.test, people.harbour.test');
+  assert.equal(read.get('relayhost'), '[mail.example]:587');
+  assert.equal(read.get('smtp_fallback_relay'), '[mail2.example]:25, [127.0.0.1]:2525');
+  assert.equal(read.get('smtp_tls_security_level'), 'secure');
+  assert.equal(read.get('message_size_limit'), '30000000');
+  assert.ok(read.has('smtpd_tls_chain_files') && read.has('smtp_sasl_password_maps'));
+  assert.ok(!read.has('smtpd_milters'));
+  const withMilters = postfixConfig({
+    ...input,
+    milters: ['inet:127.0.0.1:8891'],
+    smartHosts: ['smtps://mail.example'],
+  });
+  const other = await understood(withMilters.main, withMilters.master);
+  assert.equal(other.get('smtpd_milters'), 'inet:127.0.0.1:8891');
+  assert.equal(other.get('milter_default_action'), 'tempfail');
+  assert.equal(other.get('smtp_tls_wrappermode'), 'yes');
+  assert.match(withMilters.main, /policy_context=proved-by-milters/);
+  const plain = postfixConfig({ ...input, smartHosts: [], tls: undefined, apps: [] });
+  const least = await understood(plain.main, plain.master);
+  assert.ok(!least.has('relayhost') && !least.has('smtpd_tls_security_level'));
+});
+
+test('it holds no password, and says of each app whether its mail is let in', () => {
+  const { main, master } = postfixConfig(input);
+  assert.ok(!/s(é|%C3%A9)cret|gatehouse:/.test(main + master));
+  assert.match(main, /^#\s+\[mail\.example\]:587 USER:PASSWORD$/m);
+  assert.match(main, /^# +jira: let in$/m);
+  assert.match(main, /^# +wiki: not let in: its mail is rewritten/m);
+  assert.match(main, /^# +forum: not let in: it names no networks/m);
+  assert.match(main, /^# +shop: let in where milters refuse what is not proved \(dmarc\)/m);
+  assert.match(
+    postfixConfig({ ...input, smartHosts: ['smtp://[::1]:25'] }).main,
+    /^relayhost = \[IPv6:::1\]:25$/m,
+  );
+  assert.throws(() => postfixConfig({ ...input, smartHosts: ['mail.example'] }), RangeError);
+  assert.match(
+    postfixConfig({ ...input, smartHosts: ['smtps://a.example', 'smtp://b.example'] }).main,
+    /do not go together/,
+  );
+});

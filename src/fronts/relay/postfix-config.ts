@@ -1,0 +1,190 @@
+/**
+ * The configuration for a Postfix that passes mail on instead of us: commented parts of main.cf and master.cf that ask our
+ * lookups and our policy service. Written for Postfix 3.7 and later; holds no password.
+ */
+import type { SmartHost } from '#kit/smtp/line.ts';
+import { readSmartHost } from '#kit/smtp/smart-hosts.ts';
+import { provingContext, whyNotByPostfix } from './policy-server.ts';
+import type { RelayApp } from './settings-kept.ts';
+import { reportsDomain } from './socketmap-server.ts';
+
+export interface PostfixConfigInput {
+  /** Of alias mailboxes. */
+  domains: readonly string[];
+  apps: readonly RelayApp[];
+  /** What the server calls itself. */
+  name: string;
+  /** Where we are asked. */
+  backend: { host: string; socketmapPort: number; policyPort: number };
+  /** As in the settings; passwords are left out. */
+  smartHosts: readonly string[];
+  tls?: { cert: string; key: string };
+  /** Milters that refuse what is not proved, such as `inet:127.0.0.1:8891`. */
+  milters: readonly string[];
+}
+
+export interface PostfixConfig {
+  main: string;
+  master: string;
+}
+
+const passwords = '/etc/postfix/gatehouse.passwd';
+const defaultLargest = 25_000_000;
+
+/** Throws RangeError where a smart host is not written as one. */
+export function postfixConfig(input: PostfixConfigInput): PostfixConfig {
+  const { host, policyPort } = input.backend;
+  const context = input.milters.length > 0 ? `, policy_context=${provingContext}` : '';
+  const policy = `check_policy_service { inet:${bracketed(host)}:${policyPort}, timeout=40s, { default_action=451 4.3.0 Not ready at the moment }${context} }`;
+  const main = [
+    heading('main.cf', 'Add this to /etc/postfix/main.cf; settings of the same name go.'),
+    'compatibility_level = 3.6',
+    `myhostname = ${input.name}`,
+    ...recipients(input),
+    ...senders(input, policy),
+    ...exactness(input),
+    ...proofs(input),
+    ...encryption(input),
+    ...wayOut(input.smartHosts.map(readSmartHost)),
+    '',
+  ];
+  return { main: main.join('\n'), master: masterPart(input) };
+}
+
+function heading(file: string, text: string): string {
+  return `# ${file}: mail to alias mailboxes, decided by Gatehouse. Made by "gatehouse relay postfix-config".\n# ${text}`;
+}
+
+const section = (title: string, ...words: string[]) => [
+  '',
+  `# ${title}`,
+  ...words.map((line) => `# ${line}`),
+];
+
+function recipients({ domains, backend }: PostfixConfigInput): string[] {
+  return [
+    ...section(
+      'Whom mail is for.',
+      'Gatehouse is asked for every address. While it is away the answer is "try again later", never "unknown".',
+    ),
+    'mydestination =',
+    `virtual_alias_domains = ${domains.join(', ')}`,
+    `virtual_alias_maps = socketmap:inet:${bracketed(backend.host)}:${backend.socketmapPort}:alias`,
+    '# Reports that come back are thrown away: nobody is told where a mailbox leads.',
+    `transport_maps = inline:{ ${reportsDomain}=discard: }`,
+    'notify_classes =',
+  ];
+}
+
+function senders({ apps }: PostfixConfigInput, policy: string): string[] {
+  return [
+    ...section(
+      'Who may write.',
+      'The same decision as of the relay that Gatehouse brings along: networks, envelope senders, TLS, budgets, pauses.',
+      'Not decided here, because Postfix asks before it has read the message: which domain stands in From, and what kind',
+      'of message it is. Digests come even to people who do not want them.',
+    ),
+    ...apps.map((app) => `#   ${app.id}: ${whyNotByPostfix(app.settings) ?? 'let in'}`),
+    `smtpd_relay_restrictions = ${policy}, reject_unauth_destination`,
+    'smtpd_recipient_restrictions =',
+    `smtpd_end_of_data_restrictions = ${policy}`,
+    '# One recipient at a time, so that each gets an answer of its own.',
+    'smtpd_recipient_limit = 1',
+  ];
+}
+
+function exactness({ apps }: PostfixConfigInput): string[] {
+  const largest = Math.max(...apps.map(({ settings }) => settings.maxBytes), 0) || defaultLargest;
+  return [
+    ...section('No second reading of a message or an address, and nothing changed that a sender has signed.'),
+    'mynetworks =',
+    'smtpd_helo_required = yes',
+    'disable_vrfy_command = yes',
+    'strict_rfc821_envelopes = yes',
+    'allow_percent_hack = no',
+    'swap_bangpath = no',
+    'smtputf8_enable = no',
+    'recipient_delimiter =',
+    'smtpd_discard_ehlo_keywords = chunking, dsn, etrn, silent-discard',
+    '# From Postfix 3.9 on "normalize" is a gentler choice.',
+    'smtpd_forbid_bare_newline = yes',
+    'smtpd_data_restrictions = reject_unauth_pipelining',
+    'local_header_rewrite_clients =',
+    'hopcount_limit = 30',
+    `message_size_limit = ${largest}`,
+    '# A message that cannot be handed on for a day has failed.',
+    'maximal_queue_lifetime = 1d',
+  ];
+}
+
+function proofs({ milters }: PostfixConfigInput): string[] {
+  const words = section(
+    'Proofs (SPF, DKIM, DMARC).',
+    'Postfix leaves them to milters: opendkim with opendmarc ("RejectFailures true", "SPFSelfValidate true"). Apps that',
+    'have to prove something are let in only with "--milters", by which the policy service is told of them.',
+    'There is no ARC seal: Debian 12 has no OpenARC. Mail that is signed (DKIM) stays as provable as it came.',
+  );
+  if (milters.length === 0)
+    return [
+      ...words,
+      '# smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:8893',
+      '# milter_default_action = tempfail',
+    ];
+  return [...words, `smtpd_milters = ${milters.join(', ')}`, 'milter_default_action = tempfail'];
+}
+
+function encryption({ tls }: PostfixConfigInput): string[] {
+  const words = section('Encryption towards senders.');
+  if (!tls)
+    return [...words, '# smtpd_tls_chain_files = KEY, CERTIFICATE', '# smtpd_tls_security_level = may'];
+  return [
+    ...words,
+    'smtpd_tls_security_level = may',
+    `smtpd_tls_chain_files = ${tls.key}, ${tls.cert}`,
+    'smtpd_tls_loglevel = 1',
+  ];
+}
+
+function wayOut(hosts: readonly SmartHost[]): string[] {
+  const [first, ...others] = hosts;
+  const words = section('The way out: the smart hosts of Gatehouse, the next where one is away.');
+  if (!first) return [...words, '# No smart host is set (GATEHOUSE_SMTP_URL): Postfix delivers by itself.'];
+  const policies = hosts.map((one) => `{ ${nextHop(one)} = ${one.tls === 'none' ? 'none' : 'secure'} }`);
+  const isMixed = hosts.some((one) => (one.tls === 'from the start') !== (first.tls === 'from the start'));
+  return [
+    ...words,
+    `relayhost = ${nextHop(first)}`,
+    ...(others.length > 0 ? [`smtp_fallback_relay = ${others.map(nextHop).join(', ')}`] : []),
+    '# Off this machine nothing travels in the clear, and the certificate has to hold.',
+    'smtp_tls_security_level = secure',
+    `smtp_tls_policy_maps = inline:{ ${policies.join(', ')} }`,
+    'smtp_tls_CAfile = /etc/ssl/certs/ca-certificates.crt',
+    ...(first.tls === 'from the start' ? ['smtp_tls_wrappermode = yes'] : []),
+    ...(isMixed
+      ? ['# smtps:// and smtp:// do not go together in one Postfix: leave out those of one kind.']
+      : []),
+    ...(hosts.some((one) => one.auth)
+      ? [
+          `# Write one line a server into ${passwords}, readable by root alone:`,
+          ...hosts.filter((one) => one.auth).map((one) => `#   ${nextHop(one)} USER:PASSWORD`),
+          'smtp_sasl_auth_enable = yes',
+          'smtp_sasl_security_options = noanonymous',
+          `smtp_sasl_password_maps = texthash:${passwords}`,
+        ]
+      : []),
+  ];
+}
+
+function masterPart({ backend }: PostfixConfigInput): string {
+  return `${heading('master.cf', 'Put this into /etc/postfix/master.cf in place of the line "smtp inet … smtpd".')}
+smtp      inet  n       -       y       -       -       smtpd
+  -o cleanup_service_name=gatehouse-cleanup
+# Return addresses (SRS): only what came from outside gets one of ours.
+gatehouse-cleanup unix n -      y       -       0       cleanup
+  -o sender_canonical_maps=socketmap:inet:${bracketed(backend.host)}:${backend.socketmapPort}:srs
+  -o sender_canonical_classes=envelope_sender
+`;
+}
+
+const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host);
+const nextHop = ({ host, port }: SmartHost) => `[${host.includes(':') ? `IPv6:${host}` : host}]:${port}`;
