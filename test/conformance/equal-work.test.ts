@@ -219,3 +219,19 @@ test('AU-07 asking for recovery costs and shows the same for everyone', async ()
   }
   await web.close();
 });
+
+test('what a transaction begun before a request still sends is not counted as the request\u2019s', async () => {
+  const web = await startPlatform(alone);
+  const before = await web.database.pool.connect();
+  await before.query('begin isolation level repeatable read read only');
+  const { statements } = await statementsOf(async () => {
+    await before.query('select 1');
+    await before.query('commit');
+    await before.query('begin');
+    await before.query('select 2');
+    await before.query('commit');
+  });
+  before.release();
+  assert.deepEqual(statements, ['begin', 'select 2', 'commit']);
+  await web.close();
+});

@@ -183,38 +183,65 @@ export function statusOf(answer: string): number {
 
 /** What a server asks every few seconds, whoever is there. */
 const regular = /^select [^(]* from (?:oidc_keys|saml_keys|applications order by) /;
+/** The one of them that is asked in a snapshot of its own. */
+const regularInSnapshot = / order by title, id$/;
 
 /** Runs something and returns the SQL statements sent meanwhile by this process. */
 export async function statementsOf<T>(work: () => Promise<T>): Promise<{ result: T; statements: string[] }> {
-  const statements: string[] = [];
-  let ends = 0;
-  const prototype = pg.Client.prototype as unknown as { query: (...input: unknown[]) => unknown };
-  const original = prototype.query;
-  prototype.query = function query(...input: unknown[]) {
-    const first = input[0] as string | { text?: string };
-    const text = (typeof first === 'string' ? first : (first.text ?? '?')).replaceAll(/\s+/g, ' ').trim();
-    // Of a snapshot that only such a statement was read from its ends count no more than the statement.
-    if (regular.test(text)) {
-      const at = statements.lastIndexOf('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-      if (/ order by title, id$/.test(text) && at >= 0) {
-        statements.splice(at, 1);
-        ends += 1;
-      }
-    } else if (text === 'COMMIT' && ends > 0) ends -= 1;
-    else statements.push(text);
-    return original.apply(this, input);
-  };
+  const recording: Recording = { statements: [], begun: new Map() };
+  recordings.add(recording);
   try {
     const result = await work();
     // What is written after an answer belongs to it as well.
-    for (let count = -1; count !== statements.length; ) {
-      count = statements.length;
+    for (let count = -1; count !== recording.statements.length; ) {
+      count = recording.statements.length;
       await sleep(150);
     }
-    return { result, statements };
+    return { result, statements: recording.statements.map((one) => one.text) };
   } finally {
-    prototype.query = original;
+    recordings.delete(recording);
   }
+}
+
+type Recording = {
+  /** In the order in which they were sent, over all connections. */
+  statements: { text: string }[];
+  /** The transactions that began while this recorded and are not over, with what was sent in each. */
+  begun: Map<object, { text: string }[]>;
+};
+
+const recordings = new Set<Recording>();
+/** The connections that are inside a transaction, whoever began it and when. */
+const inTransaction = new WeakSet<object>();
+
+const prototype = pg.Client.prototype as unknown as { query: (...input: unknown[]) => unknown };
+const original = prototype.query;
+prototype.query = function query(this: object, ...input: unknown[]) {
+  const first = input[0] as string | { text?: string };
+  const text = (typeof first === 'string' ? first : (first.text ?? '?')).replaceAll(/\s+/g, ' ').trim();
+  for (const recording of recordings) record(recording, this, text);
+  if (/^begin\b/i.test(text)) inTransaction.add(this);
+  else if (/^(?:commit|rollback)$/i.test(text)) inTransaction.delete(this);
+  return original.apply(this, input);
+};
+
+/** Notes a statement, unless it is one of the regular ones or belongs to a transaction begun before. */
+function record({ statements, begun }: Recording, connection: object, text: string): void {
+  const transaction = begun.get(connection);
+  if (inTransaction.has(connection) && !transaction) return;
+  if (regular.test(text)) {
+    // A snapshot that only such a statement was read from counts no more than the statement.
+    if (transaction?.length === 1 && regularInSnapshot.test(text))
+      statements.splice(statements.indexOf(transaction.pop()!), 1);
+    return;
+  }
+  const ends = /^(?:commit|rollback)$/i.test(text);
+  if (ends) begun.delete(connection);
+  if (ends && transaction?.length === 0) return;
+  const statement = { text };
+  statements.push(statement);
+  if (/^begin\b/i.test(text)) begun.set(connection, [statement]);
+  else transaction?.push(statement);
 }
 
 /** A page without what differs by design from one visit to the next, and without what was typed. */
