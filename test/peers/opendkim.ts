@@ -2,27 +2,18 @@
  * OpenDKIM as a milter on a free loopback port: it refuses what is not signed, or not as the keys it was given say. Needs
  * the Debian package opendkim.
  */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../port.ts';
+import { type Milter, startMilter } from './milter.ts';
 
 const program = '/usr/sbin/opendkim';
 
 /** Why it cannot be used here, or undefined when it can. Pass as `skip` to a test. */
 export function opendkimMissing(): string | undefined {
   return existsSync(program) ? undefined : `skipped: ${program} is not installed (Debian package opendkim)`;
-}
-
-export interface Opendkim {
-  /** As Postfix names it: `inet:127.0.0.1:port`. */
-  milter: string;
-  pid: number;
-  stop(): Promise<void>;
 }
 
 export interface OpendkimOptions {
@@ -34,7 +25,7 @@ export interface OpendkimOptions {
   tell?: { authservId: string; dnsServer: string };
 }
 
-export async function startOpendkim({ keys = {}, sign, tell }: OpendkimOptions): Promise<Opendkim> {
+export async function startOpendkim({ keys = {}, sign, tell }: OpendkimOptions): Promise<Milter> {
   const folder = await mkdtemp(path.join(tmpdir(), 'opendkim-milter-'));
   const port = await freePort();
   const at = (name: string) => path.join(folder, name);
@@ -51,23 +42,7 @@ export async function startOpendkim({ keys = {}, sign, tell }: OpendkimOptions):
     `${tell ? teller(tell.authservId) : does}Socket inet:${port}@127.0.0.1\n${asked}\nTemporaryDirectory ${folder}\nSyslog no\nRequireSafeKeys no\n`,
   );
   await chmod(folder, 0o755);
-  const running = spawn(program, ['-f', '-x', at('config')], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let words = '';
-  running.stderr.on('data', (data) => (words += data));
-  const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()));
-  const stop = async () => {
-    running.kill('SIGTERM');
-    await ended;
-    await rm(folder, { recursive: true, force: true });
-  };
-  for (let tries = 0; !(await answers(port)); tries++) {
-    if (running.exitCode !== null || tries > 400) {
-      await stop();
-      throw new Error(`opendkim did not start: ${words}`);
-    }
-    await sleep(25);
-  }
-  return { milter: `inet:127.0.0.1:${port}`, pid: running.pid!, stop };
+  return startMilter({ program, args: ['-f', '-x', at('config')], port, folder });
 }
 
 const teller = (authservId: string) => `Mode v
@@ -90,14 +65,4 @@ forward-zone:
   name: "."
   forward-addr: ${server.replace(':', '@')}
 `;
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
 }

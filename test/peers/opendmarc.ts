@@ -2,14 +2,12 @@
  * OpenDMARC as a milter on a free loopback port: unless told otherwise it refuses nothing and says in a header what it found, with the records of
  * a DNS server of the test. Needs the Debian packages opendmarc, publicsuffix and libresolv-wrapper.
  */
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../port.ts';
+import { type Milter, startMilter } from './milter.ts';
 
 const program = '/usr/sbin/opendmarc';
 const suffixes = '/usr/share/publicsuffix/public_suffix_list.dat';
@@ -27,12 +25,6 @@ export function opendmarcMissing(): string | undefined {
   return undefined;
 }
 
-export interface Opendmarc {
-  /** As Postfix names it: `inet:127.0.0.1:port`. */
-  milter: string;
-  stop(): Promise<void>;
-}
-
 /**
  * It judges SPF itself and believes what `authservId` says of DKIM, as long as no milter before it lets strangers say it.
  * @param options.nameServer address of a DNS server on port 53: OpenDMARC has no setting for one, so its resolver is given
@@ -43,7 +35,7 @@ export async function startOpendmarc(options: {
   nameServer: string;
   /** Further lines of its configuration. */
   more?: string;
-}): Promise<Opendmarc> {
+}): Promise<Milter> {
   const folder = await mkdtemp(path.join(tmpdir(), 'opendmarc-'));
   const port = await freePort();
   const at = (name: string) => path.join(folder, name);
@@ -66,38 +58,9 @@ Syslog false
 ${options.more ?? ''}
 `,
   );
-  const running = spawn(program, ['-f', '-c', at('config')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: {
-      ...process.env,
-      LD_PRELOAD: wrappers.find((file) => existsSync(file))!,
-      RESOLV_WRAPPER_CONF: at('resolv.conf'),
-    },
-  });
-  let words = '';
-  running.stderr.on('data', (data) => (words += data));
-  const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()));
-  const stop = async () => {
-    running.kill('SIGTERM');
-    await ended;
-    await rm(folder, { recursive: true, force: true });
+  const env = {
+    LD_PRELOAD: wrappers.find((file) => existsSync(file))!,
+    RESOLV_WRAPPER_CONF: at('resolv.conf'),
   };
-  for (let tries = 0; !(await answers(port)); tries++) {
-    if (running.exitCode !== null || tries > 400) {
-      await stop();
-      throw new Error(`opendmarc did not start: ${words}`);
-    }
-    await sleep(25);
-  }
-  return { milter: `inet:127.0.0.1:${port}`, stop };
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
+  return startMilter({ program, args: ['-f', '-c', at('config')], port, folder, env });
 }

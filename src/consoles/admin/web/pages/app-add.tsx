@@ -8,6 +8,7 @@ import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { RadioField } from '#consoles/admin/web/parts/choices.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
 import { FileText } from '#consoles/admin/web/parts/file-text.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Paste } from '#consoles/admin/web/parts/paste.tsx';
@@ -102,14 +103,7 @@ function Values({ template }: { template: Template }) {
   const elsewhere =
     refusal && !Object.keys(refusal.fields).every((one) => known.includes(one) || one === 'id');
   return (
-    <form
-      class="fields"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
-    >
+    <Form onSend={act} answer={refusal}>
       {refusal && (elsewhere || Object.keys(refusal.fields).length === 0) && <Refused error={refusal} />}
       {template.fields.map((field) => (
         <Field
@@ -136,7 +130,7 @@ function Values({ template }: { template: Template }) {
         <Button id="add" label={say.addAct} busy={busy} />
         <LinkButton label={say.otherApp} href="/admin/apps/add" />
       </div>
-    </form>
+    </Form>
   );
 }
 

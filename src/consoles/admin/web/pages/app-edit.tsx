@@ -8,13 +8,14 @@ import { Check } from '#consoles/admin/web/parts/check.tsx';
 import { ChecksField, RadioField } from '#consoles/admin/web/parts/choices.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
 import { FileText } from '#consoles/admin/web/parts/file-text.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Page, Skeleton, Tabs } from '#consoles/admin/web/parts/page.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { type FieldText, settingWords } from '#consoles/admin/web/words-app-settings.ts';
 import {
-  type Form,
+  type AppForm,
   isAsked,
   LineRefused,
   type Part,
@@ -58,7 +59,7 @@ export function AppEdit({ id, part = 'general' }: { id: string; part?: string })
 type Faults = Readonly<Record<string, string>>;
 
 function Settings({ app, part, onSaved }: { app: Application; part: Part; onSaved(): void }) {
-  const draft = useDraft<{ form: Form; version: number }>(`settings of ${app.id}`, {
+  const draft = useDraft<{ form: AppForm; version: number }>(`settings of ${app.id}`, {
     form: readForm(app.settings),
     version: app.version,
   });
@@ -94,14 +95,7 @@ function Settings({ app, part, onSaved }: { app: Application; part: Part; onSave
         items={parts.map((one) => ({ href: `${base}/${one}`, label: say.parts[one] }))}
         current={`${base}/${part}`}
       />
-      <form
-        class="card fields settings"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
+      <Form class="card fields settings" onSend={save} answer={state.faults}>
         <Said state={state} part={part} stale={draft.changed && version !== app.version} />
         {part === 'oidc' && settingsOf(app).oidc?.registered && (
           <Notice tone="info" title={say.registered}>
@@ -134,7 +128,7 @@ function Settings({ app, part, onSaved }: { app: Application; part: Part; onSave
             />
           )}
         </div>
-      </form>
+      </Form>
     </>
   );
 }

@@ -5,7 +5,7 @@
 import { settingWords as say } from '#consoles/admin/web/words-app-settings.ts';
 
 export type Value = string | boolean | string[];
-export type Form = Readonly<Record<string, Value>>;
+export type AppForm = Readonly<Record<string, Value>>;
 type Settings = Record<string, unknown>;
 
 export type Part = keyof typeof say.parts;
@@ -32,17 +32,17 @@ export interface Spec {
   /** Of what kinds a file may be whose text is taken. */
   file?: string;
   /** Whether it is asked now. */
-  when?(form: Form): boolean;
+  when?(form: AppForm): boolean;
   required?: boolean;
 }
 
 const is =
   (path: string, ...values: Value[]) =>
-  (form: Form) =>
+  (form: AppForm) =>
     values.some((one) => form[path] === one);
 const oidc = is('oidc', true);
 const saml = is('saml', true);
-const byKey = (form: Form) => oidc(form) && is('oidc.clientAuth', 'private_key_jwt')(form);
+const byKey = (form: AppForm) => oidc(form) && is('oidc.clientAuth', 'private_key_jwt')(form);
 const xmlFile = '.xml,application/xml,text/xml,application/samlmetadata+xml';
 const pemFile = '.pem,.crt,.cer,application/x-pem-file,application/pkix-cert';
 
@@ -129,7 +129,7 @@ export const specs: readonly Spec[] = [
 ];
 
 /** Whether a field is asked in this form: a section that is off asks nothing. */
-export function isAsked(spec: Spec, form: Form): boolean {
+export function isAsked(spec: Spec, form: AppForm): boolean {
   if (spec.path.startsWith('oidc.') && !oidc(form)) return false;
   if (spec.path.startsWith('saml.') && !saml(form)) return false;
   return spec.when?.(form) ?? true;
@@ -156,7 +156,7 @@ function put(settings: Settings, path: string, value: unknown): void {
 const pairsOf = (value: unknown) => Object.entries((value ?? {}) as Settings);
 
 /** The settings as a form: every field there could be. */
-export function readForm(settings: Settings): Form {
+export function readForm(settings: Settings): AppForm {
   const {
     access,
     release,
@@ -244,7 +244,7 @@ function pemsIn(text: string): string[] {
  * The settings as the form has them.
  * @throws LineRefused
  */
-export function writeForm(before: Settings, form: Form): Settings {
+export function writeForm(before: Settings, form: AppForm): Settings {
   const settings = structuredClone(before);
   if (form.oidc !== true) delete settings.oidc;
   if (form.saml !== true) delete settings.saml;
@@ -304,7 +304,7 @@ function jsonIn(path: string, text: string): unknown {
   }
 }
 
-function attributesIn(form: Form): Settings | undefined {
+function attributesIn(form: AppForm): Settings | undefined {
   if (form['saml.attributes'] !== 'list') return undefined;
   return Object.fromEntries(
     pairsIn('saml.attributes.list', form['saml.attributes.list']).map(([name, value]) => {

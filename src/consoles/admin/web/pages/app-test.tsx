@@ -4,6 +4,7 @@ import { type Answer, call } from '#consoles/admin/web/client.ts';
 import { useLoad } from '#consoles/admin/web/load.ts';
 import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
@@ -54,11 +55,8 @@ function Who(props: { person: string; onPick(value: string): void; onAgain(): vo
   if (!can('people.read')) return null;
   return (
     <section class="card narrow">
-      <form
-        class="fields"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
+      <Form
+        onSend={() => {
           if (typed.trim() === props.person) props.onAgain();
           else props.onPick(typed.trim());
         }}
@@ -75,7 +73,7 @@ function Who(props: { person: string; onPick(value: string): void; onAgain(): vo
         <div class="actions">
           <Button id="try" label={say.act} />
         </div>
-      </form>
+      </Form>
     </section>
   );
 }

@@ -7,6 +7,7 @@ import { Badge } from '#consoles/admin/web/parts/badge.tsx';
 import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { Facts } from '#consoles/admin/web/parts/facts.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
@@ -143,14 +144,7 @@ function TestMail({ anywhere }: { anywhere: boolean }) {
   });
   return (
     <Section title={say.test}>
-      <form
-        class="fields"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          act();
-        }}
-      >
+      <Form onSend={act} answer={refusal}>
         <p class="small muted">{say.testText}</p>
         {refusal && !(anywhere && refusal.fields.to) && <Refused error={refusal} />}
         {anywhere && (
@@ -169,7 +163,7 @@ function TestMail({ anywhere }: { anywhere: boolean }) {
           <Button id="send-test" label={say.testAct} busy={busy} />
           {anywhere && <LinkButton label={say.letters} href="/admin/mail/letters" />}
         </div>
-      </form>
+      </Form>
       {sent && (
         <Notice
           tone={sent.state === 'taken' ? 'success' : sent.state === 'later' ? 'warning' : 'danger'}

@@ -8,6 +8,7 @@ import { forgetAll, useLoad } from '#consoles/admin/web/load.ts';
 import { Badge } from '#consoles/admin/web/parts/badge.tsx';
 import { Button } from '#consoles/admin/web/parts/button.tsx';
 import { SelectField, TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Page, Section } from '#consoles/admin/web/parts/page.tsx';
 import { Table } from '#consoles/admin/web/parts/table.tsx';
@@ -142,14 +143,7 @@ function Letter(props: {
   return (
     <Page title={say.kinds[shape.kind]} up={all}>
       <div class="letter-page">
-        <form
-          class="card fields"
-          noValidate
-          onSubmit={(event) => {
-            event.preventDefault();
-            saving.act();
-          }}
-        >
+        <Form class="card fields" onSend={() => saving.act()} answer={refusal}>
           {refusal && !isSaid && <Refused error={refusal} />}
           {isSaved && !refusal && (
             <Notice tone="success" live>
@@ -181,7 +175,7 @@ function Letter(props: {
             />
           )}
           {told && <Told told={told} />}
-        </form>
+        </Form>
         <Looks params={params} template={hasOwn ? filled : undefined} />
       </div>
     </Page>

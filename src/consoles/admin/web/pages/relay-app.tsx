@@ -1,5 +1,5 @@
 /** `/admin/relay/apps/:id`: what one app may write, what it wrote, and the switch that stops it. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { useAct } from '#consoles/admin/web/act.ts';
 import { type Answer, call, type Refusal } from '#consoles/admin/web/client.ts';
 import { forgetAll, useLoad } from '#consoles/admin/web/load.ts';
@@ -7,6 +7,7 @@ import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { ChecksField, ListField, RadioField } from '#consoles/admin/web/parts/choices.tsx';
 import { Facts } from '#consoles/admin/web/parts/facts.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section } from '#consoles/admin/web/parts/page.tsx';
 import { count } from '#consoles/admin/web/parts/time.tsx';
@@ -177,7 +178,6 @@ function Senders({ settings, id, version, onKept }: Keeping & { settings: Settin
   /** What was refused is said of what was sent, whatever was changed since. */
   const [sent, setSent] = useState<Settings>();
   const [isSaved, setSaved] = useState(false);
-  const form = useRef<HTMLFormElement>(null);
   const { busy, refusal, act } = useAct(async () => {
     setSaved(false);
     setSent({ ...typed });
@@ -194,24 +194,12 @@ function Senders({ settings, id, version, onKept }: Keeping & { settings: Settin
     onKept(kept);
     setSaved(true);
   });
-  useEffect(() => {
-    form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
-  }, [sent, refusal]);
   const isSaid = sent && Object.values(refusedOf(refusal, sent, sent)).some((text) => text !== undefined);
   const refused = sent ? refusedOf(refusal, sent, typed) : {};
   const faults = sent ? { ...refused, ...faultsOf(figures) } : {};
   return (
     <Section title={say.senders}>
-      <form
-        ref={form}
-        class="fields"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          act();
-        }}
-        onInput={() => setSaved(false)}
-      >
+      <Form onSend={act} answer={refusal} onInput={() => setSaved(false)}>
         {refusal && !isSaid && <Refused error={refusal} />}
         {isSaved && (
           <Notice tone="success" live>
@@ -230,7 +218,7 @@ function Senders({ settings, id, version, onKept }: Keeping & { settings: Settin
         <div class="actions">
           <Button id="save-senders" label={say.save} busy={busy} />
         </div>
-      </form>
+      </Form>
     </Section>
   );
 }

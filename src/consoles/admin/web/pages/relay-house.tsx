@@ -1,10 +1,11 @@
 /** What holds for every app's mail: how much a day, how long the log stays, how long one can answer. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { useAct } from '#consoles/admin/web/act.ts';
 import { type Answer, call } from '#consoles/admin/web/client.ts';
 import { forgetAll } from '#consoles/admin/web/load.ts';
 import { Button } from '#consoles/admin/web/parts/button.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Section } from '#consoles/admin/web/parts/page.tsx';
 import { relayWords as say } from '#consoles/admin/web/words-relay.ts';
@@ -43,7 +44,6 @@ export function HouseSettings(props: { house: House; onKept(version: string): vo
   const [version, setVersion] = useState(house.version);
   const [tries, setTries] = useState(0);
   const [isSaved, setSaved] = useState(false);
-  const form = useRef<HTMLFormElement>(null);
   const { busy, refusal, act } = useAct(async () => {
     setSaved(false);
     setTries(tries + 1);
@@ -56,9 +56,6 @@ export function HouseSettings(props: { house: House; onKept(version: string): vo
     onKept(kept.version);
     setSaved(true);
   });
-  useEffect(() => {
-    form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
-  }, [tries]);
   const field = (name: Name, label: string, wrong: string, help?: string) => (
     <TextField
       name={`house-${name}`}
@@ -77,15 +74,7 @@ export function HouseSettings(props: { house: House; onKept(version: string): vo
   );
   return (
     <Section title={say.forAll}>
-      <form
-        ref={form}
-        class="fields"
-        noValidate
-        onSubmit={(event) => {
-          event.preventDefault();
-          act();
-        }}
-      >
+      <Form onSend={act} answer={refusal}>
         <p class="muted small">{say.forAllText}</p>
         {refusal && <Refused error={refusal} />}
         {isSaved && (
@@ -100,7 +89,7 @@ export function HouseSettings(props: { house: House; onKept(version: string): vo
         <div class="actions">
           <Button id="save-house" label={say.save} busy={busy} />
         </div>
-      </form>
+      </Form>
     </Section>
   );
 }

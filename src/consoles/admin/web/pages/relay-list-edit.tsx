@@ -1,5 +1,5 @@
 /** `/admin/relay/add-list` and `/admin/relay/lists/:name/change`: where the networks of a sender come from. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { useAct } from '#consoles/admin/web/act.ts';
 import { type Answer, call, type Input, type Refusal } from '#consoles/admin/web/client.ts';
@@ -7,6 +7,7 @@ import { forgetAll, useLoad } from '#consoles/admin/web/load.ts';
 import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { RadioField } from '#consoles/admin/web/parts/choices.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section } from '#consoles/admin/web/parts/page.tsx';
 import { words } from '#consoles/admin/web/words.ts';
@@ -149,7 +150,6 @@ function ListForm({ initial, version, taken }: FormProps) {
   const isNew = version === null;
   const [typed, setTyped] = useState(initial);
   const [sent, setSent] = useState<Typed>();
-  const form = useRef<HTMLFormElement>(null);
   const { busy, refusal, act } = useAct(async () => {
     setSent(typed);
     if (Object.keys(faultsOf(typed, taken)).length > 0) return;
@@ -158,29 +158,18 @@ function ListForm({ initial, version, taken }: FormProps) {
     forgetAll();
     route(`${all.href}/${typed.name}`);
   });
-  useEffect(() => {
-    form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
-  }, [sent, refusal]);
   const refused = sent ? refusedOf(refusal, sent) : {};
   const isSaid = Object.values(refused).some((text) => text !== undefined);
   const faults = sent ? { ...refused, ...faultsOf(typed, taken) } : {};
   return (
-    <form
-      ref={form}
-      class="fields"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
-    >
+    <Form onSend={act} answer={refusal}>
       {refusal && !isSaid && <Refused error={refusal} />}
       <ListFields typed={typed} isNew={isNew} faults={faults} onInput={setTyped} />
       <div class="actions">
         <Button id="keep-list" label={say.keepList} busy={busy} />
         <LinkButton label={words.cancel} href={isNew ? all.href : `${all.href}/${typed.name}`} />
       </div>
-    </form>
+    </Form>
   );
 }
 

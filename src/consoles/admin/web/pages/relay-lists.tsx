@@ -1,5 +1,6 @@
 /** `/admin/relay/lists`: networks that senders publish; what shrinks too far waits here for a yes or a no. */
 
+import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { useLocation } from 'preact-iso';
 import { useAct } from '#consoles/admin/web/act.ts';
@@ -257,21 +258,28 @@ function History({ name }: { name: string }) {
   );
 }
 
-/** /admin/relay/lists/:name/:answer: about exactly what was held when this page was opened. */
-export function RelayListDecision({ name, answer }: { name: string; answer: string }) {
-  const { route } = useLocation();
+/** One list for a page about it, once it is read; what is refused is said instead. */
+function useList(name: string): { list?: Detail; said?: VNode } {
   const { data, error } = useLoad(`relay list ${name}`, () =>
     call('GET /relay/lists/:name', { params: { name } }),
   );
-  const back = { href: `/admin/relay/lists/${name}`, label: name };
-  if (error)
-    return (
+  if (!error) return { list: data };
+  return {
+    said: (
       <Page title={name} up={up}>
         <Refused error={error} />
       </Page>
-    );
-  if (!data) return null;
-  const { held } = data;
+    ),
+  };
+}
+
+/** /admin/relay/lists/:name/:answer: about exactly what was held when this page was opened. */
+export function RelayListDecision({ name, answer }: { name: string; answer: string }) {
+  const { route } = useLocation();
+  const { list, said } = useList(name);
+  const back = { href: `/admin/relay/lists/${name}`, label: name };
+  if (!list) return said ?? null;
+  const { held } = list;
   if (!held)
     return (
       <Page title={name} up={back}>
@@ -302,24 +310,16 @@ export function RelayListDecision({ name, answer }: { name: string; answer: stri
 /** /admin/relay/lists/:name/remove: only a list that lets no app in can go. */
 export function RelayListRemoval({ name }: { name: string }) {
   const { route } = useLocation();
-  const { data, error } = useLoad(`relay list ${name}`, () =>
-    call('GET /relay/lists/:name', { params: { name } }),
-  );
+  const { list, said } = useList(name);
   const back = { href: `/admin/relay/lists/${name}`, label: name };
-  if (error)
-    return (
-      <Page title={name} up={up}>
-        <Refused error={error} />
-      </Page>
-    );
-  if (!data) return null;
-  if (data.apps.length > 0)
+  if (!list) return said ?? null;
+  if (list.apps.length > 0)
     return (
       <Page title={say.removeTitle(name)} up={back}>
         <Notice tone="warning" title={say.usedTitle}>
           <p>{say.usedText(name)}</p>
           <ul>
-            {data.apps.map((id) => (
+            {list.apps.map((id) => (
               <li key={id}>
                 <a href={`/admin/relay/apps/${id}`}>{id}</a>
               </li>

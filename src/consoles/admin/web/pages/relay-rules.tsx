@@ -1,10 +1,11 @@
 /** What kind of message an app's mail is: rules in order, of which the first that fits decides. */
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { useAct } from '#consoles/admin/web/act.ts';
 import { type Answer, call, type Refusal } from '#consoles/admin/web/client.ts';
 import { forgetAll } from '#consoles/admin/web/load.ts';
 import { Button } from '#consoles/admin/web/parts/button.tsx';
 import { SelectField, TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Section } from '#consoles/admin/web/parts/page.tsx';
 import { Table } from '#consoles/admin/web/parts/table.tsx';
@@ -80,7 +81,6 @@ function RulesForm({ rules, id, version, onKept }: Keeping & { rules: readonly R
   /** As it was sent last: what was refused is said of a rule wherever it has been moved since. */
   const [sent, setSent] = useState<readonly Typed[]>([]);
   const [isSaved, setSaved] = useState(false);
-  const form = useRef<HTMLFormElement>(null);
   const change = (next: Typed[]) => {
     setSaved(false);
     setTyped(next);
@@ -94,21 +94,10 @@ function RulesForm({ rules, id, version, onKept }: Keeping & { rules: readonly R
     onKept(kept);
     setSaved(true);
   });
-  useEffect(() => {
-    form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
-  }, [sent, refusal]);
   const faultOf = (rule: Typed, part: Part) => faultAt(refusal, sent.indexOf(rule), rule, part);
   const isSaid = typed.some((rule) => parts.some((part) => faultOf(rule, part) !== undefined));
   return (
-    <form
-      ref={form}
-      class="stack"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        act();
-      }}
-    >
+    <Form class="stack" onSend={act} answer={refusal}>
       {refusal && !isSaid && <Refused error={refusal} />}
       {isSaved && (
         <Notice tone="success" live>
@@ -125,7 +114,7 @@ function RulesForm({ rules, id, version, onKept }: Keeping & { rules: readonly R
           onClick={() => change([...typed, { class: 'notification', sender: '', subject: '', listId: '' }])}
         />
       </div>
-    </form>
+    </Form>
   );
 }
 

@@ -6,6 +6,7 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Refusal } from '#consoles/admin/web/client.ts';
 import { useDraft } from '#consoles/admin/web/draft.ts';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { SaveBar, type Saving, typedOnly, useLatest, useSaving } from './target-save.tsx';
 
 export interface SettingsDraft<Kept, Settings> {
@@ -67,17 +68,10 @@ export function SettingsForm(props: {
 }) {
   const { draft, children, below } = props;
   return (
-    <form
-      class="stack"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        draft.saving.save();
-      }}
-    >
+    <Form class="stack" onSend={() => draft.saving.save()} answer={draft.saving.refusal}>
       {children}
       <SaveBar saving={draft.saving} changed={draft.changed} discard={draft.discard} />
       {below}
-    </form>
+    </Form>
   );
 }

@@ -8,6 +8,7 @@ import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { RadioField } from '#consoles/admin/web/parts/choices.tsx';
 import { Elevated } from '#consoles/admin/web/parts/elevation.tsx';
 import { SelectField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Page, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { words } from '#consoles/admin/web/words.ts';
@@ -91,11 +92,8 @@ function First(props: {
       .filter(Boolean)
       .join(', ');
   return (
-    <form
-      class="fields"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
+    <Form
+      onSend={() => {
         setSent(true);
         if (app && connector) route(`/admin/targets/add/connection${query}`);
       }}
@@ -124,7 +122,7 @@ function First(props: {
       <div class="actions">
         <Button id="next" label={say.next} />
       </div>
-    </form>
+    </Form>
   );
 }
 
@@ -145,14 +143,12 @@ function Details(props: { app: string; connector: Connector; query: string; isLa
   const belongsBefore = faults.some((name) => /^(?:settings\.)?(?:options|credentials)\b/.test(name));
   const shared = { settings: draft.value, connector, refusal, onInput: draft.change };
   return (
-    <form
-      class="fields"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
+    <Form
+      onSend={() => {
         if (isLast) saving.save();
         else route(`/admin/targets/add/who${query}`);
       }}
+      answer={refusal}
     >
       {refusal && <Refused error={refusal} />}
       {isLast && !belongsBefore ? (
@@ -189,6 +185,6 @@ function Details(props: { app: string; connector: Connector; query: string; isLa
           href={isLast ? `/admin/targets/add/connection${query}` : `/admin/targets/add${query}`}
         />
       </div>
-    </form>
+    </Form>
   );
 }

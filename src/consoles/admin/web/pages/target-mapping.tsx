@@ -6,6 +6,7 @@ import { useDraft } from '#consoles/admin/web/draft.ts';
 import { useLoad } from '#consoles/admin/web/load.ts';
 import { LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { written } from '#consoles/admin/web/parts/verdict.tsx';
@@ -59,14 +60,7 @@ export function TargetMapping({ target: loaded }: { target: Target }) {
     />
   );
   return (
-    <form
-      class="stack"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        saving.save();
-      }}
-    >
+    <Form class="stack" onSend={() => saving.save()} answer={saving.refusal}>
       {query.guide && <MappingGuide id={id} changed={draft.changed} />}
       <Section title={say.title}>
         <p class="muted small measure">{say.text}</p>
@@ -93,7 +87,7 @@ export function TargetMapping({ target: loaded }: { target: Target }) {
         <SaveBar saving={saving} changed={draft.changed} discard={draft.discard} />
       </Section>
       <Variables variables={variables} preview={preview.data} />
-    </form>
+    </Form>
   );
 }
 

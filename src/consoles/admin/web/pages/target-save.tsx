@@ -1,5 +1,5 @@
 /** The settings of a target as the console changes them, and how they are saved: after a recent sign-in, never over another's. */
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { type Answer, call, Refusal } from '#consoles/admin/web/client.ts';
 import { forgetAll } from '#consoles/admin/web/load.ts';
 import { Button } from '#consoles/admin/web/parts/button.tsx';
@@ -110,10 +110,6 @@ export function useSaving(work: () => Promise<void>): Saving {
 export function SaveBar(props: { saving: Saving; changed: boolean; discard(): void; act?: string }) {
   const { saving, changed, discard, act = setupWords.save } = props;
   const { refusal, busy, saved } = saving;
-  useEffect(() => {
-    // Where it went wrong is where one goes on.
-    if (refusal) document.querySelector<HTMLElement>('main [aria-invalid="true"]')?.focus();
-  }, [refusal]);
   return (
     <div class="save-bar">
       {refusal && refusal.code !== 'elevation-required' && <Refused error={refusal} />}

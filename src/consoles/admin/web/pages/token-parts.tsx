@@ -9,6 +9,7 @@ import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { ConfirmPage } from '#consoles/admin/web/parts/confirm.tsx';
 import { Elevated } from '#consoles/admin/web/parts/elevation.tsx';
 import { SelectField, TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { ShownOnce } from '#consoles/admin/web/parts/shown-once.tsx';
@@ -76,14 +77,7 @@ function TokenForm(props: MakerProps & { onMade(token: string): void }) {
     <Page title={say.make} up={up}>
       <section class="card narrow">
         <Elevated refusal={refusal}>
-          <form
-            class="fields"
-            noValidate
-            onSubmit={(event) => {
-              event.preventDefault();
-              act();
-            }}
-          >
+          <Form onSend={act} answer={refusal}>
             {refusal && !isSaid && <Refused error={refusal} />}
             <TextField
               name="name"
@@ -108,7 +102,7 @@ function TokenForm(props: MakerProps & { onMade(token: string): void }) {
               <Button id="make" label={say.makeAct} busy={busy} />
               <LinkButton label={words.cancel} href={up.href} />
             </div>
-          </form>
+          </Form>
         </Elevated>
       </section>
     </Page>

@@ -5,6 +5,7 @@ import { useDraft } from '#consoles/admin/web/draft.ts';
 import { Button, LinkButton } from '#consoles/admin/web/parts/button.tsx';
 import { Elevated } from '#consoles/admin/web/parts/elevation.tsx';
 import { TextField } from '#consoles/admin/web/parts/fields.tsx';
+import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
 import { Paste } from '#consoles/admin/web/parts/paste.tsx';
@@ -68,14 +69,7 @@ function Asked({ preset }: { preset: Preset }) {
         )}
       </Section>
       <Section title={say.asks}>
-        <form
-          class="fields"
-          noValidate
-          onSubmit={(event) => {
-            event.preventDefault();
-            saving.save();
-          }}
-        >
+        <Form onSend={() => saving.save()} answer={refusal}>
           <TextField
             name="id"
             label={say.id}
@@ -105,7 +99,7 @@ function Asked({ preset }: { preset: Preset }) {
               <LinkButton label={say.other} href="/admin/upstreams/add" />
             </div>
           </Elevated>
-        </form>
+        </Form>
       </Section>
       <Notes notes={preset.notes} />
     </Page>

@@ -7,6 +7,7 @@ import { words } from '#consoles/admin/web/words.ts';
 import { Button, LinkButton } from './button.tsx';
 import { Elevated } from './elevation.tsx';
 import { TextField } from './fields.tsx';
+import { Form } from './form.tsx';
 import { Refused } from './notice.tsx';
 import { Page } from './page.tsx';
 
@@ -70,14 +71,7 @@ function ConfirmForm(
     }
   };
   return (
-    <form
-      class="fields"
-      noValidate
-      onSubmit={(event) => {
-        event.preventDefault();
-        void send();
-      }}
-    >
+    <Form onSend={send} answer={refusal}>
       {refusal && <Refused error={refusal} />}
       {fields}
       {reason && (
@@ -108,6 +102,6 @@ function ConfirmForm(
         <Button id="confirm" label={act} kind={danger ? 'danger' : 'primary'} busy={busy} />
         <LinkButton label={words.cancel} href={up.href} kind="quiet" />
       </div>
-    </form>
+    </Form>
   );
 }
