@@ -69,8 +69,7 @@ export function createCallAt(needs: CallNeeds, context: CallContext): Call {
       if (!(error instanceof NetRefused)) throw error;
       if (error.code === 'not-allowed') {
         await trace({ failure: error.message });
-        // The same for everybody there: the target is held, rather than each person set aside.
-        throw new Stop('credentials', `${error.message} ${permit}`);
+        throw new Stop('address', `${error.message} ${permit}`);
       }
       const pause = await noteOutage(needs.database, context.application, probe);
       await trace({ failure: error.message });

@@ -153,15 +153,20 @@ export class Retry extends Error {
 /**
  * Trying again will not help.
  * - `clash`: a name or address belongs to another account there (409). `gone`: what we held is no longer there.
- * - `refused`: the target refuses this content. `impossible`: it cannot do this. `credentials`: it refuses us altogether,
- * or its address may not be used: the target is held.
+ * - `refused`: the target refuses this content. `impossible`: it cannot do this.
+ * - `credentials`: it refuses us altogether. `address`: its address may not be used from here. Both hold the target.
  */
 export class Stop extends Error {
   override name = 'Stop';
-  readonly code: 'clash' | 'gone' | 'refused' | 'impossible' | 'credentials';
+  readonly code: 'clash' | 'gone' | 'refused' | 'impossible' | 'credentials' | 'address';
   constructor(code: Stop['code'], reason: string) {
     super(reason);
     this.code = code;
+  }
+
+  /** Whether it is the same for everybody there: the target is held, rather than each person set aside. */
+  get holdsTarget(): boolean {
+    return this.code === 'credentials' || this.code === 'address';
   }
 }
 

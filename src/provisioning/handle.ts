@@ -103,7 +103,7 @@ async function fail(
 ): Promise<never> {
   if (error instanceof LeaseLost || lease.signal.aborted) return lost(needs, target, job, lease, error);
   if (error instanceof Retry) return retry(needs, target, job, error);
-  if (error instanceof Stop && error.code === 'credentials') {
+  if (error instanceof Stop && error.holdsTarget) {
     await needs.database.transact(system(), (tx) => quarantine(tx, target.application, error.message));
     throw new RetryJob(5, error.message, { free: true });
   }

@@ -276,7 +276,7 @@ test('a private address that nobody permitted is no matter of one person: the ta
   );
   await assert.rejects(
     call({ method: 'GET', url: new URL('http://127.0.0.1:9/') }),
-    (error) => error instanceof Stop && error.code === 'credentials' && /outboundAllow/.test(error.message),
+    (error) => error instanceof Stop && error.code === 'address' && /outboundAllow/.test(error.message),
   );
 });
 

@@ -115,7 +115,7 @@ async function sweep(needs: ProvisioningNeeds, job: Job<SweepJob>, lease: Lease)
     if (error instanceof Retry)
       throw new RetryJob(error.afterSeconds, error.message, { free: error.kind === 'rate' });
     if (!(error instanceof Stop)) throw error;
-    if (error.code === 'credentials')
+    if (error.holdsTarget)
       await needs.database.transact(system(), (tx) => quarantine(tx, application, error.message));
     // Kept with the target and in its timeline by the listing; the next one is due within the hour.
     const facts = { err: error, code: 'sweep-refused', application };

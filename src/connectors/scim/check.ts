@@ -182,7 +182,7 @@ export async function writeChecks(
   const findings: Finding[] = [];
   const { fact, expected } = creation;
   const made = await accounts.apply({ do: 'create', desired }).catch((error: unknown) => {
-    if (!(error instanceof Stop) || error.code === 'credentials') throw error;
+    if (!(error instanceof Stop) || error.holdsTarget) throw error;
     return error;
   });
   if (made instanceof Stop)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Desired, Request, Response } from '#provisioning/connector.ts';
+import { type Desired, type Request, type Response, Stop } from '#provisioning/connector.ts';
 import { isStop } from '../../../../test/conformance/connector.ts';
 import { atlassianConnector } from './atlassian.ts';
 import type { AtlassianOptions } from './options.ts';
@@ -263,6 +263,17 @@ test('links between records and accounts can be read and cut by operators', asyn
       `PATCH ${base}/scimDirectoryId/dir-1/scimUserId/r-1/unlink`,
       `DELETE ${base}/user/712020:a/onlyDeleteUserInDB`,
     ],
+  );
+});
+
+test('an address that may not be used is said as it is: no key is blamed for it', async () => {
+  const { connection } = at((_, path) => {
+    if (path.endsWith('/domains')) throw new Stop('address', 'This address cannot be used here.');
+    return { body: {} };
+  });
+  await assert.rejects(
+    connection.prepare(),
+    (error: Error) => isStop('address')(error) && !/key/.test(error.message),
   );
 });
 
