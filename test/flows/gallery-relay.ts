@@ -51,7 +51,8 @@ const fillings = [
    on conflict (name) do update set networks = excluded.networks, held = excluded.held, held_at = excluded.held_at`,
   `insert into relay_list_changes (list, at, outcome, added, removed, note) values
    ('atlassian', now() - interval '12 days', 'taken', array['18.205.93.0/25'], array[]::text[], null),
-   ('atlassian', now() - interval '3 hours', 'held', array[]::text[], array['185.166.140.0/22', '18.205.93.0/25'], 'Three of four networks would go.')`,
+   ('atlassian', now() - interval '3 hours', 'held', array[]::text[], array['185.166.140.0/22', '18.205.93.0/25', '2401:1d80:3000::/36'],
+     'Three of four networks would go.')`,
   `insert into relay_counts (day, application, verdict, reason, messages, bytes)
    select (now() at time zone 'utc')::date - n, 'issues', 'relayed', 'passed-on', 40 + (n * 37) % 90, 400000 from generate_series(0, 29) n
    on conflict (day, application, verdict, reason) do update set messages = excluded.messages`,

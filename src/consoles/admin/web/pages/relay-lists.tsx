@@ -242,6 +242,7 @@ function History({ name }: { name: string }) {
         caption={say.history}
         pages={pages}
         keyOf={(one) => String(one.id)}
+        cards
         empty={<p class="muted small">{say.noHistory}</p>}
         columns={[
           {
@@ -251,7 +252,12 @@ function History({ name }: { name: string }) {
           { title: say.changed, cell: (one) => <Time at={one.at} /> },
           { title: say.added, cell: (one) => count(one.added.length), number: true },
           { title: say.removed, cell: (one) => count(one.removed.length), number: true },
-          { title: say.note, cell: (one) => one.note ?? '', breaks: true, wide: true },
+          {
+            title: say.note,
+            cell: (one) => one.note ?? <span class="muted">{say.none}</span>,
+            breaks: true,
+            wide: true,
+          },
         ]}
       />
     </Section>
