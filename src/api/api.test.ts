@@ -123,6 +123,11 @@ interface Refused {
   default: { $ref: string };
 }
 
+interface Described {
+  operationId: string;
+  responses: Record<string, { headers?: { ETag?: object } }>;
+}
+
 /** Every route and its right. A route that is not in this list, or asks for another right, fails the test below. */
 const rights: Record<string, Permission | 'any' | 'nobody in particular'> = {
   'GET /whoami': 'any',
@@ -859,6 +864,46 @@ test('the description is generated, complete, and read without a token', async (
       assert.equal(responses.default.$ref, '#/components/responses/Refusal');
   const { schema } = body.components.responses.Refusal.content['application/problem+json'];
   assert.deepEqual(schema.properties.code.enum, Object.keys(problems));
+});
+
+test('every operation has a name of its own for generated clients, and says where its version is a header', async () => {
+  const { body } = await call('GET', '/openapi.json', { as: '' });
+  const operations = Object.values(body.paths as Record<string, Record<string, Described>>).flatMap(
+    Object.values,
+  );
+  const names = operations.map(({ operationId }) => operationId);
+  assert.ok(
+    names.every((name) => /^[a-z]+([A-Z0-9][a-z0-9]*)+$/.test(name)),
+    names.join(' '),
+  );
+  assert.equal(new Set(names).size, names.length);
+  assert.equal(
+    body.paths['/api/v1/groups/{id}/members/{person}'].delete.operationId,
+    'deleteGroupsByIdMembersByPerson',
+  );
+  const etags = operations
+    .flatMap(({ responses }) => Object.values<{ headers?: { ETag?: object } }>(responses))
+    .filter(({ headers }) => headers?.ETag);
+  assert.ok(etags.length >= 20);
+  assert.deepEqual(body.paths['/api/v1/groups/{id}'].get.responses[200].headers, {
+    ETag: { $ref: '#/components/headers/ETag' },
+  });
+  assert.equal(body.paths['/api/v1/groups'].get.responses[200].headers, undefined, 'a list has no version');
+  assert.equal(body.components.headers.ETag.schema.type, 'string');
+});
+
+test('whatever is answered with a version carries it as its ETag, also after a change of standing', async () => {
+  const [ada] = (await call('GET', '/people?limit=1')).body.items;
+  for (const [method, url, given] of [
+    ['GET', `/people/${ada.id}`, undefined],
+    ['POST', `/people/${ada.id}/state`, { state: 'locked', reason: 'seen' }],
+    ['POST', `/people/${ada.id}/state`, { state: 'active', reason: 'seen' }],
+    ['GET', '/relay', undefined],
+  ] as const) {
+    const { status, headers, body } = await call(method, url, given ? { body: given } : {});
+    assert.equal(status, 200, `${method} ${url}: ${JSON.stringify(body)}`);
+    assert.equal(headers.etag, `"${body.version}"`, `${method} ${url}`);
+  }
 });
 
 test('refusals are problem documents with a reference the log knows', async () => {

@@ -26,7 +26,8 @@ import { type ApiRoute, contextOf, guard, holdCaller } from './access.ts';
 import { applicationTemplateRoutes } from './application-templates.ts';
 import { applicationRoutes } from './applications.ts';
 import { communityRoutes } from './community.ts';
-import { answerProblem, describeProblems } from './errors.ts';
+import { completed, description } from './description.ts';
+import { answerProblem } from './errors.ts';
 import { eventRoutes } from './events.ts';
 import { explainRoutes } from './explain.ts';
 import { factorRoutes } from './factors.ts';
@@ -44,6 +45,7 @@ import { refusalRoutes } from './refusals.ts';
 import { registrationTokenRoutes } from './registration-tokens.ts';
 import { relayRoutes } from './relay.ts';
 import { relayKeyRoutes } from './relay-keys.ts';
+import { tellVersions } from './shapes.ts';
 import { signInTestRoutes } from './sign-in-tests.ts';
 import { signOutRoutes } from './sign-outs.ts';
 import { targetPeopleRoutes } from './target-people.ts';
@@ -105,6 +107,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
         answerProblem(needs.log, new HttpRefusal(404, 'not-found', 'no such route'), request, reply),
       );
       guard(plain, { database: needs.database, cookies: app.cookieJar }, routes);
+      tellVersions(plain);
       scope.addHook('onSend', async (_request, reply) => {
         reply.header('cache-control', 'no-store');
       });
@@ -112,7 +115,7 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
         openapi: description,
         transform: jsonSchemaTransform,
         transformObject: (made) =>
-          'openapiObject' in made ? withRefusals(made.openapiObject) : made.swaggerObject,
+          'openapiObject' in made ? completed(made.openapiObject) : made.swaggerObject,
       });
       const { database } = needs;
       const api: Api = {
@@ -169,55 +172,3 @@ export function registerApi(app: App, needs: ApiNeeds): readonly ApiRoute[] {
   );
   return routes;
 }
-
-/** Every operation may refuse, and all refuse alike: said once, referred to by each. */
-function withRefusals<Document extends { paths?: object; components?: object }>(
-  document: Document,
-): Document {
-  const refusal = { $ref: '#/components/responses/Refusal' };
-  const paths = Object.entries(document.paths ?? {}).map(([path, operations]) => [
-    path,
-    Object.fromEntries(
-      Object.entries(operations as Record<string, Operation>).map(([method, operation]) => [
-        method,
-        { ...withVersions(operation), responses: { ...operation.responses, default: refusal } },
-      ]),
-    ),
-  ]);
-  const components = { ...document.components, responses: { Refusal: describeProblems() } };
-  return { ...document, paths: Object.fromEntries(paths), components };
-}
-
-interface Operation {
-  responses?: object;
-  parameters?: object[];
-  requestBody?: { content?: Record<string, { schema?: { properties?: object } }> };
-}
-
-/** What is changed by the version that was seen takes it as a header too, which no schema of a body can say. */
-function withVersions(operation: Operation): Operation {
-  const body = operation.requestBody?.content?.['application/json']?.schema?.properties;
-  if (!body || !('version' in body)) return operation;
-  const ifMatch = {
-    in: 'header',
-    name: 'If-Match',
-    required: false,
-    schema: { type: 'string' },
-    description:
-      'The ETag that was read, quotes included (RFC 9110 §13.1.1): 412 `conflict` where it stands no more. `version` in the body says the same and is answered with 409.',
-  };
-  return { ...operation, parameters: [...(operation.parameters ?? []), ifMatch] };
-}
-
-const description = {
-  openapi: '3.1.0',
-  info: {
-    title: 'Gatehouse operators API',
-    version: '1',
-    description:
-      'Everything operators do. Refusals are problem documents (RFC 9457) with a `code` and the `fields` at fault.',
-    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-  },
-  components: { securitySchemes: { token: { type: 'http' as const, scheme: 'bearer' } } },
-  security: [{ token: [] }],
-};

@@ -18,7 +18,7 @@ import { appsOf } from './access.ts';
 import type { Api } from './api.ts';
 import { settingsFrom, templateValues } from './application-templates.ts';
 import { pageOf } from './paging.ts';
-import { moment, requireVersion, setEtag, version, versioned } from './shapes.ts';
+import { moment, requireVersion, version, versioned } from './shapes.ts';
 
 const settings = z.record(z.string(), z.unknown());
 const shape = z.object({
@@ -65,9 +65,8 @@ function readApplications({ scope, read }: Api): void {
       config: { ...own, permission: 'applications.read' },
       schema: { tags, summary: 'One app', params, response: { 200: shape } },
     },
-    async (request, reply) => {
+    async (request) => {
       const application = await read(request, (tx) => requireApplication(tx, request.params.id));
-      setEtag(reply, application.version);
       return show(application);
     },
   );
@@ -104,7 +103,6 @@ function addAndRemoveApplications({ scope, change, needs }: Api): void {
         await saveApplication(tx, id, settings);
         return requireApplication(tx, id);
       });
-      setEtag(reply, application.version);
       return reply.code(201).header('location', `/api/v1/applications/${id}`).send(show(application));
     },
   );
@@ -139,7 +137,7 @@ function changeApplications({ scope, change }: Api): void {
         response: { 200: shape },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { id } = request.params;
       const application = await change(
         request,
@@ -151,7 +149,6 @@ function changeApplications({ scope, change }: Api): void {
         },
         versioned,
       );
-      setEtag(reply, application.version);
       return show(application);
     },
   );

@@ -18,7 +18,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import { renameGroupInTargets } from '#provisioning/targets.ts';
 import type { Api } from './api.ts';
 import { pageOf, pageQuery } from './paging.ts';
-import { line, moment, requireVersion, setEtag, version, versioned } from './shapes.ts';
+import { line, moment, requireVersion, version, versioned } from './shapes.ts';
 
 const shape = z.object({
   id: z.string(),
@@ -81,11 +81,7 @@ function readGroups({ scope, cursors, read }: Api): void {
   scope.get(
     '/groups/:id',
     { config: reads, schema: { tags, summary: 'One group', params, response: { 200: shape } } },
-    async (request, reply) => {
-      const group = await read(request, (tx) => requireGroup(tx, request.params.id));
-      setEtag(reply, group.version);
-      return group;
-    },
+    async (request) => read(request, (tx) => requireGroup(tx, request.params.id)),
   );
 }
 
@@ -103,7 +99,6 @@ function addAndRemoveGroups({ scope, change }: Api): void {
     },
     async (request, reply) => {
       const group = await change(request, (tx) => addGroup(tx, { ...request.body, origin: 'admin' }));
-      setEtag(reply, group.version);
       return reply.code(201).header('location', `/api/v1/groups/${group.id}`).send(group);
     },
   );
@@ -142,7 +137,7 @@ function changeGroups({ scope, change }: Api): void {
         response: { 200: shape },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { version: seen, ...rest } = request.body;
       const group = await change(
         request,
@@ -160,7 +155,6 @@ function changeGroups({ scope, change }: Api): void {
         },
         versioned,
       );
-      setEtag(reply, group.version);
       return group;
     },
   );

@@ -24,7 +24,7 @@ import { lastSignIns } from '#core/sessions/sessions.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import type { Api } from './api.ts';
 import { pageOf, pageQuery } from './paging.ts';
-import { line, moment, requireVersion, setEtag, version, versioned } from './shapes.ts';
+import { line, moment, requireVersion, version, versioned } from './shapes.ts';
 
 const listed = z.object({
   id: z.string(),
@@ -102,11 +102,7 @@ function readPeople({ scope, cursors, read }: Api): void {
       config: { door: 'api', permission: 'people.read' },
       schema: { tags, summary: 'One person', params: byId, response: { 200: detailed } },
     },
-    async (request, reply) => {
-      const person = await read(request, (tx) => describe(tx, request.params.id));
-      setEtag(reply, person.version);
-      return person;
-    },
+    async (request) => read(request, (tx) => describe(tx, request.params.id)),
   );
 }
 
@@ -147,7 +143,6 @@ function addPeople({ scope, change }: Api): void {
         if (values) await setAttributes(tx, id, values, 'operators');
         return describe(tx, id);
       });
-      setEtag(reply, person.version);
       return reply.code(201).header('location', `/api/v1/people/${person.id}`).send(person);
     },
   );
@@ -171,7 +166,7 @@ function changePeople({ scope, change }: Api): void {
         response: { 200: detailed },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { attributes: values, version: seen, ...rest } = request.body;
       const { id } = request.params;
       const person = await change(
@@ -186,7 +181,6 @@ function changePeople({ scope, change }: Api): void {
         },
         versioned,
       );
-      setEtag(reply, person.version);
       return person;
     },
   );

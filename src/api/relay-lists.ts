@@ -20,7 +20,7 @@ import { contextOf } from './access.ts';
 import type { Api } from './api.ts';
 import { FieldsRefused } from './errors.ts';
 import { pageOf, pageQuery } from './paging.ts';
-import { moment, requireVersion, setEtag, stamp, stampOf, versioned } from './shapes.ts';
+import { moment, requireVersion, stamp, stampOf, versioned } from './shapes.ts';
 
 const tags = ['Mail'];
 const params = z.strictObject({
@@ -141,11 +141,7 @@ function readLists({ scope, read, cursors }: Api): void {
         response: { 200: detail },
       },
     },
-    async (request, reply) => {
-      const shown = await read(request, (tx) => showDetail(tx, request.params.name));
-      setEtag(reply, shown.version);
-      return shown;
-    },
+    async (request) => read(request, (tx) => showDetail(tx, request.params.name)),
   );
   scope.get(
     '/relay/lists/:name/changes',
@@ -187,8 +183,8 @@ function changeLists({ scope, change }: Api): void {
         response: { 200: detail },
       },
     },
-    async (request, reply) => {
-      const shown = await change(
+    async (request) =>
+      change(
         request,
         async (tx) => {
           const { name } = request.params;
@@ -203,10 +199,7 @@ function changeLists({ scope, change }: Api): void {
           return showDetail(tx, name);
         },
         versioned,
-      );
-      setEtag(reply, shown.version);
-      return shown;
-    },
+      ),
   );
   scope.delete(
     '/relay/lists/:name',
@@ -247,7 +240,7 @@ function changeByHand({ scope, change }: Api): void {
         response: { 200: detail },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { name } = request.params;
       const { networks: wanted, version } = request.body;
       const shown = await change(
@@ -259,7 +252,6 @@ function changeByHand({ scope, change }: Api): void {
         },
         versioned,
       );
-      setEtag(reply, shown.version);
       return shown;
     },
   );

@@ -24,7 +24,7 @@ import { pageOf } from './paging.ts';
 import { relayListRoutes } from './relay-lists.ts';
 import { relayLogRoutes } from './relay-log.ts';
 import { relayRequestRoutes } from './relay-requests.ts';
-import { requireVersion, setEtag, stamp, stampOf } from './shapes.ts';
+import { requireVersion, stamp, stampOf } from './shapes.ts';
 
 export const relayTags = ['Mail'];
 
@@ -145,11 +145,7 @@ function houseRoutes({ scope, read, change }: Api): void {
         response: { 200: house },
       },
     },
-    async (request, reply) => {
-      const shown = await read(request, showHouse);
-      setEtag(reply, shown.version);
-      return shown;
-    },
+    async (request) => read(request, showHouse),
   );
   scope.patch(
     '/relay',
@@ -162,8 +158,8 @@ function houseRoutes({ scope, read, change }: Api): void {
         response: { 200: house },
       },
     },
-    async (request, reply) => {
-      const shown = await change(
+    async (request) =>
+      change(
         request,
         async (tx) => {
           const { budgets, version, ...rest } = request.body;
@@ -173,10 +169,7 @@ function houseRoutes({ scope, read, change }: Api): void {
           return showHouse(tx);
         },
         together,
-      );
-      setEtag(reply, shown.version);
-      return shown;
-    },
+      ),
   );
   scope.post(
     '/relay/off',
@@ -236,11 +229,7 @@ function readApps({ scope, read }: Api): void {
         response: { 200: app },
       },
     },
-    async (request, reply) => {
-      const shown = await read(request, (tx) => showOne(tx, request.params.id));
-      setEtag(reply, shown.version);
-      return shown;
-    },
+    async (request) => read(request, (tx) => showOne(tx, request.params.id)),
   );
 }
 
@@ -257,8 +246,8 @@ function changeApps({ scope, change }: Api): void {
         response: { 200: app },
       },
     },
-    async (request, reply) => {
-      const shown = await change(
+    async (request) =>
+      change(
         request,
         async (tx) => {
           const { id } = request.params;
@@ -271,10 +260,7 @@ function changeApps({ scope, change }: Api): void {
           return showOne(tx, id);
         },
         together,
-      );
-      setEtag(reply, shown.version);
-      return shown;
-    },
+      ),
   );
   scope.delete(
     '/applications/:id/relay',

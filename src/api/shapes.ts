@@ -1,6 +1,6 @@
 /** Shapes several routes share: moments, versions, and how a request says which version it means. */
 import { createHash } from 'node:crypto';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Problem } from '#core/problem.ts';
 import type { TransactOptions } from '#kit/db/database.ts';
@@ -29,8 +29,13 @@ export function stampOf(settings: object | undefined): string {
 /** A text an operator gives: one line, bounded; the core cleans and checks it. */
 export const line = z.string().max(250);
 
-export function setEtag(reply: FastifyReply, current: number | string): void {
-  reply.header('etag', `"${current}"`);
+/** Whatever is answered with a version carries it as its ETag too (RFC 9110 §8.8.3), so that no route can forget to. */
+export function tellVersions(scope: FastifyInstance): void {
+  scope.addHook('preSerialization', (_request, reply, payload, done) => {
+    const { version } = (payload ?? {}) as { version?: unknown };
+    if (typeof version === 'number' || typeof version === 'string') reply.header('etag', `"${version}"`);
+    done(null, payload);
+  });
 }
 
 /**

@@ -22,7 +22,7 @@ import { appsOf } from './access.ts';
 import type { Api } from './api.ts';
 import { FieldsRefused } from './errors.ts';
 import { pageOf } from './paging.ts';
-import { moment, requireVersion, setEtag, version, versioned } from './shapes.ts';
+import { moment, requireVersion, version, versioned } from './shapes.ts';
 
 export const targetTags = ['Targets'];
 export const targetParams = z.strictObject({ id: z.string().max(60).describe('The app.') });
@@ -147,11 +147,7 @@ function readTargets({ scope, read }: Api): void {
         response: { 200: targetShape },
       },
     },
-    async (request, reply) => {
-      const target = await read(request, async (tx) => show(tx, await requireTarget(tx, request.params.id)));
-      setEtag(reply, target.version);
-      return target;
-    },
+    async (request) => read(request, async (tx) => show(tx, await requireTarget(tx, request.params.id))),
   );
 }
 
@@ -222,7 +218,7 @@ function changeTargets({ scope, change, needs }: Api): void {
         response: { 200: targetShape },
       },
     },
-    async (request, reply) => {
+    async (request) => {
       const { id } = request.params;
       const { settings, credentials, version: seen } = request.body;
       const target = await change(
@@ -239,7 +235,6 @@ function changeTargets({ scope, change, needs }: Api): void {
         },
         versioned,
       );
-      setEtag(reply, target.version);
       return target;
     },
   );
