@@ -63,14 +63,15 @@ function errorLine(id: string, error: string | undefined): Html | undefined {
 function frame(base: FieldBase, input: Html): Html {
   const id = idOf(base);
   const say = pageWords(base.locale);
-  const aside =
-    base.aside ??
-    (base.required === false && !base.unmarked
-      ? html`<span class="optional">${say('optional')}</span>`
-      : undefined);
-  return html`<div class="field"><div class="label"><label for="${id}">${base.label}</label>${aside ? html`<span class="aside">${aside}</span>` : ''}</div>${
+  const optional =
+    base.required === false && !base.unmarked && !base.aside
+      ? html`<span class="aside optional">${say('optional')}</span>`
+      : undefined;
+  // What can be pressed comes after the input, wherever it is seen: whoever goes by keys types a name, presses Tab and
+  // types the password, without looking.
+  return html`<div class="field${base.aside ? ' linked' : ''}"><div class="label"><label for="${id}">${base.label}</label>${optional}</div>${
     base.help ? html`<p class="help" id="${id}-help">${base.help}</p>` : ''
-  }${base.beside ? html`<div class="beside">${input}${base.beside}</div>` : input}${errorLine(id, base.error)}</div>`;
+  }${base.beside ? html`<div class="beside">${input}${base.beside}</div>` : input}${errorLine(id, base.error)}${base.aside ? html`<div class="aside">${base.aside}</div>` : ''}</div>`;
 }
 
 function common(base: FieldBase, more?: string): Record<string, AttributeValue> {
