@@ -32,7 +32,7 @@ import type { App } from '#kit/http/server.ts';
 import { networkKey } from '#kit/limits/limits.ts';
 import { field, hiddenField, passwordField, usernameHint } from '#kit/page/fields.ts';
 import { html } from '#kit/page/html.ts';
-import { button, form, linkButton } from '#kit/page/parts.ts';
+import { button, form, linkButton, notice } from '#kit/page/parts.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { asBusy, waitUntil } from './gate.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
@@ -71,7 +71,8 @@ export function recoverRoutes(app: App, needs: PageNeeds): void {
     const here = await visit(needs, request);
     const token = String((request.query as Record<string, unknown>).token ?? '');
     const person = await needs.database.read(here.context, (tx) => personOfLink(tx, needs, token));
-    return newPasswordPage(here, reply, { token, person });
+    const { said } = request.query as Record<string, unknown>;
+    return newPasswordPage(here, reply, { token, person, afresh: said === 'confirmed' });
   });
 
   app.post('/recover/new', { config: { door: 'form' } }, async (request, reply) => {
@@ -209,14 +210,16 @@ function askPage(
 function newPasswordPage(
   here: Visit,
   reply: FastifyReply,
-  page: { token: string; person: Person; problem?: Problem },
+  page: { token: string; person: Person; problem?: Problem; afresh?: boolean },
 ): FastifyReply {
   const { say, locale } = here;
   const error = page.problem && problemWords(locale)(page.problem.code);
+  // Nobody who just typed a password expects to be asked for another one.
+  const why = page.afresh ? notice({ tone: 'success', text: say('passwordAfresh') }) : '';
   return show(here, reply, {
     title: say('recover'),
     lede: say.html('newPasswordLede', { username: html`<strong>${page.person.username}</strong>` }),
-    body: form({
+    body: html`${why}${form({
       url: '/recover/new',
       token: here.formToken,
       body: html`
@@ -224,7 +227,7 @@ function newPasswordPage(
         ${usernameHint(page.person.username)}
         ${passwordField({ name: 'password', label: say('newPassword'), locale, autocomplete: 'new-password', minlength: 8, help: say('passwordHelp'), error })}
         ${button({ label: say('setPassword'), id: 'set-password', full: true })}`,
-    }),
+    })}`,
     status: page.problem ? pageStatus[page.problem.code] : 200,
   });
 }

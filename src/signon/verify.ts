@@ -311,7 +311,7 @@ async function wayOn(
 ): Promise<FastifyReply> {
   if (proved.afresh) {
     needs.cookies.clear(reply, 'waiting');
-    return reply.redirect(`/recover/new?token=${proved.afresh}`, 303);
+    return reply.redirect(`/recover/new?token=${proved.afresh}&said=confirmed`, 303);
   }
   if (!proved.outcome) return wayInWithPassword(needs, here, reply);
   needs.cookies.clear(reply, 'waiting');

@@ -53,6 +53,8 @@ export const words = defineWords('signon', {
     'If there is an account for what you typed, a mail with a link is on its way. The link works for one hour.',
   newPassword: 'New password',
   newPasswordLede: 'For the account {username}. You will be signed out everywhere else.',
+  passwordAfresh:
+    'Your address is confirmed. Choose your password here: the one typed at sign-up, in another browser, does not count.',
   setPassword: 'Set the new password',
   backToSignIn: 'Back to sign in',
   // errors

@@ -69,6 +69,11 @@ test('AC-05 the mailed link shows a button, confirms once, and whoever opens it 
   for (let scanner = 0; scanner < 3; scanner += 1) assert.equal((await other.open(link)).status, 200);
   const confirmed = await other.submit({}, '/verify');
   assert.match(confirmed.url, /\/recover\/new\?token=/);
+  assert.match(
+    confirmed.text,
+    /the one typed at sign-up, in another browser, does not count/,
+    'and says why',
+  );
   assert.equal(
     (await platform.visitor().signIn('ada.b', person.password)).status,
     422,
