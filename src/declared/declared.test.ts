@@ -109,6 +109,17 @@ test('a file becomes the house, and applying it again changes nothing', async ()
     apply(`applications:\n  - { id: lone, title: Lone, access: { groups: [${groups}] } }`, true);
   assert.deepEqual((await lone('EDITORS')).warnings, [], 'a group that is here need not be in the file');
   assert.match((await lone('edtors')).warnings.join(), /lets in edtors: there is no such group/);
+  const told = (name: string) =>
+    apply(
+      `applications:
+  - { id: lone, title: Lone, release: { groups: [${name}] }, groupNames: { ${name}1: x }, roles: { ${name}2: [r] } }`,
+      true,
+    );
+  assert.match(
+    (await told('edtors')).warnings.join(),
+    /is told of edtors, edtors1, edtors2: there is no such group/,
+  );
+  assert.doesNotMatch((await told('EDITORS')).warnings.join(), /EDITORS,/);
   assert.deepEqual(await home.database.query('select count(*) from events'), before);
 });
 

@@ -121,7 +121,7 @@ async function groupsNamed(
   for (const { name } of groups ?? []) names.set(groupKey(name), name);
   for (const person of people ?? []) for (const name of person.groups ?? []) names.set(groupKey(name), name);
   for (const app of applications ?? [])
-    for (const name of app.access.groups ?? []) names.set(groupKey(name), name);
+    for (const name of [...(app.access.groups ?? []), ...toldGroups(app)]) names.set(groupKey(name), name);
   for (const upstream of upstreams ?? []) for (const { to } of upstream.groups) names.set(groupKey(to), to);
   const found = new Map<string, Group>();
   for (const [key, name] of names) {
@@ -232,7 +232,8 @@ async function planApplication(
       run: async (inside) => void (await saveApplication(inside, id, settings)),
     });
   }
-  warnOfGroups(planning, id, settings.access.groups ?? []);
+  warnOfGroups(planning, `The app ${id} lets in`, settings.access.groups ?? []);
+  warnOfGroups(planning, `The app ${id} is told of`, toldGroups(settings));
   const confidential = usesSecret(settings.oidc);
   if (secret !== undefined && !(known && (await checkSecret(tx, id, secret)))) {
     plan.changes.push({
@@ -252,11 +253,22 @@ async function planApplication(
   }
 }
 
-function warnOfGroups({ declared, plan, groups }: Planning, id: string, wanted: readonly string[]): void {
+/** A rule about a group that is nowhere does nothing, and says so nowhere else. */
+function warnOfGroups({ declared, plan, groups }: Planning, what: string, wanted: readonly string[]): void {
   const declaredKeys = new Set((declared.groups ?? []).map((group) => groupKey(group.name)));
   const missing = wanted.filter((name) => !declaredKeys.has(groupKey(name)) && !groups.has(groupKey(name)));
   if (missing.length > 0)
     plan.warnings.push(
-      `The app ${id} lets in ${missing.join(', ')}: there is no such group, neither in this file nor here.`,
+      `${what} ${missing.join(', ')}: there is no such group, neither in this file nor here.`,
     );
+}
+
+/** The groups that what an app hears is made of: those released, those with a name of its own, those that give roles. */
+function toldGroups({
+  release,
+  groupNames,
+  roles,
+}: Pick<Application['settings'], 'release' | 'groupNames' | 'roles'>): string[] {
+  const released = Array.isArray(release.groups) ? release.groups : [];
+  return [...new Set([...released, ...Object.keys(groupNames), ...Object.keys(roles)])];
 }
