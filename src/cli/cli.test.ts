@@ -334,7 +334,7 @@ test('AU-17 KE-05 a backup comes back into an empty folder: same people, same pa
   const restored = await good(withKey, at);
   assert.match(restored.err, /rows\.\nEveryone is signed out/);
   assert.match(restored.err, /Nothing is sent to board before somebody approves/);
-  await refused(withKey, 1, /not empty/, at);
+  await refused(withKey, 1, /not empty.*--replace/, at);
   await good([...withKey, '--replace'], at);
   const there = await attachEmbedded({ dataDirectory: second, log });
   const copy = await openDatabase({ connection: there.connection, clock: systemClock, log, poolSize: 2 });

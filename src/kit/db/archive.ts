@@ -173,7 +173,9 @@ export async function restoreArchive(
   const { tables } = await tablesOf(tx);
   if (input.replace) await tx.query(`truncate ${tables.map((table) => table.quoted).join(', ')}`);
   else if (!(await makeEmpty(tx, tables)))
-    throw new ArchiveRefused('The database is not empty. Nothing was changed.');
+    throw new ArchiveRefused(
+      'The database is not empty. Nothing was changed. Choose an empty one, or say --replace to throw away what it holds.',
+    );
   const counts: ArchiveCounts = { tables: 0, rows: 0 };
   let current: ReturnType<typeof copyIn> | undefined;
   try {
