@@ -363,7 +363,7 @@ async function drawBanner(house: RunningHouse, facts: { ldif: string; seconds: n
     `  Mail          http://127.0.0.1:${ports.mail}/      every mail that was sent`,
     `  Jira          http://127.0.0.1:${ports.jira}/      a double of it: who signs up arrives there by themselves`,
     ...(house.relay?.port
-      ? [`  Mail for Jira 127.0.0.1:${house.relay.port}            passed on to people, as Mail shows`]
+      ? [`  Mail for Jira 127.0.0.1:${house.relay.port}              passed on to people, as Mail shows`]
       : []),
     `  More accounts http://127.0.0.1:${ports.accounts}/      those of Commons, which wait to be approved`,
     '',
