@@ -20,8 +20,10 @@ export function readBodies(app: FastifyInstance): void {
   });
   // Fastify reads plain text by itself: nothing here takes any, and a body sent as such is said to be of the wrong type.
   app.removeContentTypeParser('text/plain');
-  app.addContentTypeParser('application/json', bounded, (_request, body, done) => {
-    attempt(() => readJson(String(body)), done as Done);
+  app.addContentTypeParser('application/json', bounded, (request, body, done) => {
+    // Many clients name a type with every request, and what is taken away needs no body (RFC 9110 §9.3.5).
+    const isNone = String(body) === '' && request.method === 'DELETE';
+    attempt(() => (isNone ? undefined : readJson(String(body))), done as Done);
   });
   app.addHook('preValidation', (request, _reply, done) => {
     const { body } = request;

@@ -156,9 +156,12 @@ test('FE-12 what a JSON body lacks is said, and a name that reaches for a protot
     refusals.push((error as Error).message),
   );
   app.post('/json', { config: { door: 'bearer' } }, async (request) => ({ got: request.body }));
-  const send = async (payload: string) => {
+  app.delete('/json', { config: { door: 'bearer' } }, async (request) => ({
+    got: request.body ?? 'nothing',
+  }));
+  const send = async (payload: string, method: 'POST' | 'DELETE' = 'POST') => {
     const headers = { host: 'localhost:8080', 'content-type': 'application/json' };
-    const answer = await app.inject({ method: 'POST', url: '/json', headers, payload });
+    const answer = await app.inject({ method, url: '/json', headers, payload });
     return [answer.statusCode, refusals.pop()];
   };
   const named = (name: string) => [400, `nothing here is called "${name}"`];
@@ -168,6 +171,8 @@ test('FE-12 what a JSON body lacks is said, and a name that reaches for a protot
   assert.deepEqual(await send('{"a.__proto__":1}'), named('a.__proto__'));
   assert.deepEqual(await send('{"a":'), [400, 'the body is not JSON']);
   assert.deepEqual(await send(''), [400, 'the body is empty, and should be JSON']);
+  assert.deepEqual(await send('', 'DELETE'), [200, undefined], 'what is taken away needs no body');
+  assert.deepEqual(await send('{"a":', 'DELETE'), [400, 'the body is not JSON']);
   assert.equal(({} as Record<string, unknown>).x, undefined);
   assert.deepEqual(await send('\ufeff{"a":1}'), [200, undefined]);
 });
