@@ -116,6 +116,12 @@ async function isConfirmed(needs: PageNeeds, here: Visit, waiting: Waiting): Pro
   return person?.state === 'active';
 }
 
+/** Sent from a page that outlived its waiting: whoever confirmed by the link, in another tab, is in and has nothing left to do. */
+function leaveWaiting(here: Visit, reply: FastifyReply): FastifyReply {
+  if (!here.signedOn) throw new Problem('request-expired');
+  return reply.redirect('/account?said=confirmed', 303);
+}
+
 /** The routes of `/verify`. */
 export function verifyRoutes(app: App, needs: PageNeeds): void {
   app.get('/verify/code', { config: { door: 'page' } }, async (request, reply) => {
@@ -131,7 +137,7 @@ export function verifyRoutes(app: App, needs: PageNeeds): void {
   app.post('/verify/code', { config: { door: 'form' } }, async (request, reply) => {
     const here = await visit(needs, request);
     const waiting = readWaiting(needs, here);
-    if (!waiting) throw new Problem('request-expired');
+    if (!waiting) return leaveWaiting(here, reply);
     const outcome = await proveAddress(needs, here, waiting, async (tx) =>
       useCode(tx, needs.secrets, await newestMail(tx, waiting), request.form.text('code')),
     );
@@ -147,7 +153,7 @@ export function verifyRoutes(app: App, needs: PageNeeds): void {
   app.post('/verify/resend', { config: { door: 'form' } }, async (request, reply) => {
     const here = await visit(needs, request);
     const waiting = readWaiting(needs, here);
-    if (!waiting) throw new Problem('request-expired');
+    if (!waiting) return leaveWaiting(here, reply);
     if (await isConfirmed(needs, here, waiting)) return wayInWithPassword(needs, here, reply, waiting);
     await beginWaiting(needs, here, reply, waiting.person, waiting.requestId, waiting.proof);
     return reply.redirect('/verify/code?said=sent', 303);
@@ -169,7 +175,7 @@ function addressRoutes(app: App, needs: PageNeeds): void {
   app.post('/verify/address', { config: { door: 'form' } }, async (request, reply) => {
     const here = await visit(needs, request);
     const waiting = readWaiting(needs, here);
-    if (!waiting) throw new Problem('request-expired');
+    if (!waiting) return leaveWaiting(here, reply);
     if (await isConfirmed(needs, here, waiting)) return wayInWithPassword(needs, here, reply, waiting);
     const typed = request.form.text('email');
     try {

@@ -93,6 +93,27 @@ test('AC-05 the mailed link shows a button, confirms once, and whoever opens it 
   assert.match((await other.signIn('ada.b', own)).url, /\/account$/);
 });
 
+test('the page that waits for the code says so when the link was opened beside it', async () => {
+  const platform = await startPlatform();
+  const ada = platform.visitor();
+  await ada.open('/sign-up');
+  await ada.submit(person, '/sign-up');
+  const waiting = ada.page;
+  const [mail] = await platform.mailTo('Ada.B@example.org');
+  await ada.open(/http\S+\/verify\?token=\S+/.exec(mail!.text)![0]);
+  assert.match((await ada.submit({}, '/verify')).url, /\/account$/);
+  for (const [action, fields] of [
+    ['/verify/code', { code: '123456' }],
+    ['/verify/resend', {}],
+  ] as const) {
+    ada.page = waiting;
+    const seen = await ada.submit(fields, action);
+    assert.match(seen.url, /\/account\?said=confirmed$/, action);
+    assert.equal(seen.status, 200);
+    assert.match(seen.text, /Your address is confirmed/);
+  }
+});
+
 test('a wrong address can be changed before it is confirmed; the old link dies', async () => {
   const platform = await startPlatform();
   const ada = platform.visitor();
