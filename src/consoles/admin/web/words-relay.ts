@@ -169,8 +169,12 @@ export const relayWords = {
   approveTitle: (name: string) => `Take over what ${name} publishes now?`,
   approveText: (count: number) =>
     `${count === 1 ? 'One network is' : `${count} networks are`} let in no more from then on.`,
+  approveAdds: (count: number) =>
+    count === 1 ? 'One new network is let in:' : `${count} new networks are let in:`,
   dismissTitle: (name: string) => `Keep the networks of ${name} as they are?`,
-  dismissText: 'This publication is not asked about again; a further one is.',
+  dismissText: 'This publication is not asked about again; a further one is. These would go:',
+  dismissAdds: (count: number) =>
+    count === 1 ? 'This new one is not let in:' : `These ${count} new ones are not let in:`,
   look: 'Look now',
   looks: {
     unchanged: 'Nothing has changed.',

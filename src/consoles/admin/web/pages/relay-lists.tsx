@@ -184,6 +184,16 @@ function Networks({ networks }: { networks: readonly string[] }) {
 /** A few networks are read at a glance; many would push the decision out of sight. */
 const shownAtOnce = 10;
 
+function Went({ title, networks }: { title: string; networks: readonly string[] }) {
+  if (networks.length === 0) return null;
+  return (
+    <details open={networks.length <= shownAtOnce}>
+      <summary>{title}</summary>
+      <Networks networks={networks} />
+    </details>
+  );
+}
+
 function Held({
   name,
   held,
@@ -199,10 +209,8 @@ function Held({
       <p class="small">
         {say.removed}: {held.removed.length} · {say.added}: {held.added.length} · <Time at={held.at} />
       </p>
-      <details open={held.removed.length <= shownAtOnce}>
-        <summary>{say.removed}</summary>
-        <Networks networks={held.removed} />
-      </details>
+      <Went title={say.removed} networks={held.removed} />
+      <Went title={say.added} networks={held.added} />
       {mayDecide && (
         <p class="actions">
           <LinkButton
@@ -232,6 +240,17 @@ const outcomeTones = {
   'by-hand': 'info',
 } as const;
 
+/** How many, and on a press which. */
+function Counted({ networks }: { networks: readonly string[] }) {
+  if (networks.length === 0) return count(0);
+  return (
+    <details>
+      <summary>{count(networks.length)}</summary>
+      <Networks networks={networks} />
+    </details>
+  );
+}
+
 function History({ name }: { name: string }) {
   const pages = usePages(`relay list changes ${name}`, (page) =>
     call('GET /relay/lists/:name/changes', { params: { name }, query: page }),
@@ -250,8 +269,8 @@ function History({ name }: { name: string }) {
             cell: (one) => <Badge tone={outcomeTones[one.outcome]} label={say.outcomes[one.outcome]} />,
           },
           { title: say.changed, cell: (one) => <Time at={one.at} /> },
-          { title: say.added, cell: (one) => count(one.added.length), number: true },
-          { title: say.removed, cell: (one) => count(one.removed.length), number: true },
+          { title: say.added, cell: (one) => <Counted networks={one.added} />, breaks: true },
+          { title: say.removed, cell: (one) => <Counted networks={one.removed} />, breaks: true },
           {
             title: say.note,
             cell: (one) => one.note ?? <span class="muted">{say.none}</span>,
@@ -309,6 +328,12 @@ export function RelayListDecision({ name, answer }: { name: string; answer: stri
     >
       <p>{isYes ? say.approveText(held.removed.length) : say.dismissText}</p>
       <Networks networks={held.removed} />
+      {held.added.length > 0 && (
+        <>
+          <p>{isYes ? say.approveAdds(held.added.length) : say.dismissAdds(held.added.length)}</p>
+          <Networks networks={held.added} />
+        </>
+      )}
     </ConfirmPage>
   );
 }
