@@ -6,6 +6,7 @@ import { saveChoice } from '#fronts/relay/choices.ts';
 import { activateRelayKey, makeRelayKey } from '#fronts/relay/keys.ts';
 import { system } from '#kit/db/database.ts';
 import { startDns } from '#test/dns.ts';
+import { signature } from '#test/mail-files.ts';
 import { dkimpyJudges, mailJudgesMissing } from '#test/peers/mail-judges.ts';
 import { aliasDomain, letter, realAddress, sendMail, startTestRelay } from '#test/relay.ts';
 import { makeMailKey, signMail } from '#test/signed-mail.ts';
@@ -95,6 +96,11 @@ test('PR-08 SM-07 over SMTP an answer that shows the address is refused, unless 
   assert.equal(`${refused.code} ${refused.enhanced}`, '550 5.7.1', refused.text);
   assert.match(refused.text, /shows your own address/);
   assert.doesNotMatch(refused.transcript, /ada@gmail/i);
+  const certificate = signature(`Ada Byron, ${realAddress}`).toString('base64');
+  const signed = await answer(
+    `MIME-Version: 1.0\nContent-Type: application/pkcs7-signature; name="smime.p7s"\nContent-Transfer-Encoding: base64\n\n${certificate}\n`,
+  );
+  assert.match(signed.text, /in an attached file \(smime\.p7s\)\. Send it without signing it, or allow it/);
   const away = await answer(`Auto-Submitted: auto-replied\n${replyKinds.plain!.text(mailbox)}`);
   assert.equal(away.code, 250, 'dropped without a word');
   assert.deepEqual(sink.messages, []);

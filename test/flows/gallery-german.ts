@@ -214,6 +214,8 @@ export const german = {
       'Eine Nachricht von {app} konnte gerade nicht angenommen werden. Der Absender versucht es noch einmal.',
     reply: 'Ihre Antwort an {app} wurde gesendet.',
     replyRefused: 'Ihre Antwort an {app} wurde abgelehnt.',
+    replyDeferred:
+      'Ihre Antwort an {app} konnte gerade nicht angenommen werden. Ihr Mailanbieter versucht es noch einmal.',
     replyDropped: 'Eine selbsttätige Antwort von Ihnen an {app} wurde nicht weitergeleitet.',
     someone: 'jemandem',
     bySender: 'Von {sender}',

@@ -184,6 +184,7 @@ function becameOf(message: MyMessage, locale: string) {
   if (recipientClass === 'reply') {
     if (verdict === 'relayed') return { tone: 'success', what: 'reply' } as const;
     if (verdict === 'dropped') return { tone: 'info', what: 'replyDropped', more } as const;
+    if (verdict === 'deferred') return { tone: 'info', what: 'replyDeferred', more } as const;
     return { tone: 'warning', what: 'replyRefused', more } as const;
   }
   if (bouncedAt) return { tone: 'danger', what: 'bounced' } as const;

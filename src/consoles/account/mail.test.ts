@@ -72,6 +72,7 @@ test('a person reads what became of their mail in plain words, and nothing of an
   await came({ verdict: 'refused', reason: 'no-sender', sender: 'x@<b>bold</b>.example' });
   await came({ verdict: 'refused', reason: 'no-sender', sender: '' });
   await came({ ...jira, recipientClass: 'reply', verdict: 'refused', reason: 'reply-reveals' });
+  await came({ ...jira, recipientClass: 'reply', verdict: 'deferred', reason: 'dns' });
   await came({ verdict: 'refused', reason: 'of-a-later-version' as 'fault', sender: 'y@later.example' });
   await came({
     person: ids.get('grace'),
@@ -93,6 +94,7 @@ test('a person reads what became of their mail in plain words, and nothing of an
   assert.match(page, /x@&lt;b&gt;bold&lt;\/b&gt;\.example/);
   assert.match(page, /Mail from somebody was refused/);
   assert.match(page, /Your answer to Jira was refused\.[\s\S]*shows your own address/);
+  assert.match(page, /Your answer to Jira could not be taken just then\. Your mail provider tries again\./);
   assert.match(page, /Mail from y@later\.example was refused/);
   assert.doesNotMatch(page, /grace|smtp\.secret|250 for|Board/);
 });

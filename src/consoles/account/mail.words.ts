@@ -62,6 +62,7 @@ export const words = defineWords('accountMail', {
   deferred: 'Mail from {app} could not be taken just then. The sender tries again.',
   reply: 'Your answer to {app} was sent.',
   replyRefused: 'Your answer to {app} was refused.',
+  replyDeferred: 'Your answer to {app} could not be taken just then. Your mail provider tries again.',
   replyDropped: 'An automatic answer of yours to {app} was not sent on.',
   someone: 'somebody',
   bySender: 'From {sender}',

@@ -246,6 +246,26 @@ test('PR-08 an attached message with the traces of its way is told apart', async
   assert.equal((await look(raw))?.kind, 'nested');
 });
 
+test('PR-08 where an address was found is said of the place a person has to look at', async () => {
+  const certificate = signature('Ada Lovelace, ada@gmail.com');
+  const named = (name: string) => attached('image/png', name, Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'));
+  const places = {
+    'plain text': ['text', mail('by ada@gmail.com')],
+    'base64 text': ['text', leaking.base64!],
+    'a certificate': ['attachment', attached('application/pkcs7-signature', 'smime.p7s', certificate)],
+    'a text file in base64': ['attachment', attached('text/plain', 'a.txt', 'by ada@gmail.com')],
+    'the name of a file': ['attachment', named('ada@gmail.com.png')],
+    'text and file': [
+      'text',
+      crlf(String(attached('text/plain', 'a.txt', 'x')).replace('See the file.', 'ada@gmail.com')),
+    ],
+  } as const;
+  for (const [what, [where, raw]] of Object.entries(places))
+    assert.equal((await look(raw))?.where, where, what);
+  assert.equal((await look(places['a certificate'][1]))?.name, 'smime.p7s');
+  assert.equal((await look(places['the name of a file'][1]))?.name, undefined, 'it holds the address');
+});
+
 test('looking through a large message takes a bounded time', async () => {
   const hostile = [
     '<',

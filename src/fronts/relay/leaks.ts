@@ -63,9 +63,8 @@ export async function findLeak(input: {
 async function inMessage(search: Search, raw: Buffer, depth: number): Promise<Leak | undefined> {
   if (depth > deepest) return unreadable;
   const { blocks, words, rest } = base64Runs(raw);
-  if (standsInBytes(search.has, rest, search.reads) || standsInBytes(search.has, words, search.reads))
-    return shown;
-  for (const block of blocks) if (standsInBytes(search.has, block, search.reads)) return shown;
+  for (const bytes of [rest, words, ...blocks])
+    if (standsInBytes(search.has, bytes, search.reads)) return inPlace(search, raw, depth);
   const oddity = oddCoding(rest.toString('latin1'));
   if (oddity) return oddity;
   for (const file of uuencoded(rest.toString('latin1'))) {
@@ -78,6 +77,12 @@ async function inMessage(search: Search, raw: Buffer, depth: number): Promise<Le
     if (leak) return leak;
   }
   return inParts(search, raw, depth);
+}
+
+/** An address that stands somewhere in the bytes: in the text, unless a part says better where a person finds it. */
+async function inPlace(search: Search, raw: Buffer, depth: number): Promise<Leak> {
+  const found = await inParts(search, raw, depth);
+  return found?.kind === 'shown' ? found : shown;
 }
 
 async function inParts(search: Search, raw: Buffer, depth: number): Promise<Leak | undefined> {

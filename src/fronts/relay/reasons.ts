@@ -93,8 +93,8 @@ const words = {
     'An answer to an app was not sent from your own address, or could not be proved to be.',
   ],
   'reply-reveals': [
-    'The answer shows the address of the person, which they have not allowed for this app.',
-    'Your answer shows your own address, which you have not allowed for this app.',
+    'The answer shows the address of the person, which they have not allowed for this app, or holds what nobody can search for it.',
+    'Your answer shows your own address, which you have not allowed for this app, or holds something that cannot be searched for it. Your mail provider told you where.',
   ],
   'reply-limit': ['More answers than a person may send.', 'You sent more answers than are passed on.'],
   'reply-form': [
