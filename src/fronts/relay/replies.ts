@@ -127,15 +127,15 @@ const later = (reason: RelayReason, enhanced: string, text: string): ReplyAnswer
 function explain({ kind, where, name }: Leak): string {
   const file = name ? ` (${plainLine(name.replace(/[^\x20-\x7e]|@.*/g, '_'), 60)})` : '';
   const place = where === 'text' ? 'its text' : `an attached file${file}`;
-  // A certificate is put in by the mail program: nobody finds a file to leave out.
-  const out = /\.p7[smc]$/i.test(name ?? '')
-    ? 'Send it without signing it,'
-    : where === 'text'
-      ? 'Take it out, say from the quoted part or the signature,'
-      : 'Take it out or leave the file out,';
+  // These are put in by the mail program: nobody finds a file to leave out.
+  const unsealed = /\.p7[smc]$/i.test(name ?? '') && 'Send it without signing or encrypting it,';
+  const advice = {
+    text: 'Take it out, say from the quoted part or the signature,',
+    attachment: 'Take it out or leave the file out,',
+  }[where];
   const does = {
-    shown: `Your answer shows your own address in ${place}. ${out}`,
-    unreadable: `Your answer has something in ${place} that cannot be searched for your own address. Leave it out,`,
+    shown: `Your answer shows your own address in ${place}. ${unsealed || advice}`,
+    unreadable: `Your answer has something in ${place} that cannot be searched for your own address. ${unsealed || 'Leave it out,'}`,
     nested: `Your answer has another message attached that tells which way it came. Leave it out,`,
   }[kind];
   return `${does} or allow it for this app under Mail in your account; then send it again.`;
