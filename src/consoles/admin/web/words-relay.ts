@@ -64,7 +64,7 @@ export const relayWords = {
   neverSet: 'Nothing was ever set for this app: it may not write.',
   rules: 'Kinds of messages',
   rulesText:
-    'The first rule that fits says what a message is; what no rule fits is a notification. Security mail always arrives, digests and marketing as each person chooses.',
+    'The first rule that fits says what a message is; what no rule fits is a notification. Digests and marketing come as each person chooses; security mail is never a matter of that choice.',
   ruleNumber: (at: number) => `Rule ${at}`,
   ruleParts: { sender: 'From holds', subject: 'Subject holds', listId: 'List-Id holds' },
   addRule: 'Add a rule',
