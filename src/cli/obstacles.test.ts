@@ -43,7 +43,7 @@ test('a port that is taken is named, with the setting that chooses it', async (t
   const taken = new Promise((_resolve, reject) => second.once('error', reject));
   assert.equal(
     await textOf(taken),
-    `Another program listens on 127.0.0.1:${port} already. Stop it, or choose another port (GATEHOUSE_PORT).`,
+    `Something listens on 127.0.0.1:${port} already, perhaps this Gatehouse itself. Stop it, or choose another port (GATEHOUSE_PORT).`,
   );
 });
 

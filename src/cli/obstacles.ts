@@ -21,7 +21,8 @@ const wordsOf: Record<string, string> = {
 };
 
 const wordsOfPorts: Record<string, string> = {
-  EADDRINUSE: 'Another program listens on % already. Stop it, or choose another port (GATEHOUSE_PORT).',
+  EADDRINUSE:
+    'Something listens on % already, perhaps this Gatehouse itself. Stop it, or choose another port (GATEHOUSE_PORT).',
   EACCES: 'This account may not listen on %. Choose a port above 1023 (GATEHOUSE_PORT).',
   EADDRNOTAVAIL: 'This machine has no address % to listen on. Check GATEHOUSE_HOST.',
 };

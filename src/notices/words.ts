@@ -46,7 +46,7 @@ export const words = defineWords('notices', {
 
   'sign-up-repeated.subject': 'You already have an account at {community}',
   'sign-up-repeated.text':
-    'Someone, perhaps you, tried to create an account with this address. It has one already: the user name is {username}.',
+    'Someone, perhaps you, asked for an account with this address, or wanted to add it to another one. It belongs to an account already: the user name is {username}.',
   'sign-up-repeated.forgotten': 'Password forgotten?',
 
   'password-changed.subject': 'Your password at {community} was changed',
