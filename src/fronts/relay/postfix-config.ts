@@ -37,7 +37,10 @@ export function postfixConfig(input: PostfixConfigInput): PostfixConfig {
   const context = input.milters.length > 0 ? `, policy_context=${provingContext}` : '';
   const policy = `check_policy_service { inet:${bracketed(host)}:${policyPort}, timeout=40s, { default_action=451 4.3.0 Not ready at the moment }${context} }`;
   const main = [
-    heading('main.cf', 'Add this to /etc/postfix/main.cf; settings of the same name go.'),
+    heading(
+      'main.cf',
+      'All of /etc/postfix/main.cf for a Postfix that does nothing else. In one that stays, settings of the same name go.',
+    ),
     'compatibility_level = 3.6',
     `myhostname = ${input.name}`,
     ...recipients(input),
