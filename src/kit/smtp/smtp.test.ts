@@ -47,7 +47,7 @@ test('a message reaches the smart host with its envelope, id and both bodies', a
     ...mail,
     html: '<p>Hello Anna</p>',
     messageId: 'verification-1@community.example',
-    headers: { 'Auto-Submitted': 'auto-generated' },
+    headers: { 'Auto-Submitted': 'auto-generated', 'X-MC-Metadata': '{"notice":"01a20689-02b2-76be-b31a"}' },
   });
   assert.equal(answer.messageId, '<verification-1@community.example>');
   assert.match(answer.response, /^250/);
@@ -56,6 +56,8 @@ test('a message reaches the smart host with its envelope, id and both bodies', a
   assert.match(message!.raw, /^From: Example Community <id@community\.example>\r$/m);
   assert.match(message!.raw, /^Message-ID: <verification-1@community\.example>\r$/m);
   assert.match(message!.raw, /^Auto-Submitted: auto-generated\r$/m);
+  // A service reads its own fields as they stand on the wire.
+  assert.match(message!.raw, /^X-MC-Metadata: \{"notice":"01a20689-02b2-76be-b31a"\}\r$/im);
   assert.match(message!.raw, /multipart\/alternative/);
 });
 

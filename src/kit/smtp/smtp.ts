@@ -117,7 +117,7 @@ async function written(message: CaughtMail, from: Sender) {
       ...(message.html === undefined ? {} : { html: message.html }),
       ...(message.inline && { attachments: attachmentsOf(message.inline) }),
       messageId: message.messageId,
-      headers: message.headers,
+      headers: headersOf(message),
       disableFileAccess: true,
       disableUrlAccess: true,
     });
@@ -133,6 +133,17 @@ async function written(message: CaughtMail, from: Sender) {
       error,
     );
   }
+}
+
+/**
+ * Fields as they were given. By itself the library writes a value with quotation marks, such as JSON, as encoded words
+ * (RFC 2047), which a service that reads a field of its own does not have to take apart.
+ */
+function headersOf({ headers }: CaughtMail) {
+  return Object.entries(headers).map(([key, value]) => ({
+    key,
+    value: { prepared: /^[\x20-\x7e]{0,900}$/.test(value), value },
+  }));
 }
 
 /** Unsigned it might be refused for good: it waits instead. */
