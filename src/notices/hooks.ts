@@ -123,7 +123,12 @@ function reportOf({ ts, msg }: MandrillEvent, state: DeliveryReport['state']): T
   const refused = typeof reject === 'string' ? reject : reject?.reason;
   const words =
     state === 'failed' ? refused && `rejected: ${refused}` : (diag ?? talks?.at(-1)?.diag ?? kind);
-  const text = words ? words.replaceAll(/\s+/g, ' ').slice(0, 500) : undefined;
+  // What a server said comes as in a report, with its type in front (RFC 3464 §2.3.6): people read the words.
+  const text =
+    words
+      ?.replaceAll(/\s+/g, ' ')
+      .replace(/^ ?smtp ?; ?/i, '')
+      .slice(0, 500) || undefined;
   const isBad = state !== 'delivered' && state !== 'accepted';
   const status = isBad ? (statusIn(text) ?? kinds[kind ?? '']) : undefined;
   return { state, status, text, at: ts === undefined ? undefined : new Date(ts * 1000) };

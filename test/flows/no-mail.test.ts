@@ -80,7 +80,7 @@ test('whoever signs up sees what became of the mail, in the browser that waits f
   assert.equal((await post([told('hard_bounce', id, seconds(), diag)])).status, 204);
   const refused = await visitor.open('/verify/mail');
   assert.match(refused.text, /The mail server of <bdi>company\.example<\/bdi> refused it/);
-  assert.match(refused.text, /550 5\.1\.1 ann@company\.example: no such user, ask … …/);
+  assert.match(refused.text, /said: <q dir="auto">550 5\.1\.1 ann@company\.example: no such user, ask … …/);
   assert.ok(!/postmaster@|10\.9\.8\.7/.test(refused.text));
   assert.match((await platform.visitor().open('/verify/mail')).url, /\/sign-in$/);
 
