@@ -66,7 +66,7 @@ export const mailToolWords = {
   testAct: 'Send it',
   outcomes: {
     taken: (to: string) => `A mail server has taken it for ${to}. Look whether it arrives, and into spam.`,
-    later: (to: string) => `It was not taken for ${to} now; the server asks to try again later.`,
+    later: (to: string) => `It was not taken for ${to} now. Letters to people wait and are tried again.`,
     refused: (to: string) => `It was refused for ${to}.`,
   },
   answered: 'It said',
