@@ -7,7 +7,7 @@ import {
   looked,
 } from './health-checks.ts';
 import type { Records } from './records.ts';
-import { lookAtSpf, mechanismOf, type SpfLook } from './spf-records.ts';
+import { isNear, lookAtSpf, mechanismOf, type SpfLook } from './spf-records.ts';
 
 /** A key we sign with. */
 export interface HealthKey {
@@ -130,7 +130,12 @@ const spfTexts: Record<SpfLook['state'], readonly [HealthState, string]> = {
 };
 
 async function lookAtSenders({ records, hosts }: DomainGround, domain: string): Promise<HealthCheck[]> {
-  const look = await lookAtSpf(records, domain, hosts);
+  const near = hosts.filter(isNear);
+  const look = await lookAtSpf(
+    records,
+    domain,
+    hosts.filter((host) => !isNear(host)),
+  );
   const found = (await records.txt(domain)).filter((text) => /^v=spf1/i.test(text));
   if (hosts.length === 0)
     return one(
@@ -141,17 +146,21 @@ async function lookAtSenders({ records, hosts }: DomainGround, domain: string): 
       found,
     );
   const [state, text] = spfTexts[look.state];
-  const named = look.missing.map(mechanismOf).join(' ');
-  const sentence = look.state === 'lacks' ? `${text} What is missing: ${named}` : text;
-  const wanted = look.wanted;
-  return one(
-    'spf',
-    domain,
-    state,
-    sentence,
-    found,
-    wanted === undefined ? undefined : { type: 'TXT', name: domain, value: wanted },
-  );
+  const servers = near.join(', ');
+  const unseen = `With which address mail leaves ${servers} cannot be seen from here; the record has to let it send.`;
+  if (near.length > 0 && look.state === 'covers') return one('spf', domain, 'note', unseen, found);
+  const sentences = [
+    text,
+    near.length > 0 && unseen,
+    look.state === 'lacks' && `What is missing: ${look.missing.map(mechanismOf).join(' ')}`,
+  ];
+  const ends =
+    near.length > 0 && look.state === 'none'
+      ? ` ip4:(the address mail leaves ${servers} with) ~all`
+      : ' ~all';
+  const value = look.wanted?.replace(/ ~all$/, ends);
+  const publish = value && ({ type: 'TXT', name: domain, value } as const);
+  return one('spf', domain, state, sentences.filter(Boolean).join(' '), found, publish || undefined);
 }
 
 async function lookAtKeys({ records, keys }: DomainGround, domain: string): Promise<HealthCheck[]> {

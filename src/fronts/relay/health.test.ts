@@ -124,6 +124,39 @@ test('records that are wrong are told from those that are missing, and silence f
   assert.equal(find('mx', 'example.org').state, 'warning');
 });
 
+test('of a server of our own nobody says that receivers see the address we reach it by', async (t) => {
+  const { look } = await stage(t, {
+    ...healthy,
+    'mx.example.org': { A: ['127.0.0.1'] },
+    'bare.example.org': { MX: ['10 mx.example.org'] },
+  });
+  const { find } = await look({
+    hosts: ['127.0.0.1'],
+    domains: [
+      { domain: 'people.example.org', uses: ['alias'] },
+      { domain: 'bare.example.org', uses: ['alias'] },
+    ],
+  });
+  const known = find('spf', 'people.example.org');
+  assert.deepEqual([known.state, known.publish], ['note', undefined]);
+  assert.match(known.text, /With which address mail leaves 127\.0\.0\.1 cannot be seen from here/);
+  const bare = find('spf', 'bare.example.org');
+  assert.deepEqual(
+    [bare.state, bare.publish?.value],
+    ['bad', 'v=spf1 ip4:(the address mail leaves 127.0.0.1 with) ~all'],
+  );
+  assert.deepEqual([find('address').state, find('address').publish?.type], ['warning', 'A']);
+  assert.throws(() => find('ptr'), /ptr undefined: 0/);
+  const both = await look({ hosts: ['127.0.0.1', 'smtp.mandrillapp.com'] });
+  assert.equal(both.find('spf', 'people.example.org').state, 'note');
+  const lacking = (await look({ hosts: ['127.0.0.1', 'smtp.sendgrid.net'] })).find(
+    'spf',
+    'people.example.org',
+  );
+  assert.equal(lacking.publish?.value, 'v=spf1 include:spf.mandrillapp.com include:sendgrid.net ~all');
+  assert.match(lacking.text, /cannot be seen from here.* What is missing: include:sendgrid\.net$/);
+});
+
 test('where no name server answers, nothing is called good or missing, and that outweighs what could be better', async (t) => {
   const { look, dns } = await stage(t);
   dns.fail('*', 'servfail');

@@ -3,6 +3,7 @@
  * servers that take what leaves. Each finding says what is there and, where a record is wanted, what to publish.
  */
 import { X509Certificate } from 'node:crypto';
+import { standingOf } from '#kit/net/destinations.ts';
 import { type MailTrouble, troubleText } from '#kit/smtp/trouble.ts';
 import { type DnsRecord, type HealthCheck, looked } from './health-checks.ts';
 import { type DomainGround, lookAtDomain } from './health-domain.ts';
@@ -71,18 +72,20 @@ async function lookAtListener(ground: HealthGround): Promise<HealthCheck[]> {
   const { records, smtpName } = ground;
   const address = await looked('address', smtpName, async () => {
     const found = await records.addresses(smtpName);
+    const shape = { check: 'address' as const, about: smtpName, found };
+    if (found.some((one) => standingOf(one) !== 'inside'))
+      return [{ ...shape, state: 'good', text: 'The name senders are sent to has an address.' }];
+    const publish: DnsRecord = { type: 'A', name: smtpName, value: '(the address of this server)' };
     const text =
       found.length > 0
-        ? 'The name senders are sent to has an address.'
+        ? 'The name of this server leads nowhere outside this network, so nobody else can bring mail. Publish its address.'
         : 'The name of this server has no address, so nobody can bring mail. Publish one.';
-    const publish: DnsRecord = { type: 'A', name: smtpName, value: '(the address of this server)' };
-    const state = found.length > 0 ? ('good' as const) : ('bad' as const);
-    return [
-      { check: 'address', about: smtpName, state, text, found, ...(found.length === 0 && { publish }) },
-    ];
+    return [{ ...shape, state: found.length > 0 ? 'warning' : 'bad', text, publish }];
   });
+  // Nobody outside meets an address of this machine or network, and nobody can give it a name there.
+  const met = (address[0]?.found ?? []).filter((one) => standingOf(one) !== 'inside');
   const pointers = await Promise.all(
-    (address[0]?.found ?? []).map((one) => looked('ptr', one, () => lookAtPointer(records, one, smtpName))),
+    met.map((one) => looked('ptr', one, () => lookAtPointer(records, one, smtpName))),
   );
   return [...address, ...pointers.flat(), lookAtCertificate(ground)];
 }

@@ -1,5 +1,6 @@
 /** SPF records as an operator looks at them (RFC 7208): do they let our smart hosts send, and if not, what would? */
 import { BlockList, isIP } from 'node:net';
+import { standingOf } from '#kit/net/destinations.ts';
 import { DnsFailed } from './dns.ts';
 import type { Records } from './records.ts';
 
@@ -23,6 +24,11 @@ export function mechanismOf(host: string): string {
   if (known) return `include:${known[1]}`;
   const kind = isIP(host);
   return kind === 0 ? `a:${host}` : `ip${kind}:${host}`;
+}
+
+/** A server of our own, on this machine or in this network: what receivers see is the address it goes out with. */
+export function isNear(host: string): boolean {
+  return host === 'localhost' || standingOf(host) === 'inside';
 }
 
 export interface SpfLook {
