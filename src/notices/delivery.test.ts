@@ -13,7 +13,7 @@ import { type Mail, type Mailer, MailFailed } from '#kit/smtp/smtp.ts';
 import { testDatabase } from '../../test/kit.ts';
 import { isHardBounce, ownBounces, statusIn, takeReport } from './bounces.ts';
 import { bounceAddress, readBounceAddress } from './envelope.ts';
-import { forThePerson } from './fate.ts';
+import { forThePerson, wasRefused } from './fate.ts';
 import { listMail, sendMailAgain } from './listed.ts';
 import { type DeliveryReport, type NoticeState, noticesFor, startNotices } from './notices.ts';
 import { liftSuppression, listSuppressions } from './suppressions.ts';
@@ -450,4 +450,18 @@ test('a person reads what was said of their own address alone', () => {
   assert.equal(forThePerson(undefined, own), undefined);
   assert.equal(forThePerson('535 5.7.8 Error: authentication failed', own), undefined, 'that is about us');
   assert.equal(forThePerson(`550 ${'x'.repeat(900)}`, own)?.length, 241);
+});
+
+test('a letter that nobody took is not said to have been refused', () => {
+  const failed = (answer: string, report?: string) => wasRefused({ state: 'failed', answer, report });
+  assert.equal(failed('550 5.1.1 no such user'), true);
+  assert.equal(failed('250 2.0.0 queued', 'rejected: hard-bounce'), true);
+  assert.equal(failed('451 4.3.0 come again'), false);
+  assert.equal(failed('ESOCKET connect ECONNREFUSED 127.0.0.1:587'), false);
+  assert.equal(
+    failed('Given up: the process that sends mail ended 3 times in a row with this letter in hand.'),
+    false,
+  );
+  assert.equal(wasRefused({ state: 'bounced', answer: '250 2.0.0 queued' }), true);
+  assert.equal(wasRefused({ state: 'deferred', answer: '550 5.7.1 no' }), false);
 });

@@ -38,6 +38,12 @@ export function forThePerson(answer: string | undefined, own: string): string | 
   return text.length > longestAnswer ? `${text.slice(0, longestAnswer)}…` : text;
 }
 
+/** Whether somebody said no, rather than nobody yes for as long as it was tried: "try later", silence, a fault of ours. */
+export function wasRefused({ state, answer, report }: Pick<Fate, 'state' | 'answer' | 'report'>): boolean {
+  if (state === 'bounced') return true;
+  return state === 'failed' && !/^(?:4\d\d\b|E[A-Z]{3,}\b|Given up)/.test(report ?? answer ?? '');
+}
+
 interface Sight {
   locale: string;
   now: Date;
@@ -98,7 +104,7 @@ const sentences = {
   failed: (fate: Fate, say: Say, { when }: Values): Part => ({
     tone: 'danger',
     title: 'failedTitle',
-    text: say.html('failed', { when: when(fate.settledAt) }),
+    text: say.html(wasRefused(fate) ? 'failed' : 'givenUp', { when: when(fate.settledAt) }),
     isSaid: true,
   }),
   dropped: (fate: Fate, say: Say, { domain }: Values): Part => ({

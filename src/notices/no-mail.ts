@@ -13,7 +13,7 @@ import { type Html, html } from '#kit/page/html.ts';
 import { formButton, linkButton } from '#kit/page/parts.ts';
 import { newestMail, readWaiting } from '#signon/verify.ts';
 import { type PageNeeds, quietLine, show, type Visit, visit } from '#signon/visit.ts';
-import { type Fate, fateNotice } from './fate.ts';
+import { type Fate, fateNotice, wasRefused } from './fate.ts';
 import { noMailWords } from './no-mail.words.ts';
 import * as store from './store.ts';
 import { findSuppression } from './suppressions.ts';
@@ -125,7 +125,7 @@ async function ofKnownBrowser(tx: Tx, here: Visit): Promise<Waited | undefined> 
 
 function signUpPage(here: Visit, reply: FastifyReply, address: string, fate?: Fate): FastifyReply {
   const say = noMailWords(here.locale);
-  const isRefused = fate?.state === 'bounced' || fate?.state === 'failed' || fate?.held === true;
+  const isRefused = fate !== undefined && (wasRefused(fate) || fate.held === true);
   const change = linkButton({
     label: say('fixAddress'),
     url: '/verify/address',
@@ -140,11 +140,16 @@ function signUpPage(here: Visit, reply: FastifyReply, address: string, fate?: Fa
     id: 'resend',
     full: true,
   });
-  // What helps most stands first: another address where this one takes nothing, patience where it did.
+  // What helps most stands first: another address where this one takes nothing, the same again where nobody took it,
+  // patience where somebody did.
   const back = { url: '/verify/code', label: say('typeCode') };
+  const backLine = quietLine('', { url: back.url, title: back.label });
+  const waits = [linkButton({ ...back, full: true, id: 'back' }), again, change];
   const ways = isRefused
-    ? [change, again, quietLine('', { url: back.url, title: back.label })]
-    : [linkButton({ ...back, full: true, id: 'back' }), again, change];
+    ? [change, again, backLine]
+    : fate?.state === 'failed'
+      ? [again, change, backLine]
+      : waits;
   return page(here, reply, { address, fate }, ways);
 }
 

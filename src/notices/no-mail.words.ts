@@ -25,6 +25,8 @@ export const noMailWords = defineWords('no-mail', {
   refused: 'The mail server of {domain} refused it {when}.',
   failedTitle: 'Not sent',
   failed: 'We could not send it: it was refused {when}.',
+  givenUp:
+    'We could not send it: no mail server took it, and since {when} it is tried no more. Send it again.',
   endedTitle: 'Not sent',
   ended: 'It was not sent, because its link or code had ended, was used, or a newer one was asked for.',
   held: '{domain} refused our mail to this address before, so we try it once a day. Use another way until then.',
