@@ -14,7 +14,7 @@ import { saveRelayApp } from '#fronts/relay/settings-kept.ts';
 import { system } from '#kit/db/database.ts';
 import { createSmartHosts } from '#kit/smtp/smart-hosts.ts';
 import { startDns } from '#test/dns.ts';
-import { type Platform, startPlatform } from '#test/kit.ts';
+import { closeFirst, type Platform, startPlatform } from '#test/kit.ts';
 import { startSink } from '#test/peers/sink.ts';
 import { freePort } from '#test/port.ts';
 import type { Place } from './relay-corpus.ts';
@@ -73,10 +73,8 @@ const senders = relayAppSettings.parse({
   require: [],
 });
 
-const closers: (() => Promise<void>)[] = [];
 // Of the file: inside of a hook it would be over with the hook.
-after(async () => {
-  for (const close of closers) await close();
+after(() => {
   assert.ok(Wire.all.length > 0);
   for (const { transcript } of Wire.all)
     assert.doesNotMatch(transcript, /ada\.real|mailbox-provider/i, 'SM-07 no sender hears of it');
@@ -108,7 +106,7 @@ export async function hostileStage(options: { bounds?: Bounds; circle?: boolean 
     backend: { host: '127.0.0.1' },
     bounds: options.bounds,
   });
-  closers.push(async () => {
+  closeFirst(async () => {
     await relay.drain(1);
     await smartHosts.close();
     await sink.close();
