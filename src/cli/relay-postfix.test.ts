@@ -21,6 +21,7 @@ test('the configuration for Postfix says what is set here, and no password', asy
     ...domain,
     ...ports,
     GATEHOUSE_SMTP_NAME: 'mx.harbour.test',
+    GATEHOUSE_MAIL_DOMAIN: 'example.org',
     GATEHOUSE_SMTP_URL: 'smtps://gatehouse:hush-hush@mail.example, smtps://gatehouse:hush-hush@mail2.example',
   });
   await platform.apply(`
@@ -31,6 +32,7 @@ relay: { senders: { jira: { networks: [192.0.2.0/24] } } }
   assert.equal(whole.status, 0, whole.err);
   for (const line of [
     /^myhostname = mx\.harbour\.test$/m,
+    /^myorigin = example\.org$/m,
     /^virtual_alias_domains = people\.harbour\.test$/m,
     /^virtual_alias_maps = socketmap:inet:127\.0\.0\.1:10023:alias$/m,
     /check_policy_service \{ inet:127\.0\.0\.1:10024,/,

@@ -5,6 +5,7 @@ import { type PostfixConfig, postfixConfig } from '#fronts/relay/postfix-config.
 import { relayApps } from '#fronts/relay/settings-kept.ts';
 import { listOfUrls } from '#kit/smtp/smart-hosts.ts';
 import { CommandRefused, type CommandSettings, commandContext, type Toolbox, UsageError } from './cli.ts';
+import { mailOf } from './mail-settings.ts';
 
 interface Options {
   part?: string;
@@ -68,9 +69,11 @@ function fromSettings(settings: CommandSettings) {
     );
   const cert = settings.smtpTlsCert ?? settings.tlsCert;
   const key = settings.smtpTlsKey ?? settings.tlsKey;
+  const { smtpName: name, mailDomain } = mailOf(settings);
   return {
     backend: { host, socketmapPort, policyPort },
-    name: settings.smtpName ?? 'localhost',
+    name,
+    mailDomain,
     smartHosts: settings.smtpUrl ? listOfUrls(settings.smtpUrl.reveal()) : [],
     ...(cert !== undefined && key !== undefined ? { tls: { cert, key } } : {}),
   };

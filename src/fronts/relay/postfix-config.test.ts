@@ -27,6 +27,7 @@ const input: PostfixConfigInput = {
     app('shop', { networks: ['198.51.100.7'] }),
   ],
   name: 'mx.harbour.test',
+  mailDomain: 'harbour.test',
   backend: { host: '127.0.0.1', socketmapPort: 10_023, policyPort: 10_024 },
   smartHosts: [
     'smtp://gatehouse:s%C3%A9cret@mail.example:587',
@@ -59,6 +60,10 @@ test('Postfix understands every line, and says what we meant', { skip: postfixMi
   const { main, master } = postfixConfig(input);
   const read = await understood(main, master);
   assert.equal(read.get('virtual_alias_domains'), 'members.harbour.test, people.harbour.test');
+  assert.equal(read.get('myorigin'), 'harbour.test');
+  // Left out, Postfix warns at every start: of NIS, and of reports that are to live longer than mail.
+  assert.equal(read.get('alias_maps'), '');
+  assert.equal(read.get('bounce_queue_lifetime'), '1d');
   assert.equal(read.get('relayhost'), '[mail.example]:587');
   assert.equal(read.get('smtp_fallback_relay'), '[mail2.example]:25, [127.0.0.1]:2525');
   assert.equal(read.get('smtp_tls_security_level'), 'secure');

@@ -14,6 +14,8 @@ export interface PostfixConfigInput {
   apps: readonly RelayApp[];
   /** What the server calls itself. */
   name: string;
+  /** Domain of our own mail, whose postmaster is reached here as well. */
+  mailDomain: string;
   /** Where we are asked. */
   backend: { host: string; socketmapPort: number; policyPort: number };
   /** As in the settings; passwords are left out. */
@@ -64,22 +66,31 @@ const section = (title: string, ...words: string[]) => [
   ...words.map((line) => `# ${line}`),
 ];
 
-function recipients({ domains, backend }: PostfixConfigInput): string[] {
+function recipients({ domains, mailDomain, backend }: PostfixConfigInput): string[] {
   return [
     ...section(
       'Whom mail is for.',
       'Gatehouse is asked for every address. While it is away the answer is "try again later", never "unknown".',
     ),
     'mydestination =',
+    '# Of names without a domain only postmaster is taken: the one here.',
+    `myorigin = ${mailDomain}`,
     `virtual_alias_domains = ${domains.join(', ')}`,
     `virtual_alias_maps = socketmap:inet:${bracketed(backend.host)}:${backend.socketmapPort}:alias`,
     '# Reports that come back are thrown away: nobody is told where a mailbox leads.',
     `transport_maps = inline:{ ${reportsDomain}=discard: }`,
     'notify_classes =',
+    '# Nothing is delivered on this machine.',
+    'alias_maps =',
+    'alias_database =',
   ];
 }
 
-function senders({ apps }: PostfixConfigInput, policy: string): string[] {
+function senders({ apps, domains, mailDomain }: PostfixConfigInput, policy: string): string[] {
+  // Of the domain of our own mail these two alone: Postfix takes nothing else there, whatever it is told.
+  const operators = domains.includes(mailDomain)
+    ? ''
+    : `check_recipient_access inline:{ postmaster@${mailDomain}=permit, abuse@${mailDomain}=permit }, `;
   return [
     ...section(
       'Who may write.',
@@ -88,7 +99,8 @@ function senders({ apps }: PostfixConfigInput, policy: string): string[] {
       'of message it is. Digests come even to people who do not want them.',
     ),
     ...apps.map((app) => `#   ${app.id}: ${whyNotByPostfix(app.settings) ?? 'let in'}`),
-    `smtpd_relay_restrictions = ${policy}, reject_unauth_destination`,
+    `smtpd_relay_restrictions = ${policy}, ${operators}reject_unauth_destination`,
+    'smtpd_sender_restrictions = reject_non_fqdn_sender',
     'smtpd_recipient_restrictions =',
     `smtpd_end_of_data_restrictions = ${policy}`,
     '# One recipient at a time, so that each gets an answer of its own.',
@@ -117,6 +129,7 @@ function exactness({ apps }: PostfixConfigInput): string[] {
     `message_size_limit = ${largest}`,
     '# A message that cannot be handed on for a day has failed.',
     'maximal_queue_lifetime = 1d',
+    'bounce_queue_lifetime = 1d',
   ];
 }
 

@@ -77,6 +77,9 @@ test('lookups are answered one after the other on one connection, however they a
   assert.match(client.heard(), new RegExp(`9:NOTFOUND ,\\d+:OK SRS0=.{8}=..=app\\.example=jira@${domain},$`));
   assert.equal(await client.asked(query(`srs own@${domain}`)), '9:NOTFOUND ,');
   assert.equal(await client.asked(query('srs own@harbour.test')), '9:NOTFOUND ,');
+  // Of nobody, as Postfix writes it: a report gets no return address.
+  assert.equal(await client.asked(query('srs ""')), '9:NOTFOUND ,');
+  assert.equal(await client.asked(query('srs ')), '9:NOTFOUND ,');
   assert.match(
     await client.asked(query(`srs ${'l'.repeat(60)}@long.example`)),
     /OK SRS0=.{8}=..=members\.harbour\.test=sender@/,

@@ -69,8 +69,12 @@ async function leadsTo(needs: SocketmapNeeds, address: string): Promise<Socketma
   return operators.length === 0 ? { temp: 'nobody runs this yet' } : { ok: operators.join(',') };
 }
 
-/** The sender of mail that is passed on: ours, so that SPF holds. Our own addresses stay. */
+/**
+ * The sender of mail that is passed on: ours, so that SPF holds. Our own addresses stay, and so does the null sender,
+ * which Postfix writes `""`: a report gets no return address.
+ */
 async function returnAddress(needs: SocketmapNeeds, sender: string): Promise<SocketmapReply> {
+  if (sender === '' || sender === '""') return { notFound: true };
   const { domains } = needs.rules.now();
   const [domain] = domains;
   const path = parsePath(sender);
