@@ -123,6 +123,19 @@ test('the log says what became of mail, for eyes and for programs', async () => 
     assert.equal((await run('log', ...wrong)).status, 2, wrong.join(' '));
   assert.equal((await run('log', '--app', 'nowhere')).status, 1);
   assert.equal((await run('log', '--person', 'nobody')).status, 1);
+  await noteMessage(platform.database, {
+    id: newId(),
+    at: new Date(now - 30 * 3_600_000),
+    ...entry,
+    via: 'postfix',
+    verdict: 'relayed',
+    reason: 'passed-on',
+  });
+  assert.match(
+    (await good('log')).out,
+    /relayed +passed-on +bounce@jira\.test +Postfix was told to take it/,
+    'nobody here knows what the smart host said to Postfix',
+  );
 });
 
 test('explain says what would be decided now and why; off and on are in force at once', async () => {
@@ -150,5 +163,7 @@ test('explain says what would be decided now and why; off and on are in force at
   assert.match((await good(...ask)).out, /would be taken/);
   const [jira] = await platform.database.read(system(), relayApps);
   assert.deepEqual(jira?.settings.networks, ['list:atlassian']);
-  assert.equal((await run('off', '--app', 'nowhere')).status, 1);
+  const nowhere = await run('off', '--app', 'nowhere');
+  assert.deepEqual([nowhere.status, nowhere.err.trim().slice(0, 26)], [1, 'There is no app "nowhere".']);
+  assert.match((await run('log', '--app', 'nowhere')).err, /There is no app "nowhere"/);
 });

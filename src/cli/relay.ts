@@ -8,7 +8,7 @@ import { isRelayReason, reasonForOperators, relayReasons } from '#fronts/relay/r
 import { relayAppSettings } from '#fronts/relay/settings.ts';
 import { relayApps, relayHouse, saveRelayApp, saveRelayHouse } from '#fronts/relay/settings-kept.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { type AddCommand, commandContext, type Toolbox, UsageError } from './cli.ts';
+import { type AddCommand, CommandRefused, commandContext, type Toolbox, UsageError } from './cli.ts';
 import { listCommands } from './relay-lists.ts';
 import { addPostfixConfig } from './relay-postfix.ts';
 import { requestCommands } from './relay-requests.ts';
@@ -71,7 +71,7 @@ async function log({ withHouse, print, clock }: Toolbox, options: LogOptions): P
   const since = options.since === undefined ? undefined : parseSince(options.since, clock.now());
   const { found, names } = await withHouse(({ database }) =>
     database.read(commandContext(), async (tx) => {
-      if (app !== undefined && !(await findApplication(tx, app))) throw new Problem('application-unknown');
+      if (app !== undefined) await known(tx, app);
       const person = who === undefined ? undefined : await personId(tx, who);
       const filter = { application: app, person, verdict: verdict as Verdict | undefined, reason, since };
       const messages = await listMessages(tx, filter, { limit });
@@ -105,6 +105,14 @@ function senderShown({ sender, from }: { sender?: string; from?: string }): stri
   return from === undefined || from === envelope.toLowerCase() ? envelope : `${envelope} (From ${from})`;
 }
 
+/** Refuses in words for a terminal: those of pages speak of an address somebody came from. */
+async function known(tx: Tx, app: string): Promise<void> {
+  if (!(await findApplication(tx, app)))
+    throw new CommandRefused(
+      `There is no app "${plainLine(app.slice(0, 60))}". "gatehouse apps list" names those that are here.`,
+    );
+}
+
 async function personId(tx: Tx, who: string): Promise<string> {
   const person = (await findPerson(tx, who)) ?? (await findByIdentifier(tx, who));
   if (!person) throw new Problem('person-unknown');
@@ -120,7 +128,7 @@ function line(message: NotedMessage, names: ReadonlyMap<string, string>) {
     person: names.get(person ?? ''),
     verdict,
     reason,
-    because: isRelayReason(reason) ? reasonForOperators(reason) : reason,
+    because: isRelayReason(reason) ? reasonForOperators(reason, rest.via) : reason,
     from: headerFrom,
     network: client,
     ...rest,
@@ -146,7 +154,7 @@ async function switchTo(
       commandContext(),
       async (tx) => {
         if (app === undefined) return saveRelayHouse(tx, { ...(await relayHouse(tx)), off });
-        if (!(await findApplication(tx, app))) throw new Problem('application-unknown');
+        await known(tx, app);
         const before = (await relayApps(tx)).find((one) => one.id === app)?.settings;
         return saveRelayApp(tx, app, relayAppSettings.parse({ ...before, off }));
       },

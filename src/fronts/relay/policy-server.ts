@@ -3,6 +3,7 @@
  * listener's, by the same function. Postfix asks before it has the text; what can only be decided with it (proofs,
  * classes of messages) is another's, or nobody's, and such apps are let in only where the configuration says whose.
  */
+import { isIP } from 'node:net';
 import { type Limits, networkKey } from '#kit/limits/limits.ts';
 import type { Log } from '#kit/log/log.ts';
 import { createPolicyReader, type PolicyRequest, writeAction } from '#wire/smtp/policy.ts';
@@ -161,7 +162,9 @@ function readArrival(request: PolicyRequest): Arrival | undefined {
 }
 
 function about({ sender, recipient, client, bytes }: Arrival): Partial<NewMessage> {
-  return { sender: sender.slice(0, 320), recipient: recipient.slice(0, 320), client, bytes };
+  // Postfix says "unknown" of a client that was gone before it looked.
+  const known = isIP(client) === 0 ? undefined : client;
+  return { sender: sender.slice(0, 320), recipient: recipient.slice(0, 320), client: known, bytes };
 }
 
 /** Says the answer, and notes it where the message ends with it. */

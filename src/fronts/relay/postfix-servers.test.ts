@@ -143,6 +143,10 @@ test('the policy service decides, keeps the connection, and says nothing where i
       ['postfix', 'refused', 'unknown'],
     ],
   );
+  // A client that went away before Postfix looked; the log takes addresses alone.
+  assert.equal(await client.asked(rcpt().replace('192.0.2.1', 'unknown')), refused);
+  const { client: from, sender } = fine.noted.at(-1) as Record<string, string | undefined>;
+  assert.deepEqual([from, sender], [undefined, 'a@x.example']);
   const away = await startPolicy(
     needs(() => Promise.reject(new Error('away'))),
     place,

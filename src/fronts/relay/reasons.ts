@@ -136,9 +136,11 @@ export type RelayReason = keyof typeof words;
 
 export const relayReasons = Object.keys(words) as RelayReason[];
 
-/** What an operator reads. */
-export function reasonForOperators(reason: RelayReason): string {
-  return words[reason][0];
+const byPostfix = 'Postfix was told to take it; what became of it then is in its own log (status=).';
+
+/** What an operator reads. Of what Postfix passes on, nobody here hears what the smart host said. */
+export function reasonForOperators(reason: RelayReason, via: 'relay' | 'postfix' = 'relay'): string {
+  return reason === 'passed-on' && via === 'postfix' ? byPostfix : words[reason][0];
 }
 
 /** What the person reads whose mailbox it was. Their language is the page's business: this is the English text. */
