@@ -264,7 +264,11 @@ export async function lookFromFourSides(page: Page, name: string): Promise<void>
 
 /** How much wider than the window the page is, in pixels. */
 export async function sideways(page: Page): Promise<number> {
-  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  // A page that hears of its new width has drawn itself anew by the second frame.
+  return page.evaluate(async () => {
+    for (let frame = 0; frame < 2; frame += 1) await new Promise((drawn) => requestAnimationFrame(drawn));
+    return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  });
 }
 
 /** What the page notes of itself while Tab goes through it. */
