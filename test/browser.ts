@@ -80,11 +80,15 @@ export async function openPage(browser: Browser, options: PageOptions = {}): Pro
     timezoneId: 'UTC',
   });
   const page = await context.newPage();
+  if (options.scripts === false) scriptless.add(page);
   page.setDefaultTimeout(15_000);
   countRequests(page);
   if (options.url) await page.goto(options.url);
   return page;
 }
+
+/** The pages where no script runs, and so no frame can be waited for from within. */
+const scriptless = new WeakSet<Page>();
 
 const sessions = new WeakMap<Page, Promise<CDPSession>>();
 
@@ -264,11 +268,16 @@ export async function lookFromFourSides(page: Page, name: string): Promise<void>
 
 /** How much wider than the window the page is, in pixels. */
 export async function sideways(page: Page): Promise<number> {
-  // A page that hears of its new width has drawn itself anew by the second frame.
-  return page.evaluate(async () => {
-    for (let frame = 0; frame < 2; frame += 1) await new Promise((drawn) => requestAnimationFrame(drawn));
-    return document.documentElement.scrollWidth - document.documentElement.clientWidth;
-  });
+  // A page whose script hears of its new width has drawn itself anew by the second frame; without scripts there is no such
+  // frame to wait for, and nothing to wait for it.
+  return page.evaluate(
+    async (frames) => {
+      for (let frame = 0; frame < frames; frame += 1)
+        await new Promise((drawn) => requestAnimationFrame(drawn));
+      return document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    },
+    scriptless.has(page) ? 0 : 2,
+  );
 }
 
 /** What the page notes of itself while Tab goes through it. */

@@ -69,9 +69,9 @@ ${upstream(port)}`);
     await page.press('input[name=password]', 'Enter');
   }
 
-  /** Without scripts its page waits for a press of its button. */
+  /** Without scripts its page waits for a press of its button; the other one, for scripts, is there until its style has come. */
   async function back(page: Page, scripts: boolean): Promise<void> {
-    if (!scripts) await page.click('[type=submit]:visible');
+    if (!scripts) await page.click('button[type=submit]');
   }
 
   const lost = (page: Page) => async (error: unknown) =>
