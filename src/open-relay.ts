@@ -33,6 +33,7 @@ export async function openRelay(
         host: config.smtpBackendHost,
         socketmapPort: config.socketmapPort,
         policyPort: config.policyPort,
+        milterPort: config.milterPort,
       },
     },
   );

@@ -86,8 +86,7 @@ const countsQuery = z.strictObject({ days: z.coerce.number().int().min(1).max(40
 
 const seesPeople = (caller: Caller) => may(caller.grants, 'people.read');
 
-const sentenceOf = (reason: string, via?: 'relay' | 'postfix') =>
-  isRelayReason(reason) ? reasonForOperators(reason, via) : reason;
+const sentenceOf = (reason: string) => (isRelayReason(reason) ? reasonForOperators(reason) : reason);
 
 /** Messages as this caller may see them. */
 async function show(
@@ -102,7 +101,7 @@ async function show(
     named.map(({ id, displayName, username }) => [id, { id, displayName, username }] as const),
   );
   return messages.map(({ person, recipient, answer, sender, headerFrom, ...rest }) => {
-    const shown = { ...rest, because: sentenceOf(rest.reason, rest.via) };
+    const shown = { ...rest, because: sentenceOf(rest.reason) };
     // Who answers an app, or writes to nobody, does so from an address of their own.
     const isApps = rest.recipientClass === 'alias' || rest.recipientClass === 'bounce';
     if (!isOpen) return { ...shown, ...(isApps && { sender, headerFrom }) };

@@ -43,6 +43,7 @@ export interface CommandSettings {
   readonly smtpBackendHost?: string;
   readonly socketmapPort?: number;
   readonly policyPort?: number;
+  readonly milterPort?: number;
   readonly smtpUrl?: { reveal(): string };
   readonly mailUrl?: { reveal(): string };
   readonly mailFrom?: string;

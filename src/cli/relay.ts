@@ -128,7 +128,7 @@ function line(message: NotedMessage, names: ReadonlyMap<string, string>) {
     person: names.get(person ?? ''),
     verdict,
     reason,
-    because: isRelayReason(reason) ? reasonForOperators(reason, rest.via) : reason,
+    because: isRelayReason(reason) ? reasonForOperators(reason) : reason,
     from: headerFrom,
     network: client,
     ...rest,

@@ -27,6 +27,7 @@ const portKeys = [
   'gatewayPort',
   'socketmapPort',
   'policyPort',
+  'milterPort',
 ] as const;
 
 const addresses: readonly Check[] = [

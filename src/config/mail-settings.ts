@@ -51,7 +51,7 @@ export const relayPlaces = {
   smtpBackendHost: setting(kinds.bindHost, {
     section: 'Addresses and ports',
     env: 'GATEHOUSE_SMTP_BACKEND_HOST',
-    text: 'Address a Postfix of yours asks us at (`socketmapPort`, `policyPort`). Whoever reaches it learns where alias mailboxes lead.',
+    text: 'Address a Postfix of yours asks us at (`socketmapPort`, `policyPort`, `milterPort`). Whoever reaches it learns where alias mailboxes lead.',
     example: '10.20.0.5',
     default: '127.0.0.1',
   }),
@@ -66,6 +66,12 @@ export const relayPlaces = {
     env: 'GATEHOUSE_POLICY_PORT',
     text: 'Port of the policy service for Postfix. Without it it is not served.',
     example: '10024',
+  }),
+  milterPort: setting(kinds.port, {
+    section: 'Addresses and ports',
+    env: 'GATEHOUSE_MILTER_PORT',
+    text: 'Port of the milter for Postfix. Without it it is not served.',
+    example: '10025',
   }),
 } as const;
 

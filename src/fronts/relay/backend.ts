@@ -19,9 +19,9 @@ export interface BackendOptions<Question> {
   /** For the log, such as `policy`. */
   name: string;
   log: Log;
-  /** One for each connection; `push` throws when it is no question. */
-  read: () => { push(chunk: Buffer): Question[]; readonly isPending: boolean };
-  /** The bytes to answer with; undefined ends the connection without a word. */
+  /** One for each connection; `push` throws when it is no question, `close` is called when the connection is over. */
+  read: () => { push(chunk: Buffer): Question[]; readonly isPending: boolean; close?(): void };
+  /** The bytes to answer with, none where no answer is awaited; undefined ends the connection without a word. */
   answer(question: Question): Promise<Buffer | undefined>;
   /** Milliseconds without a question after which a connection ends. */
   idleMs: number;
@@ -95,7 +95,8 @@ async function converse<Question>(talk: Talk, options: BackendOptions<Question>)
         talk.isAnswering = true;
         const bytes = await options.answer(question);
         if (!bytes) return;
-        if (!socket.write(bytes)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+        if (bytes.length > 0 && !socket.write(bytes))
+          await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
         talk.isAnswering = false;
         if (talk.isLast) return;
       }
@@ -108,6 +109,7 @@ async function converse<Question>(talk: Talk, options: BackendOptions<Question>)
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
   } finally {
     clearTimeout(timer);
+    reader.close?.();
     socket.destroySoon();
   }
 }

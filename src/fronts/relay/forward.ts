@@ -4,7 +4,7 @@ import { constantTimeEqual } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { MailFailed } from '#kit/smtp/failed.ts';
 import type { SmartHosts } from '#kit/smtp/smart-hosts.ts';
-import { isNamed, type Message, withHeaders } from '#wire/smtp/message.ts';
+import { type HeaderField, isNamed, type Message, withHeaders } from '#wire/smtp/message.ts';
 import { makeSrs } from '#wire/smtp/srs.ts';
 import type { AuthenticationResult } from './authenticate.ts';
 import { type Arrival, dayNumber, srsPurpose } from './recipients.ts';
@@ -62,7 +62,7 @@ export function isLoop(secrets: Secrets, message: Message, mailbox: string): boo
 }
 
 /** The two fields by which `isLoop` knows a message again. */
-function loopMarks(secrets: Secrets, mailbox: string): string[] {
+export function loopMarks(secrets: Secrets, mailbox: string): string[] {
   const mark = secrets.mac(loopPurpose, mailbox).toString('base64url').slice(0, loopLength);
   return [`Delivered-To: ${mailbox}`, `${loopField}: ${mark}`];
 }
@@ -95,13 +95,22 @@ export function passedOn(
     prepend: [
       ...(mailbox === undefined ? [] : loopMarks(needs.secrets, mailbox)),
       receivedField(needs, arrival, id),
-      ...(authentication ? [`Authentication-Results: ${authentication.header}`] : []),
+      ...(authentication ? [resultField(authentication)] : []),
     ],
-    // What others say in our name about what was proved (RFC 8601 section 5).
-    remove: (_name, field) =>
-      isNamed(field, 'Authentication-Results') &&
-      field.value.split(';')[0]!.trim().toLowerCase() === needs.name.toLowerCase(),
+    remove: isOwnResult(needs),
   });
+}
+
+/** What we found proved (RFC 8601). */
+export function resultField({ header }: AuthenticationResult): string {
+  return `Authentication-Results: ${header}`;
+}
+
+/** Whether a field says in our name what was proved, and came from others (RFC 8601 section 5). */
+export function isOwnResult({ name }: Pick<ForwardNeeds, 'name'>) {
+  return (_name: string, field: HeaderField): boolean =>
+    isNamed(field, 'Authentication-Results') &&
+    field.value.split(';')[0]!.trim().toLowerCase() === name.toLowerCase();
 }
 
 /** The same marks for a message that was written anew. */

@@ -1,10 +1,10 @@
 /**
- * The configuration for a Postfix that passes mail on instead of us: commented parts of main.cf and master.cf that ask our
- * lookups and our policy service. Written for Postfix 3.7 and later; holds no password.
+ * The configuration for a Postfix that passes mail on instead of us: a commented main.cf that asks our lookups, our policy
+ * service and our milter. Written for Postfix 3.7 and later; holds no password.
  */
 import type { SmartHost } from '#kit/smtp/line.ts';
 import { readSmartHost } from '#kit/smtp/smart-hosts.ts';
-import { provingContext, whyNotByPostfix } from './policy-server.ts';
+import { judgedContext, whyNotByPostfix } from './policy-server.ts';
 import type { RelayApp } from './settings-kept.ts';
 import { reportsDomain } from './socketmap-server.ts';
 
@@ -17,47 +17,30 @@ export interface PostfixConfigInput {
   /** Domain of our own mail, whose postmaster is reached here as well. */
   mailDomain: string;
   /** Where we are asked. */
-  backend: { host: string; socketmapPort: number; policyPort: number };
+  backend: { host: string; socketmapPort: number; policyPort: number; milterPort: number };
   /** As in the settings; passwords are left out. */
   smartHosts: readonly string[];
   tls?: { cert: string; key: string };
-  /** Milters that refuse what is not proved, such as `inet:127.0.0.1:8891`. */
-  milters: readonly string[];
-}
-
-export interface PostfixConfig {
-  main: string;
-  master: string;
 }
 
 const passwords = '/etc/postfix/gatehouse.passwd';
 const defaultLargest = 25_000_000;
 
-/** Throws RangeError where a smart host is not written as one. */
-export function postfixConfig(input: PostfixConfigInput): PostfixConfig {
-  const { host, policyPort } = input.backend;
-  const context = input.milters.length > 0 ? `, policy_context=${provingContext}` : '';
-  const policy = `check_policy_service { inet:${bracketed(host)}:${policyPort}, timeout=40s, { default_action=451 4.3.0 Not ready at the moment }${context} }`;
-  const main = [
-    heading(
-      'main.cf',
-      'All of /etc/postfix/main.cf for a Postfix that does nothing else. In one that stays, settings of the same name go.',
-    ),
+/** A whole main.cf. Throws RangeError where a smart host is not written as one. */
+export function postfixConfig(input: PostfixConfigInput): string {
+  return [
+    '# main.cf: mail to alias mailboxes, decided by Gatehouse. Made by "gatehouse relay postfix-config".',
+    '# All of /etc/postfix/main.cf for a Postfix that does nothing else. In one that stays, settings of the same name go.',
     'compatibility_level = 3.6',
     `myhostname = ${input.name}`,
     ...recipients(input),
-    ...senders(input, policy),
+    ...senders(input),
+    ...messages(input),
     ...exactness(input),
-    ...proofs(input),
     ...encryption(input),
     ...wayOut(input.smartHosts.map(readSmartHost)),
     '',
-  ];
-  return { main: main.join('\n'), master: masterPart(input) };
-}
-
-function heading(file: string, text: string): string {
-  return `# ${file}: mail to alias mailboxes, decided by Gatehouse. Made by "gatehouse relay postfix-config".\n# ${text}`;
+  ].join('\n');
 }
 
 const section = (title: string, ...words: string[]) => [
@@ -77,7 +60,7 @@ function recipients({ domains, mailDomain, backend }: PostfixConfigInput): strin
     `myorigin = ${mailDomain}`,
     `virtual_alias_domains = ${domains.join(', ')}`,
     `virtual_alias_maps = socketmap:inet:${bracketed(backend.host)}:${backend.socketmapPort}:alias`,
-    '# Reports that come back are thrown away: nobody is told where a mailbox leads.',
+    '# Reports that come back end here once Gatehouse has read them: nobody is told where a mailbox leads.',
     `transport_maps = inline:{ ${reportsDomain}=discard: }`,
     'notify_classes =',
     '# Nothing is delivered on this machine.',
@@ -86,25 +69,44 @@ function recipients({ domains, mailDomain, backend }: PostfixConfigInput): strin
   ];
 }
 
-function senders({ apps, domains, mailDomain }: PostfixConfigInput, policy: string): string[] {
+function senders({ apps, domains, mailDomain, backend }: PostfixConfigInput): string[] {
+  const asked = `inet:${bracketed(backend.host)}:${backend.policyPort}`;
+  const policy = `check_policy_service { ${asked}, timeout=40s, { default_action=451 4.3.0 Not ready at the moment }, policy_context=${judgedContext} }`;
   // Of the domain of our own mail these two alone: Postfix takes nothing else there, whatever it is told.
   const operators = domains.includes(mailDomain)
     ? ''
     : `check_recipient_access inline:{ postmaster@${mailDomain}=permit, abuse@${mailDomain}=permit }, `;
+  const left = apps.flatMap(({ id, settings }) => {
+    const why = whyNotByPostfix(settings);
+    return why === undefined ? [] : [`#   ${id}: ${why}`];
+  });
   return [
     ...section(
       'Who may write.',
-      'The same decision as of the relay that Gatehouse brings along: networks, envelope senders, TLS, budgets, pauses.',
-      'Not decided here, because Postfix asks before it has read the message: which domain stands in From, and what kind',
-      'of message it is. Digests come even to people who do not want them.',
+      'The same decision as of the relay that Gatehouse brings along, as soon as a recipient is named.',
     ),
-    ...apps.map((app) => `#   ${app.id}: ${whyNotByPostfix(app.settings) ?? 'let in'}`),
+    ...(left.length > 0 ? ['# Not let in here:', ...left] : []),
     `smtpd_relay_restrictions = ${policy}, ${operators}reject_unauth_destination`,
     'smtpd_sender_restrictions = reject_non_fqdn_sender',
     'smtpd_recipient_restrictions =',
-    `smtpd_end_of_data_restrictions = ${policy}`,
     '# One recipient at a time, so that each gets an answer of its own.',
     'smtpd_recipient_limit = 1',
+  ];
+}
+
+function messages({ backend }: PostfixConfigInput): string[] {
+  return [
+    ...section(
+      'What they may write, decided when a message is there and before it is taken: From, SPF, DKIM, DMARC, classes,',
+      'budgets. Gatehouse adds what it found proved and the ARC seal, and puts its return address (SRS) in.',
+      'Other milters may stand before it. Without this one the policy service lets nothing in.',
+    ),
+    `smtpd_milters = inet:${bracketed(backend.host)}:${backend.milterPort}`,
+    'milter_protocol = 6',
+    'milter_default_action = tempfail',
+    '# It also reads what this Postfix reports of mail that it could not hand on.',
+    'non_smtpd_milters = $smtpd_milters',
+    'internal_mail_filter_classes = bounce',
   ];
 }
 
@@ -131,22 +133,6 @@ function exactness({ apps }: PostfixConfigInput): string[] {
     'maximal_queue_lifetime = 1d',
     'bounce_queue_lifetime = 1d',
   ];
-}
-
-function proofs({ milters }: PostfixConfigInput): string[] {
-  const words = section(
-    'Proofs (SPF, DKIM, DMARC).',
-    'Postfix leaves them to milters: opendkim with opendmarc ("RejectFailures true", "SPFSelfValidate true"). Apps that',
-    'have to prove something are let in only with "--milters", by which the policy service is told of them.',
-    'There is no ARC seal: Debian 12 has no OpenARC. Mail that is signed (DKIM) stays as provable as it came.',
-  );
-  if (milters.length === 0)
-    return [
-      ...words,
-      '# smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:8893',
-      '# milter_default_action = tempfail',
-    ];
-  return [...words, `smtpd_milters = ${milters.join(', ')}`, 'milter_default_action = tempfail'];
 }
 
 function encryption({ tls }: PostfixConfigInput): string[] {
@@ -189,17 +175,6 @@ function wayOut(hosts: readonly SmartHost[]): string[] {
         ]
       : []),
   ];
-}
-
-function masterPart({ backend }: PostfixConfigInput): string {
-  return `${heading('master.cf', 'Put this into /etc/postfix/master.cf in place of the line "smtp inet … smtpd".')}
-smtp      inet  n       -       y       -       -       smtpd
-  -o cleanup_service_name=gatehouse-cleanup
-# Return addresses (SRS): only what came from outside gets one of ours.
-gatehouse-cleanup unix n -      y       -       0       cleanup
-  -o sender_canonical_maps=socketmap:inet:${bracketed(backend.host)}:${backend.socketmapPort}:srs
-  -o sender_canonical_classes=envelope_sender
-`;
 }
 
 const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host);

@@ -68,22 +68,13 @@ test('lookups are answered one after the other on one connection, however they a
   t.after(() => server.close());
   const client = await open(t, server.port);
   assert.equal(await client.asked(query(`alias nobody@${domain}`)), '9:NOTFOUND ,');
-  const both = query(`alias nobody@${domain}`) + query('srs jira@app.example');
+  const both = query(`alias nobody@${domain}`) + query(`alias no@${domain}`);
   for (const letter of both) {
     client.write(letter);
     await sleep(0);
   }
-  for (let tries = 0; !client.heard().includes('SRS0') && tries < 100; tries++) await sleep(10);
-  assert.match(client.heard(), new RegExp(`9:NOTFOUND ,\\d+:OK SRS0=.{8}=..=app\\.example=jira@${domain},$`));
-  assert.equal(await client.asked(query(`srs own@${domain}`)), '9:NOTFOUND ,');
-  assert.equal(await client.asked(query('srs own@harbour.test')), '9:NOTFOUND ,');
-  // Of nobody, as Postfix writes it: a report gets no return address.
-  assert.equal(await client.asked(query('srs ""')), '9:NOTFOUND ,');
-  assert.equal(await client.asked(query('srs ')), '9:NOTFOUND ,');
-  assert.match(
-    await client.asked(query(`srs ${'l'.repeat(60)}@long.example`)),
-    /OK SRS0=.{8}=..=members\.harbour\.test=sender@/,
-  );
+  for (let tries = 0; client.heard().length < 36 && tries < 100; tries++) await sleep(10);
+  assert.equal(client.heard(), '9:NOTFOUND ,'.repeat(3));
 });
 
 test('TEMP when our backend fails or the map is none, never NOTFOUND', async (t) => {
@@ -92,7 +83,7 @@ test('TEMP when our backend fails or the map is none, never NOTFOUND', async (t)
   t.after(() => server.close());
   const client = await open(t, server.port);
   assert.match(await client.asked(query(`alias ada@${domain}`)), /^\d+:TEMP /);
-  assert.match(await client.asked(query('other ada')), /^\d+:TEMP /);
+  assert.match(await client.asked(query('srs ada@app.example')), /^\d+:TEMP /);
   assert.match(await client.asked(query('alias')), /^\d+:TEMP /);
   assert.ok(!client.heard().includes('database'), 'the fault itself is for our log');
   assert.ok(away.lines.join().includes('the database is away'));
@@ -132,7 +123,6 @@ test('the policy service decides, keeps the connection, and says nothing where i
     await client.asked('request=smtpd_access_policy\nprotocol_state=DATA\n\n'),
     'action=DUNNO\n\n',
   );
-  assert.match(await client.asked('request=smtpd_access_policy\nprotocol_state=RCPT\n\n'), /^action=550 /);
   assert.deepEqual(
     fine.noted.map((one) => {
       const { via, verdict, reason } = one as Record<string, string>;
@@ -154,6 +144,8 @@ test('the policy service decides, keeps the connection, and says nothing where i
   t.after(() => away.close());
   for (const text of [
     rcpt(),
+    // Which is no fault of the sender's: without an answer Postfix says "try again later".
+    'request=smtpd_access_policy\nprotocol_state=RCPT\n\n',
     'nonsense\n\n',
     `request=smtpd_access_policy\nsender=${'x'.repeat(20_000)}\n\n`,
   ]) {

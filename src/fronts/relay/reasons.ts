@@ -6,6 +6,10 @@
 const words = {
   // It went on, or had nowhere further to go.
   'passed-on': ['The smart host has taken it.', 'It was passed on to you.'],
+  queued: [
+    'Postfix was told to take it; whether the smart host took it then is in its own log (status=).',
+    'It was taken for you and is on its way. Should it come back, this page says so.',
+  ],
   report: [
     'A report about mail that was passed on; it is counted and goes nowhere.',
     'A report came back about mail that was passed on to you.',
@@ -47,6 +51,10 @@ const words = {
   'needs-relay': [
     'It came through Postfix and would have to be written anew (mode rewritten, answers): only the built-in relay does that.',
     'It came by a way that cannot pass on mail of this kind.',
+  ],
+  'needs-milter': [
+    'Postfix asked about the recipient and does not say that it will ask about the message: print its configuration again (gatehouse relay postfix-config).',
+    'The mail server was not set up fully. The sender was asked to try again.',
   ],
   // Refused after it was sent.
   from: [
@@ -136,11 +144,9 @@ export type RelayReason = keyof typeof words;
 
 export const relayReasons = Object.keys(words) as RelayReason[];
 
-const byPostfix = 'Postfix was told to take it; what became of it then is in its own log (status=).';
-
-/** What an operator reads. Of what Postfix passes on, nobody here hears what the smart host said. */
-export function reasonForOperators(reason: RelayReason, via: 'relay' | 'postfix' = 'relay'): string {
-  return reason === 'passed-on' && via === 'postfix' ? byPostfix : words[reason][0];
+/** What an operator reads. */
+export function reasonForOperators(reason: RelayReason): string {
+  return words[reason][0];
 }
 
 /** What the person reads whose mailbox it was. Their language is the page's business: this is the English text. */

@@ -74,6 +74,7 @@ const spoken = {
   'smart-host-away': later('4.4.1', 'Mail cannot be passed on at the moment. Try again later.'),
   'no-smart-host': later('4.3.5', 'Mail cannot be passed on at the moment. Try again later.'),
   'no-postmaster': later('4.3.5', 'Nobody reads this mail yet. Try again later.'),
+  'needs-milter': later('4.3.5', 'Not ready at the moment. Try again later.'),
   busy: { code: 452, enhanced: '4.3.1', text: 'Too much at once. Try again later.' },
   late: later('4.4.7', 'This took too long. Try again later.'),
   fault: later('4.3.0', 'Not ready at the moment. Try again later.'),

@@ -17,6 +17,7 @@ import type { Net } from '#kit/net/net.ts';
 import type { SmartHosts } from '#kit/smtp/smart-hosts.ts';
 import type { Front } from '#signon/front.ts';
 import { createAuthenticator } from './authenticate.ts';
+import type { Backend } from './backend.ts';
 import {
   type Certificate,
   type CertificateFiles,
@@ -32,6 +33,7 @@ import { startListLooks } from './list-looks.ts';
 import { type Bounds, type Listener, type ListenerNeeds, openListener } from './listener.ts';
 import { followLists } from './lists-in-force.ts';
 import { forgetMessages } from './messages.store.ts';
+import { startMilterServer } from './milter-server.ts';
 import { createNotes } from './notes.ts';
 import { createOwners } from './owners.ts';
 import { createPlaces } from './places.ts';
@@ -67,7 +69,7 @@ export interface RelayPlace {
   /** Undefined where none is set. */
   smartHosts?: SmartHosts;
   /** For a Postfix that asks us; each is served where its port is given. */
-  backend: { host: string; socketmapPort?: number; policyPort?: number };
+  backend: { host: string; socketmapPort?: number; policyPort?: number; milterPort?: number };
   bounds?: Partial<Bounds>;
 }
 
@@ -76,6 +78,7 @@ export interface RunningRelay {
   readonly port: number | undefined;
   readonly socketmapPort: number | undefined;
   readonly policyPort: number | undefined;
+  readonly milterPort: number | undefined;
   readonly metrics: readonly Metric[];
   /** Reads settings and lists now, instead of when it hears of a change. */
   refresh(): Promise<void>;
@@ -118,20 +121,27 @@ export async function startRelay(needs: RelayNeeds, place: RelayPlace): Promise<
     const gathered = { owners: createOwners(database), places: createPlaces(database) };
     const work = { figures, notes, authenticator, sealer, threads };
     const judging = { ...needs, ...place, ...gathered, ...work, rules, lists };
-    const { host, socketmapPort, policyPort } = place.backend;
-    const socketmap =
-      socketmapPort === undefined ? undefined : await startSocketmap(judging, { host, port: socketmapPort });
-    if (socketmap) closers.push(() => socketmap.close());
-    const policy =
-      policyPort === undefined ? undefined : await startPolicy(judging, { host, port: policyPort });
-    if (policy) closers.push(() => policy.close());
+    const { host, socketmapPort, policyPort, milterPort } = place.backend;
+    const serve = async (
+      port: number | undefined,
+      start: (at: { host: string; port: number }) => Promise<Backend>,
+    ) => {
+      if (port === undefined) return undefined;
+      const backend = await start({ host, port });
+      closers.push(() => backend.close());
+      return backend.port;
+    };
+    const asked = {
+      socketmapPort: await serve(socketmapPort, (at) => startSocketmap(judging, at)),
+      policyPort: await serve(policyPort, (at) => startPolicy(judging, at)),
+      milterPort: await serve(milterPort, (at) => startMilterServer(judging, at)),
+    };
     const door = await openDoor(judging, place, rules);
     return {
       get port() {
         return door.listener?.port;
       },
-      socketmapPort: socketmap?.port,
-      policyPort: policy?.port,
+      ...asked,
       metrics: figures.metrics,
       async refresh() {
         await rules.refresh();
