@@ -3,7 +3,6 @@
  * we are never to be the ones who believe more.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { isProved, proofsOf } from '#fronts/relay/authenticate.ts';
 import { activateRelayKey, makeRelayKey } from '#fronts/relay/keys.ts';
@@ -21,8 +20,6 @@ closeAfterEach();
 const theirs = makeMailKey();
 const smartHost = '192.0.2.25';
 const stranger = '198.51.100.9';
-/** Beside SPFSelfValidate and AuthservID, which hold for every judge here. */
-const refusing = 'RejectFailures true\nRequiredHeaders true';
 
 /** An app that has to prove itself and is read with the very records the judge reads. */
 async function stage(t: TestContext, mode: 'transparent' | 'rewritten') {
@@ -165,21 +162,4 @@ test('SM-02 what OpenDMARC does not believe we do not believe, and where it beli
     JSON.stringify(more, undefined, 1),
   );
   t.diagnostic(`${Object.keys(forgeries).length} forgeries, OpenDMARC believes ${Object.keys(more).length}`);
-});
-
-test('OpenDMARC as the guide for Postfix sets it refuses what fails and what has two authors, and lets in what is proved', {
-  skip,
-}, async (t) => {
-  const guide = readFileSync(new URL('../../docs/guides/mail-with-postfix.md', import.meta.url), 'utf8');
-  for (const line of refusing.split('\n')) assert.ok(guide.includes(`\`${line}\``), `the guide says ${line}`);
-  const court = await startCourt(t, refusing);
-  for (const [at, records] of Object.entries(zone())) court.dns.set(at, records);
-  const usually = { client: stranger, helo: 'mail.tools.test', sender: 'bounces+17@bounce.tools.test' };
-  const ask = async (how: Partial<Judged>) => court.judge({ raw: mine, ...usually, ...how });
-  assert.equal((await ask({ raw: await signed() })).dmarc, 'pass');
-  for (const what of ['nothing at all', 'a body that was changed', 'two From fields', 'no From']) {
-    const { dmarc, text } = await ask(await forgeries[what]!());
-    assert.equal(dmarc, 'refused', what);
-    assert.match(text, /^5\d\d /, what);
-  }
 });

@@ -44,11 +44,8 @@ export interface Court {
 
 const name = 'court.example';
 
-/**
- * Closed when the test is over.
- * @param opendmarcMore lines of its configuration, by which it may refuse
- */
-export async function startCourt(t: TestContext, opendmarcMore = ''): Promise<Court> {
+/** Closed when the test is over. */
+export async function startCourt(t: TestContext): Promise<Court> {
   const dns = await dnsForAll(t);
   const dnsServer = dns.server;
   const [nameServer = ''] = dnsServer.split(':');
@@ -56,7 +53,7 @@ export async function startCourt(t: TestContext, opendmarcMore = ''): Promise<Co
   t.after(() => sink.close());
   const opendkim = await startOpendkim({ tell: { authservId: name, dnsServer } });
   t.after(() => opendkim.stop());
-  const opendmarc = await startOpendmarc({ authservId: name, nameServer, more: opendmarcMore });
+  const opendmarc = await startOpendmarc({ authservId: name, nameServer });
   t.after(() => opendmarc.stop());
   const postfix = await startPostfix({
     main: `relayhost = [127.0.0.1]:${sink.port}

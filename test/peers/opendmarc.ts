@@ -30,12 +30,7 @@ export function opendmarcMissing(): string | undefined {
  * @param options.nameServer address of a DNS server on port 53: OpenDMARC has no setting for one, so its resolver is given
  *   another resolv.conf
  */
-export async function startOpendmarc(options: {
-  authservId: string;
-  nameServer: string;
-  /** Further lines of its configuration. */
-  more?: string;
-}): Promise<Milter> {
+export async function startOpendmarc(options: { authservId: string; nameServer: string }): Promise<Milter> {
   const folder = await mkdtemp(path.join(tmpdir(), 'opendmarc-'));
   const port = await freePort();
   const at = (name: string) => path.join(folder, name);
@@ -55,7 +50,6 @@ SPFIgnoreResults true
 SPFSelfValidate true
 Background false
 Syslog false
-${options.more ?? ''}
 `,
   );
   const env = {
