@@ -129,13 +129,14 @@ test('the log says what became of mail, for eyes and for programs', async () => 
     ...entry,
     via: 'postfix',
     verdict: 'relayed',
-    reason: 'passed-on',
+    reason: 'queued',
+    messageId: '<back@jira.test>',
   });
-  assert.match(
-    (await good('log')).out,
-    /relayed +passed-on +bounce@jira\.test +Postfix was told to take it/,
-    'nobody here knows what the smart host said to Postfix',
+  assert.match((await good('log')).out, /relayed +queued +bounce@jira\.test +Postfix was told to take it/);
+  await platform.database.query(
+    "update relay_messages set bounced_at = now(), bounce_status = '5.1.1' where message_id = '<back@jira.test>'",
   );
+  assert.match((await good('log')).out, /relayed +queued +bounce@jira\.test +It came back later \(5\.1\.1\)/);
 });
 
 test('explain says what would be decided now and why; off and on are in force at once', async () => {

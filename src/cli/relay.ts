@@ -92,7 +92,7 @@ async function log({ withHouse, print, clock }: Toolbox, options: LogOptions): P
         one.verdict,
         one.reason,
         senderShown(one),
-        one.because,
+        one.bouncedAt ? `It came back later (${one.bounceStatus}).` : one.because,
       ]),
       'Nothing has arrived that fits.',
     ),

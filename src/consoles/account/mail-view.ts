@@ -165,7 +165,7 @@ function entryOf(here: Home, { titles, real }: MailFacts, message: MyMessage): T
   const { tone, what, more } = becameOf(message, here.locale);
   const isKnown = title && sender && message.recipientClass === 'alias';
   const under = [
-    what === 'relayed' && real && tell('relayedMore', { address: real }),
+    (what === 'relayed' || what === 'queued') && real && tell('relayedMore', { address: real }),
     more,
     isKnown && tell.html('bySender', { sender: html`<bdi>${sender}</bdi>` }),
   ].filter((one) => one);
@@ -188,6 +188,7 @@ function becameOf(message: MyMessage, locale: string) {
     return { tone: 'warning', what: 'replyRefused', more } as const;
   }
   if (bouncedAt) return { tone: 'danger', what: 'bounced' } as const;
+  if (reason === 'queued') return { tone: 'success', what: 'queued' } as const;
   if (verdict === 'relayed') return { tone: 'success', what: 'relayed' } as const;
   if (verdict === 'deferred') return { tone: 'info', what: 'deferred', more } as const;
   // What did not prove to be the app's own is not said to be from it.

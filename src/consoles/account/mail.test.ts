@@ -66,6 +66,7 @@ async function signedIn(name: string) {
 test('a person reads what became of their mail in plain words, and nothing of anyone else\u2019s', async () => {
   const jira = { application: 'jira', headerFrom: 'notify@jira.example' };
   await came({ ...jira, smartHost: 'smtp.secret.example', answer: '250 for ada@mail.example' });
+  await came({ ...jira, reason: 'queued', via: 'postfix' });
   await came({ ...jira, verdict: 'deferred', reason: 'smart-host-away' });
   await came({ application: 'wiki', verdict: 'refused', reason: 'unwanted' });
   await came({ application: 'wiki', verdict: 'refused', reason: 'from', sender: 'x@elsewhere.example' });
@@ -87,6 +88,7 @@ test('a person reads what became of their mail in plain words, and nothing of an
   const page = main(text);
   assert.match(page, /data-copy="ada@members\.example\.org"/);
   assert.match(page, /Mail from Jira was passed on to you\./);
+  assert.match(page, /Mail from Jira was taken and sent on its way to you\./);
   assert.match(page, /look in the spam folder of ada@mail\.example/);
   assert.match(page, /The sender was asked to try again/);
   assert.match(page, /Mail from Wiki was refused\.[\s\S]*You have chosen not to get this kind of mail/);

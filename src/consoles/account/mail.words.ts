@@ -55,6 +55,7 @@ export const words = defineWords('accountMail', {
   newest: 'Newest',
   nothingOlder: 'There is nothing older',
   relayed: 'Mail from {app} was passed on to you.',
+  queued: 'Mail from {app} was taken and sent on its way to you.',
   relayedMore: 'If you do not find it, look in the spam folder of {address}.',
   bounced: 'Mail from {app} was passed on, and came back: your mail provider did not take it.',
   refused: 'Mail from {app} was refused.',
