@@ -120,8 +120,12 @@ export interface Deputy {
 }
 
 /** A Postfix in our place, configured by what we print, beside our own relay. */
-export async function deputy(t: TestContext, dnsServers: readonly string[] = []): Promise<Deputy> {
-  const sink = await startSink();
+export async function deputy(
+  t: TestContext,
+  options: { dnsServers?: readonly string[]; sink?: Sink } = {},
+): Promise<Deputy> {
+  const { dnsServers } = options;
+  const sink = options.sink ?? (await startSink());
   t.after(() => sink.close());
   const platform = await house();
   const [port, socketmapPort, policyPort, milterPort] = [

@@ -19,6 +19,7 @@ import { eventually } from '../eventually.ts';
 import { closeAfterEach, type Platform } from '../kit.ts';
 import { dkimpyJudges, mailJudgesMissing } from '../peers/mail-judges.ts';
 import { postfixMissing } from '../peers/postfix.ts';
+import { type Sink, startSink } from '../peers/sink.ts';
 import { swaksMissing } from '../peers/swaks.ts';
 import {
   below,
@@ -32,7 +33,7 @@ import {
   verdict,
 } from '../postfix-stage.ts';
 import { sendMail } from '../relay.ts';
-import { makeMail, makeMailKey, signMail } from '../signed-mail.ts';
+import { type MailKey, makeMail, makeMailKey, signMail } from '../signed-mail.ts';
 
 const skip = postfixMissing() ?? swaksMissing();
 closeAfterEach();
@@ -217,13 +218,16 @@ test('with what we need away, senders are told to try again, never that nobody i
 });
 
 /** The zone of an app that proves what it sends, and our own key: what leaves is sealed. */
-async function proving(t: TestContext): Promise<Deputy & { dns: TestDns; signed: Buffer; raw: Buffer }> {
+async function proving(
+  t: TestContext,
+  sink?: Sink,
+): Promise<Deputy & { dns: TestDns; signed: Buffer; raw: Buffer; key: MailKey }> {
   const key = makeMailKey();
   const dns = await startDns(t, {
     's1._domainkey.wiki.example': { TXT: [key.record] },
     '_dmarc.wiki.example': { TXT: ['v=DMARC1; p=reject'] },
   });
-  const stage = await deputy(t, [dns.server]);
+  const stage = await deputy(t, { dnsServers: [dns.server], sink });
   const { database, secrets } = stage.platform;
   const made = await database.transact(system(), async (tx) => {
     const { id } = await makeRelayKey(tx, secrets, { domain, algorithm: 'rsa-sha256' });
@@ -237,7 +241,13 @@ async function proving(t: TestContext): Promise<Deputy & { dns: TestDns; signed:
     'Message-ID': '<p1@wiki.example>',
     Date: 'Sun, 22 Nov 2026 10:00:00 +0000',
   });
-  return { ...stage, dns, raw, signed: await signMail(raw, { domain: 'wiki.example', selector: 's1', key }) };
+  return {
+    ...stage,
+    dns,
+    raw,
+    key,
+    signed: await signMail(raw, { domain: 'wiki.example', selector: 's1', key }),
+  };
 }
 
 test('what an app has to prove is proved to Postfix as to us, and what leaves is sealed with no byte changed', {
@@ -295,6 +305,55 @@ test('what an app has to prove is proved to Postfix as to us, and what leaves is
   const unsure = await send(later);
   assert.deepEqual([unsure.code, unsure.enhanced], [451, '4.4.3'], unsure.transcript);
   assert.equal(sink.messages.length, 1);
+});
+
+/** Messages in forms that mail servers are known to mend, which breaks what was signed. */
+const delicate: Record<string, (wiki: string) => string> = {
+  'an 8-bit body': (wiki) => `${wiki}\r\nGr\xfc\xdfe\r\n`,
+  'an 8-bit subject': (wiki) => `${wiki.replace('changed', 'ge\xe4ndert')}\r\nHello.\r\n`,
+  'a line of 2,000 characters': (wiki) => `${wiki}\r\n${'x'.repeat(2000)}\r\n`,
+  'fields folded and spaced in odd ways': (wiki) =>
+    `X-One:no blank\r\nX-Two:   \r\n\t two  \r\n  lines\t\r\nx-three: here\r\n${wiki}\r\nHello.\r\n`,
+  'a header of 20 KB': (wiki) => `X-Long: ${'a word or two\r\n\t'.repeat(1300)}end\r\n${wiki}\r\nHello.\r\n`,
+  'Bcc, Return-Path and Content-Length': (wiki) =>
+    `Bcc: x@wiki.example\r\nReturn-Path: <p@wiki.example>\r\nContent-Length: 8\r\n${wiki}\r\nHello.\r\n`,
+  'dots, From_ and blank lines at the end': (wiki) => `${wiki}\r\n.\r\n..two\r\nFrom ada to bo\r\n\r\n\r\n`,
+  'no text at all': (wiki) => `${wiki}\r\n`,
+  'no To, Date or Message-ID': (wiki) =>
+    `${wiki.replace(/^(?:To|Date|Message-ID): .*\r\n/gm, '')}\r\nHello.\r\n`,
+  'a nested message in 8 bits': (wiki) =>
+    `MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n${wiki}\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: in\xfcner\r\n\r\n\xdf\r\n--b--\r\n`,
+};
+
+test('what mail servers like to mend leaves Postfix as it came: each signature holds, and so does the seal', {
+  skip: skip ?? mailJudgesMissing(),
+}, async (t) => {
+  // A smart host that has not learned 8 bits (RFC 6152): a mail server would write them anew for it.
+  const sink = await startSink({ extensions: ['SIZE 50000000'] });
+  t.after(() => sink.close());
+  const { postfix, dns, raw, key } = await proving(t, sink);
+  const header = raw.toString('latin1').split('\r\n\r\n')[0]!;
+  for (const [what, make] of Object.entries(delicate)) {
+    const bytes = Buffer.from(make(`${header}\r\n`), 'latin1');
+    const signed = await signMail(bytes, {
+      domain: 'wiki.example',
+      selector: 's1',
+      key,
+      canonicalization: 'simple/simple',
+    });
+    const done = await sendMail({
+      port: postfix.port,
+      from: 'p@wiki.example',
+      to: `ada@${domain}`,
+      raw: signed,
+    });
+    assert.equal(done.code, 250, `${what}: ${done.transcript}`);
+    const [message] = await sink.waitFor(1);
+    assert.ok(message!.raw.includes(signed), `${what}: ${message!.raw.toString('latin1').slice(-600)}`);
+    const judged = await dkimpyJudges(message!.raw, dns.port);
+    assert.deepEqual([judged.arc.status, judged.dkim[0]?.good], ['pass', true], `${what}: ${judged.text}`);
+    sink.clear();
+  }
 });
 
 test('an app whose mail is rewritten is refused as soon as its recipient is named', { skip }, async (t) => {
