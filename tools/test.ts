@@ -3,7 +3,7 @@
  *
  *   npm test                     all of it
  *   npm test -- kit/db oidc      only test files whose path contains one of these
- *   npm test -- --at-once 6      so many test files at a time, where it is not one more than there are processors
+ *   npm test -- --at-once 6      so many test files at a time, where it is not two more than there are processors
  *   npm test -- --database src   only test files that reach a database, by what they import
  *   npm run assure -- AU-02      only tests whose title names this check; fails when there is none
  *
@@ -19,8 +19,8 @@ import { inspect, parseArgs } from 'node:util';
 import { joinTestServer, type TestServer } from '../test/server.ts';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-/** Test files at a time: some wait while others compute, and more would run into each other. */
-const usualAtOnce = Math.max(3, availableParallelism() + 1);
+/** Test files at a time: with one more than there are processors, a third of their time is spent waiting. */
+const usualAtOnce = Math.max(4, availableParallelism() + 2);
 /** The longest begin first, so that nothing runs alone at the end. */
 const longest = [
   'test/flows/pages-console.test.ts',

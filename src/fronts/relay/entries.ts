@@ -1,4 +1,5 @@
 /** What the log of mail says of one message that has come in full. */
+import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admission } from './judge.ts';
 import type { NewMessage } from './messages.ts';
@@ -20,6 +21,8 @@ export interface Received {
 /** What the sender is told. */
 export type Reply = { code: 250; text: string } | Refusal;
 
+/** Longer ones are cut in the log. */
+const longestAddress = 320;
 /** How long the sender waits for what became of a message to be noted once it is out. */
 const mostNoteMs = 5_000;
 
@@ -35,15 +38,11 @@ export function entriesOf(
   { notes }: { notes: Pick<Notes, 'note'> },
   { id, arrival, admission, raw, began }: Received,
 ): Entries {
-  const { sender, recipient, client, via } = arrival;
   let known: Partial<NewMessage> = {};
   const note = (verdict: NewMessage['verdict'], reason: RelayReason) =>
     notes.note({
+      ...saidOf(arrival),
       recipientClass: admission.recipient.class,
-      via,
-      sender,
-      recipient,
-      client,
       bytes: raw.length,
       tookMs: Date.now() - began,
       ...known,
@@ -65,5 +64,34 @@ export function entriesOf(
       await Promise.race([note(verdict, reason), sleep(mostNoteMs, undefined, { ref: false })]);
       return { code: 250, text: `2.0.0 Taken as ${id}.` };
     },
+  };
+}
+
+/** Notes a refusal by what is known when a recipient is named. Nobody waits for it. */
+export function noteUnadmitted(
+  notes: Pick<Notes, 'note'>,
+  arrival: Arrival,
+  { refusal, person, application }: { refusal: Refusal; person?: string; application?: string },
+  more: Partial<NewMessage> = {},
+): void {
+  void notes.note({
+    ...saidOf(arrival),
+    bytes: arrival.bytes,
+    person,
+    application,
+    recipientClass: person === undefined ? 'none' : 'alias',
+    verdict: isLater(refusal) ? 'deferred' : 'refused',
+    reason: refusal.reason,
+    ...more,
+  });
+}
+
+function saidOf({ sender, recipient, client, via }: Arrival) {
+  return {
+    via,
+    sender: sender.slice(0, longestAddress),
+    recipient: recipient.slice(0, longestAddress),
+    // Postfix does not know the address of a client that was gone before it looked.
+    client: isIP(client) === 0 ? undefined : client,
   };
 }

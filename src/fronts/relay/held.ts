@@ -4,11 +4,11 @@
  */
 import { type HeaderField, isNamed, readMessage, withHeaders } from '#wire/smtp/message.ts';
 import { type ArrivalNeeds, toNobody } from './arrival.ts';
-import { type Entries, entriesOf, type Received } from './entries.ts';
+import { type Entries, entriesOf, noteUnadmitted, type Received } from './entries.ts';
 import { isOwnResult, loopMarks, resultField, returnPath } from './forward.ts';
 import { admit } from './judge.ts';
 import type { Arrival } from './recipients.ts';
-import { isLater, type Refusal, refuse } from './refusals.ts';
+import { type Refusal, refuse } from './refusals.ts';
 import { domainOf, refusalOf, type Weighed, weighForOperators, weighForPerson } from './weigh.ts';
 
 export type HeldNeeds = ArrivalNeeds;
@@ -40,7 +40,12 @@ const unchanged: Change = { above: [], without: [] };
 export async function decideHeld(needs: HeldNeeds, held: Held): Promise<Decision> {
   try {
     const admission = await admit(needs, held.arrival);
-    if ('refusal' in admission) return await unadmitted(needs, held, admission);
+    if ('refusal' in admission) {
+      // What was decided when the recipient was named may have changed since.
+      const { id, arrival, raw, began } = held;
+      noteUnadmitted(needs.notes, arrival, admission, { id, bytes: raw.length, tookMs: Date.now() - began });
+      return { refusal: admission.refusal };
+    }
     const received = { ...held, admission };
     const notes = entriesOf(needs, received);
     try {
@@ -60,30 +65,6 @@ export async function readOwnReport(needs: HeldNeeds, held: Held): Promise<void>
   if ('refusal' in admission || admission.recipient.class !== 'bounce') return;
   const received = { ...held, admission };
   await toNobody(needs, received, admission.recipient, entriesOf(needs, received));
-}
-
-/** What was decided when the recipient was named may have changed since. */
-async function unadmitted(
-  { notes }: HeldNeeds,
-  { id, arrival, raw, began }: Held,
-  { refusal, person, application }: { refusal: Refusal; person?: string; application?: string },
-): Promise<Decision> {
-  const { sender, recipient, client, via } = arrival;
-  void notes.note({
-    id,
-    person,
-    application,
-    recipientClass: person === undefined ? 'none' : 'alias',
-    verdict: isLater(refusal) ? 'deferred' : 'refused',
-    reason: refusal.reason,
-    via,
-    sender,
-    recipient,
-    client,
-    bytes: raw.length,
-    tookMs: Date.now() - began,
-  });
-  return { refusal };
 }
 
 async function weigh(needs: HeldNeeds, received: Received, notes: Entries): Promise<Decision> {

@@ -9,7 +9,7 @@ import { newId } from '#kit/crypto/ids.ts';
 import { networkKey } from '#kit/limits/limits.ts';
 import { type ArrivalNeeds, mostBytesFor, receive } from './arrival.ts';
 import type { Certificate } from './certificate.ts';
-import type { Reply } from './entries.ts';
+import { noteUnadmitted, type Reply } from './entries.ts';
 import type { Figures } from './figures.ts';
 import { bareLineEnds, type Connection, guard } from './guard.ts';
 import { type Admission, admit, isExpected } from './judge.ts';
@@ -237,7 +237,6 @@ function arrivalOf(session: SMTPServerSession, recipient: string): Arrival {
 
 /** Decides about a recipient; notes a refusal without making the client wait for it. */
 async function admitted(needs: ListenerNeeds, visit: Visit, arrival: Arrival): Promise<Refusal | undefined> {
-  const { sender, recipient, client, via } = arrival;
   visit.arrival = arrival;
   visit.admission = undefined;
   let decided: Awaited<ReturnType<typeof admit>>;
@@ -255,19 +254,8 @@ async function admitted(needs: ListenerNeeds, visit: Visit, arrival: Arrival): P
     visit.admission = decided;
     return undefined;
   }
-  const { refusal, person, application } = decided;
-  void needs.notes.note({
-    person,
-    application,
-    recipientClass: person === undefined ? 'none' : 'alias',
-    verdict: isLater(refusal) ? 'deferred' : 'refused',
-    reason: refusal.reason,
-    via,
-    sender,
-    recipient,
-    client,
-  });
-  return refusal;
+  noteUnadmitted(needs.notes, arrival, decided);
+  return decided.refusal;
 }
 
 /** Whose the message would have been, as far as it is known before it was sent. */

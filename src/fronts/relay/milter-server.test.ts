@@ -168,6 +168,22 @@ test('what is no milter protocol, or an older one, ends the connection', async (
   }
 });
 
+test('a client whose address Postfix does not know comes from nowhere, and is noted', async (t) => {
+  const { relay, port } = await house(t);
+  const postfix = await talk(t, port);
+  postfix.say(hello, packet('C', 'unknown\0U'), message(), packet('E'));
+  assert.match((await postfix.heard(3)).at(-1)!, /^y550 5\.1\.1 /);
+  postfix.say(message({ to: `postmaster@${aliasDomain}` }), packet('E'));
+  await postfix.heard(6);
+  assert.deepEqual(
+    (await relay.log()).map(({ reason, client: from }) => [reason, from]),
+    [
+      ['queued', undefined],
+      ['no-sender', undefined],
+    ],
+  );
+});
+
 test('with the database away the answer is "later", and nobody is told that nobody is here', async (t) => {
   const { relay, port } = await house(t);
   await relay.platform.database.query('alter table alias_mailboxes rename to alias_mailboxes_away');

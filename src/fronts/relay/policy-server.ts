@@ -3,14 +3,12 @@
  * mail from there, by the same function as our own listener's. What needs the text is decided when Postfix has it, by our
  * milter (milter-server.ts); a Postfix that does not say it has that is told to try again later.
  */
-import { isIP } from 'node:net';
 import type { Log } from '#kit/log/log.ts';
 import { createPolicyReader, type PolicyRequest, writeAction } from '#wire/smtp/policy.ts';
 import { type Backend, startBackend, within } from './backend.ts';
+import { noteUnadmitted } from './entries.ts';
 import { type Arrival, admit, type JudgeNeeds, type Refusal, refuse } from './judge.ts';
-import type { NewMessage } from './messages.ts';
 import type { Notes } from './notes.ts';
-import { isLater } from './refusals.ts';
 import type { RelayAppSettings } from './settings.ts';
 
 export interface PolicyNeeds extends JudgeNeeds {
@@ -50,7 +48,11 @@ async function action(needs: PolicyNeeds, request: PolicyRequest): Promise<strin
   const arrival = readArrival(request);
   // No fault of the sender's, whose mail it would cost.
   if (!arrival) throw new Error('A question about a recipient names the client and the recipient.');
-  return spoken(needs, await decide(needs, arrival, request.get('policy_context') ?? ''), about(arrival));
+  const { refusal, ...whose } = await decide(needs, arrival, request.get('policy_context') ?? '');
+  // What is let in is noted when its text was judged.
+  if (!refusal) return 'DUNNO';
+  noteUnadmitted(needs.notes, arrival, { refusal, ...whose });
+  return `${refusal.code} ${refusal.enhanced} ${refusal.text}`;
 }
 
 type Decided = { refusal?: Refusal; person?: string; application?: string };
@@ -87,29 +89,4 @@ function readArrival(request: PolicyRequest): Arrival | undefined {
     ...(Number.isSafeInteger(bytes) && bytes > 0 ? { bytes } : {}),
     via: 'postfix',
   };
-}
-
-function about({ sender, recipient, client, bytes }: Arrival): Partial<NewMessage> {
-  // Postfix says "unknown" of a client that was gone before it looked.
-  const known = isIP(client) === 0 ? undefined : client;
-  return { sender: sender.slice(0, 320), recipient: recipient.slice(0, 320), client: known, bytes };
-}
-
-/** Says the answer, and notes a refusal: what is let in is noted when its text was judged. */
-function spoken(
-  needs: PolicyNeeds,
-  { refusal, person, application }: Decided,
-  known: Partial<NewMessage>,
-): string {
-  if (!refusal) return 'DUNNO';
-  void needs.notes.note({
-    ...known,
-    person,
-    application,
-    recipientClass: person === undefined ? 'none' : 'alias',
-    verdict: isLater(refusal) ? 'deferred' : 'refused',
-    reason: refusal.reason,
-    via: 'postfix',
-  });
-  return `${refusal.code} ${refusal.enhanced} ${refusal.text}`;
 }
