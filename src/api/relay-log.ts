@@ -292,7 +292,10 @@ const explained = z.object({
   person: who.optional(),
   reason: z.string().optional(),
   because: z.string(),
-  answer: z.string().optional().describe('What the sender would be told.'),
+  answer: z
+    .string()
+    .optional()
+    .describe('What the sender would be told, where nothing would be passed on: at RCPT, or after the text.'),
   apps: z
     .array(
       z.object({
@@ -301,6 +304,18 @@ const explained = z.object({
         mode: z.enum(relayModes),
         domains: z.array(z.string()),
         require: z.array(z.enum(proofs)),
+        holds: z
+          .array(
+            z.object({
+              reason: z.string(),
+              because: z.string(),
+              answer: z.string(),
+              classes: z.array(z.enum(messageClasses)),
+            }),
+          )
+          .describe(
+            'What is refused even so, once its text is there: by choices of the person, budgets of the day.',
+          ),
       }),
     )
     .describe('Apps that may write from there; what their message still has to fulfil.'),

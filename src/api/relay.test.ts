@@ -298,6 +298,12 @@ test('the help desk pauses and resumes the mail of a person', async () => {
   assert.equal(again.body.admitted, true);
   assert.deepEqual(again.body.lists, ['atlassian']);
   assert.deepEqual(again.body.apps[0].domains, ['jira.test']);
+  assert.deepEqual(again.body.apps[0].holds, []);
+  await call('POST', `${path}/pause`, { paused: true, application: 'jira' }, 'help-desk');
+  const held = await call('POST', '/relay/explain', ask);
+  assert.deepEqual([held.body.admitted, held.body.reason], [true, 'app-paused']);
+  assert.deepEqual(held.body.apps[0].holds[0].classes, ['notification']);
+  await call('POST', `${path}/pause`, { paused: false, application: 'jira' }, 'help-desk');
   const stranger = await call('POST', '/relay/explain', { ...ask, client: '11.1.1.1' });
   assert.equal(stranger.body.reason, 'no-sender');
   assert.equal((await call('POST', '/relay/explain', { ...ask, client: 'somewhere' })).status, 400);

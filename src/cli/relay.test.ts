@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { findByUsername } from '#core/people/people.ts';
+import { saveChoice } from '#fronts/relay/choices.ts';
 import { noteMessage } from '#fronts/relay/messages.ts';
 import { relayApps, relayHouse } from '#fronts/relay/settings-kept.ts';
 import { newId } from '#kit/crypto/ids.ts';
@@ -162,6 +163,16 @@ test('explain says what would be decided now and why; off and on are in force at
   assert.equal((await platform.database.read(system(), relayHouse)).off, true);
   await good('on');
   assert.match((await good(...ask)).out, /would be taken/);
+  const pause = (paused: boolean) =>
+    platform.database.transact(system(), async (tx) => {
+      const person = (await findByUsername(tx, 'ada'))!.id;
+      await saveChoice(tx, { person, application: 'jira', change: { paused } });
+    });
+  await pause(true);
+  const paused = (await good(...ask)).out;
+  assert.match(paused, /would be taken, and the message refused: 550 5\.2\.1 .*\n.*\(app-paused\)/);
+  assert.match(paused, /app +jira .*\n +refused +notification: 550 5\.2\.1 .*\(app-paused\)/);
+  await pause(false);
   const [jira] = await platform.database.read(system(), relayApps);
   assert.deepEqual(jira?.settings.networks, ['list:atlassian']);
   const nowhere = await run('off', '--app', 'nowhere');

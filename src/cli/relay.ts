@@ -203,15 +203,18 @@ function draw(
   { admitted, recipientClass, answer, because, apps, lists, reason }: Explained,
   person?: string,
 ): string {
+  const refusal = admitted
+    ? `The recipient would be taken, and the message refused: ${answer}`
+    : `It would be refused: ${answer}`;
   const lines = [
-    admitted ? 'The recipient would be taken.' : `It would be refused: ${answer}`,
+    answer === undefined ? 'The recipient would be taken.' : refusal,
     `  why        ${because}${reason === undefined ? '' : ` (${reason})`}`,
     `  recipient  ${recipientClass}${person === undefined ? '' : `, ${person}`}`,
     `  lists      ${lists.join(', ') || 'none names this network'}`,
-    ...apps.map(
-      ({ application, mode, domains, require }) =>
-        `  app        ${application} (${mode}): From ${domains.join(', ') || 'any domain'}; proved by ${require.join(', ') || 'nothing'}`,
-    ),
+    ...apps.flatMap(({ application, mode, domains, require, holds }) => [
+      `  app        ${application} (${mode}): From ${domains.join(', ') || 'any domain'}; proved by ${require.join(', ') || 'nothing'}`,
+      ...holds.map((hold) => `    refused    ${hold.classes.join(', ')}: ${hold.answer} (${hold.reason})`),
+    ]),
   ];
   return lines.map(plainLine).join('\n');
 }

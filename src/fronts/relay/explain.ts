@@ -1,18 +1,18 @@
 /** What would be decided about an arrival now, and why: the same decision as the listener's, with nothing noted. */
 
-import type { Database } from '#kit/db/database.ts';
-import { system } from '#kit/db/database.ts';
+import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
-import { type Arrival, admit, type JudgeNeeds } from './judge.ts';
+import { type AliasRecipient, type Arrival, admit, choiceFault, type JudgeNeeds, roomOf } from './judge.ts';
 import { allowLists } from './lists.ts';
 import { followLists } from './lists-in-force.ts';
-import type { RecipientClass } from './messages.ts';
+import { type RecipientClass, usedToday } from './messages.ts';
 import { canonicalNetwork } from './networks.ts';
 import { createOwners } from './owners.ts';
 import { createPlaces } from './places.ts';
 import { type RelayReason, reasonForOperators } from './reasons.ts';
-import type { Proof, RelayMode } from './settings.ts';
-import { followRules } from './settings-kept.ts';
+import { type Refusal, type RefusalReason, refuse } from './refusals.ts';
+import type { MessageClass, Proof, RelayMode } from './settings.ts';
+import { followRules, type RelayRules, type RuledApp } from './settings-kept.ts';
 
 export interface ExplainedApp {
   application: string;
@@ -21,6 +21,17 @@ export interface ExplainedApp {
   /** What the message itself still has to fulfil. */
   domains: string[];
   require: Proof[];
+  /** What of it is refused now even so, by the choices of the person and the budgets of the day. */
+  holds: Hold[];
+}
+
+export interface Hold {
+  reason: RelayReason;
+  because: string;
+  /** What the sender would be told once the text is there. */
+  answer: string;
+  /** Classes of message it is true of, of those that the rules of the app tell apart. */
+  classes: MessageClass[];
 }
 
 export interface Explained {
@@ -32,7 +43,7 @@ export interface Explained {
   reason?: RelayReason;
   /** Why, in a sentence for operators. */
   because: string;
-  /** What the sender would be told, where it is no yes. */
+  /** What the sender would be told, where nothing would be passed on: at RCPT, or once the text is there. */
   answer?: string;
   /** Apps that may write from there with this envelope sender. */
   apps: ExplainedApp[];
@@ -71,33 +82,85 @@ export async function explainArrival(
     { helo: '', via: 'relay', ...arrival },
   );
   if ('refusal' in decided) {
-    const { code, enhanced, text, reason } = decided.refusal;
+    const { refusal, person } = decided;
+    const { reason } = refusal;
     return {
       admitted: false,
-      recipientClass: decided.person === undefined ? 'none' : 'alias',
-      person: decided.person,
+      recipientClass: person === undefined ? 'none' : 'alias',
+      person,
       reason,
       because: reasonForOperators(reason),
-      answer: `${code} ${enhanced} ${text}`,
+      answer: spoken(refusal),
       apps: [],
       lists: holding,
     };
   }
   const { recipient, candidates } = decided;
+  if (recipient.class !== 'alias')
+    return {
+      admitted: true,
+      recipientClass: recipient.class,
+      because: yes[recipient.class as keyof typeof yes],
+      apps: [],
+      lists: holding,
+    };
+  const apps = await holdsOf(needs.database, rules.now(), recipient, candidates);
+  const shut = apps.every(isShut) ? apps[0]?.holds[0] : undefined;
   return {
     admitted: true,
-    recipientClass: recipient.class,
-    person: recipient.class === 'alias' ? recipient.person : undefined,
-    because: yes[recipient.class as keyof typeof yes],
-    apps: candidates.map(({ id, title, settings }) => ({
-      application: id,
-      title,
-      mode: settings.mode,
-      domains: settings.domains,
-      require: settings.require,
-    })),
+    recipientClass: 'alias',
+    person: recipient.person,
+    reason: shut?.reason,
+    because: shut?.because ?? yes.alias,
+    answer: shut?.answer,
+    apps: apps.map(({ classes: _classes, ...app }) => app),
     lists: holding,
   };
+}
+
+const spoken = ({ code, enhanced, text }: Refusal) => `${code} ${enhanced} ${text}`;
+
+type HeldApp = ExplainedApp & { classes: readonly MessageClass[] };
+
+/** Reads what is used of the budgets, where a message would take a place: asking changes nothing. */
+async function holdsOf(
+  database: Database,
+  rules: RelayRules,
+  { person, choices }: AliasRecipient,
+  candidates: readonly RuledApp[],
+): Promise<HeldApp[]> {
+  return database.read(system('request'), (tx) =>
+    Promise.all(
+      candidates.map(async (app): Promise<HeldApp> => {
+        const { id, title, settings } = app;
+        const { mode, domains, require } = settings;
+        const used = await usedToday(tx, id, person);
+        const faultOf = (messageClass: MessageClass) => {
+          const { perPerson, perApp } = roomOf(rules, app, messageClass);
+          const isFull = used.app >= perApp ? 'app-budget' : undefined;
+          return (
+            choiceFault(choices, id, messageClass) ?? (used.person >= perPerson ? 'person-budget' : isFull)
+          );
+        };
+        // What fits no rule is a notification.
+        const named = settings.messageClasses.map((rule) => rule.class);
+        const classes = [...new Set<MessageClass>(['notification', ...named])];
+        const holds = [...Map.groupBy(classes, faultOf)].flatMap(([reason, held]) =>
+          reason === undefined ? [] : holdOf(reason, held),
+        );
+        return { application: id, title, mode, domains, require, holds, classes };
+      }),
+    ),
+  );
+}
+
+function holdOf(reason: RefusalReason, classes: MessageClass[]): Hold {
+  return { reason, because: reasonForOperators(reason), answer: spoken(refuse(reason)), classes };
+}
+
+/** Nothing that the app sends would be passed on. */
+function isShut({ holds, classes }: HeldApp): boolean {
+  return holds.flatMap((hold) => hold.classes).length === classes.length;
 }
 
 const yes = {

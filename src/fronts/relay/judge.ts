@@ -3,13 +3,13 @@
  * known, `judge` when its text is there. All that is set for an app has to hold together; nothing else lets mail in.
  */
 import type { Database } from '#kit/db/database.ts';
-import { choiceFor } from './choices.ts';
+import { type Choice, choiceFor } from './choices.ts';
 import type { ListsInForce } from './lists-in-force.ts';
 import type { Places } from './places.ts';
 import { type Arrival, type Recipient, type RecipientNeeds, recipientOf } from './recipients.ts';
 import { type Refusal, type RefusalReason, refuse } from './refusals.ts';
 import type { MessageClass, RelayAppSettings } from './settings.ts';
-import { budgetsOf, isBound, type RelayRules, type RuledApp } from './settings-kept.ts';
+import { budgetsOf, isBound, type RelayApp, type RelayRules, type RuledApp } from './settings-kept.ts';
 
 export type { AliasRecipient, Arrival, Recipient } from './recipients.ts';
 export { type Refusal, refuse } from './refusals.ts';
@@ -162,16 +162,34 @@ export async function judge(
   }
   const application = fitting.id;
   const messageClass = classOf(fitting.settings, facts);
-  const choice = choiceFor(recipient.choices, application);
   const refused = (reason: RefusalReason): Refused => ({ refusal: refuse(reason), person, application });
-  if (choice.paused) return refused('app-paused');
-  if (!choice.digests && (messageClass === 'digest' || messageClass === 'marketing'))
-    return refused('unwanted');
-  const { perPerson, perApp } = budgetsOf(needs.rules.now().house, fitting);
-  const room = messageClass === 'security' ? securityRoom : 1;
-  const most = { perPerson: perPerson * room, perApp: perApp * room };
+  const unwanted = choiceFault(recipient.choices, application, messageClass);
+  if (unwanted) return refused(unwanted);
+  const most = roomOf(needs.rules.now(), fitting, messageClass);
   const full = await needs.places.take({ at: needs.clock.now(), application, person, ...most });
   return full ? refused(full === 'person' ? 'person-budget' : 'app-budget') : { app: fitting, messageClass };
+}
+
+/** Why the person does not get messages of this class from this app; undefined where they do. */
+export function choiceFault(
+  choices: readonly Choice[],
+  application: string,
+  messageClass: MessageClass,
+): 'app-paused' | 'unwanted' | undefined {
+  const { paused, digests } = choiceFor(choices, application);
+  if (paused) return 'app-paused';
+  return !digests && (messageClass === 'digest' || messageClass === 'marketing') ? 'unwanted' : undefined;
+}
+
+/** How many messages a day there is room for, counting all, when one of this class comes. */
+export function roomOf(
+  { house }: Pick<RelayRules, 'house'>,
+  app: RelayApp,
+  messageClass: MessageClass,
+): { perPerson: number; perApp: number } {
+  const { perPerson, perApp } = budgetsOf(house, app);
+  const room = messageClass === 'security' ? securityRoom : 1;
+  return { perPerson: perPerson * room, perApp: perApp * room };
 }
 
 /** Why a message is not one of this app; undefined where it is. */
