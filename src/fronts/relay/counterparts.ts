@@ -54,14 +54,19 @@ export function startOfAlias(id: string): string {
   return `reply+${base32(Buffer.from(id.replaceAll('-', ''), 'hex'))}.`;
 }
 
+/** A way of answering whose day is over. Nobody is behind it who is forgotten by now. */
+export interface EndedWay {
+  ended: Counterpart | undefined;
+}
+
 /**
- * Who stands behind an address. `expired` for one of ours whose day is over; undefined for whatever is not ours, and where
- * the person has lost their standing or the app is gone or switched off, altogether or for mail.
+ * Who stands behind an address; undefined for whatever is not ours, and where the person has lost their standing or the
+ * app is gone or switched off, altogether or for mail.
  */
 export async function readReverse(
   needs: { database: Pick<Database, 'read'>; secrets: Secrets },
   address: string,
-): Promise<Counterpart | 'expired' | undefined> {
+): Promise<Counterpart | EndedWay | undefined> {
   const path = parsePath(address.toLowerCase());
   const parts = path && form.exec(path.local);
   const bytes = parts ? fromBase32(parts[1]!) : undefined;
@@ -74,8 +79,9 @@ export async function readReverse(
     .includes(true);
   if (!isOurs || !isId(id)) return undefined;
   return needs.database.read(system('request'), async (tx) => {
+    const isOver = last < dayOf(tx.now());
     const found = await counterpartById(tx, id);
-    if (!found) return undefined;
+    if (!found) return isOver ? { ended: undefined } : undefined;
     const [person, application, domains] = await Promise.all([
       findPerson(tx, found.person),
       findApplication(tx, found.application),
@@ -83,7 +89,7 @@ export async function readReverse(
     ]);
     if (person?.state !== 'active' || !application?.settings.enabled || !domains.includes(path.domain))
       return undefined;
-    return last < dayOf(tx.now()) ? 'expired' : found;
+    return isOver ? { ended: found } : found;
   });
 }
 

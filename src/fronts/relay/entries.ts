@@ -1,7 +1,7 @@
 /** What the log of mail says of one message that has come in full. */
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Admission } from './judge.ts';
+import { type Admission, notedAs, type Refused } from './judge.ts';
 import type { NewMessage } from './messages.ts';
 import type { Notes } from './notes.ts';
 import type { RelayReason } from './reasons.ts';
@@ -71,15 +71,13 @@ export function entriesOf(
 export function noteUnadmitted(
   notes: Pick<Notes, 'note'>,
   arrival: Arrival,
-  { refusal, person, application }: { refusal: Refusal; person?: string; application?: string },
+  { refusal, ...meant }: Refused,
   more: Partial<NewMessage> = {},
 ): void {
   void notes.note({
     ...saidOf(arrival),
     bytes: arrival.bytes,
-    person,
-    application,
-    recipientClass: person === undefined ? 'none' : 'alias',
+    ...notedAs(meant),
     verdict: isLater(refusal) ? 'deferred' : 'refused',
     reason: refusal.reason,
     ...more,

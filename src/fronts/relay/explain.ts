@@ -2,7 +2,15 @@
 
 import { type Database, system } from '#kit/db/database.ts';
 import type { Log } from '#kit/log/log.ts';
-import { type AliasRecipient, type Arrival, admit, choiceFault, type JudgeNeeds, roomOf } from './judge.ts';
+import {
+  type AliasRecipient,
+  type Arrival,
+  admit,
+  choiceFault,
+  type JudgeNeeds,
+  notedAs,
+  roomOf,
+} from './judge.ts';
 import { allowLists } from './lists.ts';
 import { followLists } from './lists-in-force.ts';
 import { type RecipientClass, usedToday } from './messages.ts';
@@ -82,11 +90,12 @@ export async function explainArrival(
     { helo: '', via: 'relay', ...arrival },
   );
   if ('refusal' in decided) {
-    const { refusal, person } = decided;
+    const { refusal } = decided;
+    const { person, recipientClass } = notedAs(decided);
     const { reason } = refusal;
     return {
       admitted: false,
-      recipientClass: person === undefined ? 'none' : 'alias',
+      recipientClass,
       person,
       reason,
       because: reasonForOperators(reason),

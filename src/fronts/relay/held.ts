@@ -6,7 +6,7 @@ import { type HeaderField, isNamed, readMessage, withHeaders } from '#wire/smtp/
 import { type ArrivalNeeds, toNobody } from './arrival.ts';
 import { type Entries, entriesOf, noteUnadmitted, type Received } from './entries.ts';
 import { isOwnResult, loopMarks, resultField, returnPath } from './forward.ts';
-import { admit } from './judge.ts';
+import { admit, meantFor, notedAs } from './judge.ts';
 import type { Arrival } from './recipients.ts';
 import { type Refusal, refuse } from './refusals.ts';
 import { domainOf, refusalOf, type Weighed, weighForOperators, weighForPerson } from './weigh.ts';
@@ -89,6 +89,7 @@ async function weigh(needs: HeldNeeds, received: Received, notes: Entries): Prom
       return { change: unchanged };
     case 'reply':
       // Answers have to be written anew, which only our own listener does.
+      notes.add(notedAs(meantFor(received.admission)));
       return no(refuse('needs-relay'));
     case 'none':
       throw new Error('Nobody is written to whom nobody is behind.');

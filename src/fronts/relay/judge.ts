@@ -28,7 +28,35 @@ export interface Admission {
   candidates: readonly RuledApp[];
 }
 
-export type Refused = { refusal: Refusal; person?: string; application?: string };
+export type Refused = { refusal: Refusal } & Meant;
+
+/** Whose a message is, as far as its recipient tells. */
+export interface Meant {
+  person?: string;
+  application?: string;
+  /** It is an answer of the person and no mail to them. */
+  isAnswer?: boolean;
+}
+
+/** Whose a message is that was taken so far. */
+export function meantFor({ recipient, candidates }: Admission): Meant {
+  if (recipient.class === 'reply') return answerOf(recipient.counterpart);
+  const person = 'person' in recipient ? recipient.person : undefined;
+  // Of several that may write from there only the text would say which it is.
+  return { person, application: candidates.length === 1 ? candidates[0]!.id : undefined };
+}
+
+const answerOf = ({ person, application }: Meant): Meant => ({ person, application, isAnswer: true });
+
+/** What the log says of whose a message is that is refused without its text. */
+export function notedAs({ person, application, isAnswer }: Meant): {
+  person?: string;
+  application?: string;
+  recipientClass: 'none' | 'reply' | 'alias';
+} {
+  const theirs = isAnswer ? 'reply' : 'alias';
+  return { person, application, recipientClass: person === undefined ? 'none' : theirs };
+}
 
 /**
  * Decides about a recipient (RCPT). Reads the database; throws when it is away, and the answer is 451 4.3.0 then.
@@ -40,7 +68,10 @@ export async function admit(needs: JudgeNeeds, arrival: Arrival): Promise<Admiss
   const judged = rules.apps.map((app) => ({ app, fault: senderFault(app, arrival, lists) }));
   const recipient = await recipientOf(needs, rules, arrival);
   if (rules.house.off) return { refusal: refuse('all-off') };
-  if (recipient.class === 'none') return { refusal: refuse(recipient.why), person: recipient.person };
+  if (recipient.class === 'none') {
+    const { why, person, answered } = recipient;
+    return { refusal: refuse(why), ...(answered ? answerOf(answered) : { person }) };
+  }
   if (recipient.class !== 'alias') return { recipient, candidates: [] };
   const candidates = judged.filter(({ fault }) => fault === undefined).map(({ app }) => app);
   const { person } = recipient;

@@ -12,7 +12,7 @@ import type { Certificate } from './certificate.ts';
 import { noteUnadmitted, type Reply } from './entries.ts';
 import type { Figures } from './figures.ts';
 import { bareLineEnds, type Connection, guard } from './guard.ts';
-import { type Admission, admit, isExpected } from './judge.ts';
+import { type Admission, admit, isExpected, meantFor, notedAs } from './judge.ts';
 import type { Arrival } from './recipients.ts';
 import { isLater, type Refusal, refuse } from './refusals.ts';
 
@@ -258,12 +258,6 @@ async function admitted(needs: ListenerNeeds, visit: Visit, arrival: Arrival): P
   return decided.refusal;
 }
 
-/** Whose the message would have been, as far as it is known before it was sent. */
-function meantFor({ recipient, candidates }: Admission): { person?: string; application?: string } {
-  const person = 'person' in recipient ? recipient.person : undefined;
-  return { person, application: candidates.length === 1 ? candidates[0]!.id : undefined };
-}
-
 /** Why a message could not go on whatever it says: then it need not be sent to us. */
 async function noWayOut(
   { log, smartHosts }: ListenerNeeds,
@@ -331,13 +325,10 @@ function note(
   { refusal, bytes, began }: { refusal: Refusal; bytes: number; began: number },
 ): void {
   if (!arrival || !admission) return;
-  const { recipient } = admission;
   const { sender, client, via } = arrival;
   void notes.note({
-    person: 'person' in recipient ? recipient.person : undefined,
-    // Of several that may write from there only the text would say which it is.
-    application: admission.candidates.length === 1 ? admission.candidates[0]!.id : undefined,
-    recipientClass: recipient.class,
+    ...notedAs(meantFor(admission)),
+    recipientClass: admission.recipient.class,
     verdict: isLater(refusal) ? 'deferred' : 'refused',
     reason: refusal.reason,
     via,

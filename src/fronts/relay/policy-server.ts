@@ -7,7 +7,7 @@ import type { Log } from '#kit/log/log.ts';
 import { createPolicyReader, type PolicyRequest, writeAction } from '#wire/smtp/policy.ts';
 import { type Backend, startBackend, within } from './backend.ts';
 import { noteUnadmitted } from './entries.ts';
-import { type Arrival, admit, type JudgeNeeds, type Refusal, refuse } from './judge.ts';
+import { type Arrival, admit, type JudgeNeeds, type Meant, meantFor, type Refusal, refuse } from './judge.ts';
 import type { Notes } from './notes.ts';
 import type { RelayAppSettings } from './settings.ts';
 
@@ -55,14 +55,14 @@ async function action(needs: PolicyNeeds, request: PolicyRequest): Promise<strin
   return `${refusal.code} ${refusal.enhanced} ${refusal.text}`;
 }
 
-type Decided = { refusal?: Refusal; person?: string; application?: string };
+type Decided = { refusal?: Refusal } & Meant;
 
 async function decide(needs: PolicyNeeds, arrival: Arrival, context: string): Promise<Decided> {
   const admitted = await admit(needs, arrival);
   if ('refusal' in admitted) return admitted;
   const { recipient, candidates } = admitted;
   // Answers have to be written anew, which only our own listener does.
-  if (recipient.class === 'reply') return { refusal: refuse('needs-relay') };
+  if (recipient.class === 'reply') return { refusal: refuse('needs-relay'), ...meantFor(admitted) };
   if (recipient.class === 'alias' && candidates.every(({ settings }) => whyNotByPostfix(settings)))
     return { refusal: refuse('needs-relay'), person: recipient.person, application: candidates[0]?.id };
   return context === judgedContext ? {} : { refusal: refuse('needs-milter') };

@@ -32,7 +32,7 @@ const words = {
   ],
   expired: [
     'The address was made for answers or reports and is too old.',
-    'It was addressed to a way of answering that has ended.',
+    'The mail that you answered is too old for that. Answer a newer one, or write in the app itself.',
   ],
   'not-ours': [
     'The address has the form of those made for answers or reports, but was not made here.',

@@ -44,7 +44,8 @@ export type Recipient =
   | { class: 'bounce'; sender: string; notice?: string; tag?: string }
   | { class: 'reply'; counterpart: Counterpart }
   | { class: 'postmaster' }
-  | { class: 'none'; why: Unreachable; person?: string };
+  /** `answered`: what the way of answering was that has ended. */
+  | { class: 'none'; why: Unreachable; person?: string; answered?: Counterpart };
 
 export type Unreachable =
   | 'foreign'
@@ -101,7 +102,8 @@ export async function recipientOf(
   if (notice && /^(?:$|(?:mailer-daemon|postmaster)@)/i.test(arrival.sender))
     return { class: 'bounce', sender: '', notice };
   const reverse = await readReverse(needs, address);
-  if (reverse === 'expired') return { class: 'none', why: 'expired' };
+  // Whoever writes there knows an address that was made for one person: that person may know of it.
+  if (reverse && 'ended' in reverse) return { class: 'none', why: 'expired', answered: reverse.ended };
   if (reverse) return { class: 'reply', counterpart: reverse };
   if (!owner) return { class: 'none', why: address.startsWith('reply+') ? 'not-ours' : 'unknown' };
   const { person, state, locale, address: to } = owner;
