@@ -5,6 +5,7 @@ import { leave } from '#core/lifecycle/leave.ts';
 import { saveChoice } from '#fronts/relay/choices.ts';
 import { activateRelayKey, makeRelayKey } from '#fronts/relay/keys.ts';
 import { system } from '#kit/db/database.ts';
+import { terminal } from '#test/command.ts';
 import { startDns } from '#test/dns.ts';
 import { signature } from '#test/mail-files.ts';
 import { dkimpyJudges, mailJudgesMissing } from '#test/peers/mail-judges.ts';
@@ -87,6 +88,42 @@ test('PR-08 SM-07 a notification is answered from Gmail, and the app gets the an
   assert.deepEqual(sink.messages, []);
   const [absorbed] = await log();
   assert.deepEqual([absorbed!.recipientClass, absorbed!.verdict], ['bounce', 'absorbed']);
+});
+
+test('an answer that comes back later is said to have come back, by the report to its own return address', async (t) => {
+  const { sink, answer, mailbox, log, port, platform, person } = await stage(t);
+  for (let time = 0; time < 2; time += 1) {
+    const said = await answer(alone(replyKinds['Gmail, as it signs']!.text(mailbox)));
+    assert.equal(said.code, 250, said.text);
+  }
+  const [first, second] = await sink.waitFor(2);
+  assert.notEqual(first!.from, second!.from, 'each answer has a return address of its own');
+  const id = value(first!.raw, 'message-id')!;
+  const report = (to: string, about: string) =>
+    sendMail({
+      port,
+      from: '',
+      to,
+      raw: crlf(
+        `From: MAILER-DAEMON@jira.test\nSubject: Failed\nMIME-Version: 1.0\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\nContent-Type: text/plain\n\nNo.\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.jira.test\n\nFinal-Recipient: rfc822; notify@jira.test\nAction: failed\nStatus: 5.1.1\n\n--b\nContent-Type: text/rfc822-headers\n\nMessage-ID: ${about}\n\n--b--\n`,
+      ),
+    });
+  const answers = async () =>
+    (await log())
+      .filter(({ recipientClass }) => recipientClass === 'reply')
+      .map((one) => [one.verdict, one.person, one.bounceStatus]);
+  assert.equal((await report(second!.from, '<another@jira.test>')).code, 250);
+  assert.deepEqual(await answers(), [
+    ['relayed', person, undefined],
+    ['relayed', person, undefined],
+  ]);
+  assert.equal((await report(first!.from, id)).code, 250);
+  assert.deepEqual(await answers(), [
+    ['relayed', person, undefined],
+    ['relayed', person, '5.1.1'],
+  ]);
+  const { out } = await terminal(() => platform).good(['relay', 'log']);
+  assert.match(out, /jira +ada +relayed +passed-on .*It came back later \(5\.1\.1\)/);
 });
 
 test('PR-08 SM-07 over SMTP an answer that shows the address is refused, unless the person allows it for the app', async (t) => {

@@ -21,6 +21,7 @@ import { rewrite } from '#fronts/relay/rewrite.ts';
 import { relayAppSettings } from '#fronts/relay/settings.ts';
 import { saveRelayApp } from '#fronts/relay/settings-kept.ts';
 import { createRelayThreads } from '#fronts/relay/threads.ts';
+import { newId } from '#kit/crypto/ids.ts';
 import { createSecrets, type Secrets } from '#kit/crypto/secrets.ts';
 import { system } from '#kit/db/database.ts';
 import type { Tx } from '#kit/db/tx.ts';
@@ -108,6 +109,7 @@ const proved = (domain: string): AuthenticationResult => ({
 });
 
 let answers = 0;
+const answerId = newId();
 /** Limits of their own, so that one test does not use up those of another. */
 const limits = () => ({
   ...createLimits(home.database),
@@ -128,9 +130,10 @@ async function reply(
   const raw = crlf(
     `Received: from mail.gmail.test by mx for <${real}>\nFrom: ${from}\nTo: ${to}\nDate: Thu, 15 Jan 2026 17:00:00 +0500\n${id}${subject}${text}`,
   );
-  const needs = { database: home.database, secrets, limits: limits(), threads };
+  const needs = { database: home.database, secrets, clock: home.clock, limits: limits(), threads };
   const authentication = proved('gmail.test');
   return answer(needs, {
+    id: answerId,
     raw,
     counterpart: rest.counterpart ?? (await counterpart()),
     sender: real,
@@ -332,7 +335,7 @@ test('an answer names the alias mailbox as the one it comes from, also in its en
   const [local = ''] = said.from.split('@');
   const macs = (text: string) => secrets.macs('relay-srs', text);
   const day = Math.floor(home.clock.now().getTime() / 86_400_000);
-  assert.deepEqual(readSrs({ local, day, macs }), { sender: alias });
+  assert.deepEqual(readSrs({ local, day, macs }), { sender: alias, tag: answerId.slice(-10) });
 });
 
 test('PR-08 ids of the mail service of a person are ours to the app, and theirs again when the app answers', async () => {
@@ -412,8 +415,14 @@ test('answers have a limit a day for a counterpart', async () => {
     assert.ok((await needs.limits.take(`relay-reply:${id}`, { points: 60, windowSeconds: 86_400 })).allowed);
   const raw = crlf(`From: ${real}\nTo: ${reverse}\n\nHi`);
   const over = await answer(
-    { database: home.database, secrets, threads, ...needs },
-    { raw, counterpart: await counterpart(), sender: real, authentication: proved('gmail.test') },
+    { database: home.database, secrets, clock: home.clock, threads, ...needs },
+    {
+      id: newId(),
+      raw,
+      counterpart: await counterpart(),
+      sender: real,
+      authentication: proved('gmail.test'),
+    },
   );
   assert.ok('refusal' in over);
   assert.deepEqual([over.refusal.code, over.refusal.reason], [451, 'reply-limit']);

@@ -182,6 +182,7 @@ function becameOf(message: MyMessage, locale: string) {
   const { recipientClass, verdict, reason, bouncedAt, application } = message;
   const more = isRelayReason(reason) ? reasons(locale)(reason) : undefined;
   if (recipientClass === 'reply') {
+    if (bouncedAt) return { tone: 'danger', what: 'replyBounced' } as const;
     if (verdict === 'relayed') return { tone: 'success', what: 'reply' } as const;
     if (verdict === 'dropped') return { tone: 'info', what: 'replyDropped', more } as const;
     if (verdict === 'deferred') return { tone: 'info', what: 'replyDeferred', more } as const;

@@ -74,6 +74,10 @@ test('a person reads what became of their mail in plain words, and nothing of an
   await came({ verdict: 'refused', reason: 'no-sender', sender: '' });
   await came({ ...jira, recipientClass: 'reply', verdict: 'refused', reason: 'reply-reveals' });
   await came({ ...jira, recipientClass: 'reply', verdict: 'deferred', reason: 'dns' });
+  await came({ application: 'wiki', recipientClass: 'reply', messageId: '<back@members.example.org>' });
+  await platform.database.query(
+    "update relay_messages set bounced_at = at, bounce_status = '5.1.1' where message_id = '<back@members.example.org>'",
+  );
   await came({ verdict: 'refused', reason: 'of-a-later-version' as 'fault', sender: 'y@later.example' });
   await came({
     person: ids.get('grace'),
@@ -97,6 +101,10 @@ test('a person reads what became of their mail in plain words, and nothing of an
   assert.match(page, /Mail from somebody was refused/);
   assert.match(page, /Your answer to Jira was refused\.[\s\S]*shows your own address/);
   assert.match(page, /Your answer to Jira could not be taken just then\. Your mail provider tries again\./);
+  assert.match(
+    page,
+    /Your answer to Wiki was sent, and came back: the mail server of the app did not take it\./,
+  );
   assert.match(page, /Mail from y@later\.example was refused/);
   assert.doesNotMatch(page, /grace|smtp\.secret|250 for|Board/);
 });

@@ -62,6 +62,7 @@ export const words = defineWords('accountMail', {
   refusedThere: 'Mail from where {app} sends was refused.',
   deferred: 'Mail from {app} could not be taken just then. The sender tries again.',
   reply: 'Your answer to {app} was sent.',
+  replyBounced: 'Your answer to {app} was sent, and came back: the mail server of the app did not take it.',
   replyRefused: 'Your answer to {app} was refused.',
   replyDeferred: 'Your answer to {app} could not be taken just then. Your mail provider tries again.',
   replyDropped: 'An automatic answer of yours to {app} was not sent on.',

@@ -3,6 +3,7 @@
  * server has taken it, and never before; whatever goes wrong on our side is an answer to try again.
  */
 import { system } from '#kit/db/database.ts';
+import { readMessage } from '#wire/smtp/message.ts';
 import type { AuthenticationResult } from './authenticate.ts';
 import { type Entries, entriesOf, type Received, type Reply } from './entries.ts';
 import { type ForwardNeeds, marked, passedOn, returnPath, send } from './forward.ts';
@@ -18,6 +19,7 @@ import type { Sealer } from './seal.ts';
 import {
   authenticate,
   domainOf,
+  messageIdOf,
   refusalOf,
   type WeighNeeds,
   weighForOperators,
@@ -191,11 +193,13 @@ async function toCounterpart(needs: ArrivalNeeds, received: Received, notes: Ent
   if (recipient.class !== 'reply') throw new Error('This is no answer.');
   const { counterpart } = recipient;
   notes.add({ person: counterpart.person, application: counterpart.application });
-  const { raw, arrival, began } = received;
+  const { id, raw, arrival, began } = received;
   const authentication = await authenticate(needs, received);
-  const answered = await answer(needs, { raw, counterpart, sender: arrival.sender, authentication });
+  const answered = await answer(needs, { id, raw, counterpart, sender: arrival.sender, authentication });
   if ('drop' in answered) return notes.done('dropped', answered.drop);
   if ('refusal' in answered) return notes.refused(answered.refusal);
+  // As the app knows it, and as reports about it call it.
+  notes.add({ messageId: messageIdOf(readMessage(answered.raw)) });
   const domain = domainOf(counterpart.mailbox);
   const signature = await needs.sealer.dkim({ raw: answered.raw, domain });
   const sent = await send(needs, {

@@ -7,6 +7,7 @@ import { findApplication } from '#core/applications/applications.ts';
 import { parseAddress } from '#core/people/names.ts';
 import { listAddresses } from '#core/people/people.ts';
 import { profilesFor } from '#core/profile/profile.ts';
+import type { Clock } from '#kit/clock/clock.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import { type Database, system } from '#kit/db/database.ts';
@@ -21,11 +22,11 @@ import {
   MessageRefused,
   readMessage,
 } from '#wire/smtp/message.ts';
-import { makeSrs } from '#wire/smtp/srs.ts';
 import { type AuthenticationResult, isProved } from './authenticate.ts';
 import { choiceFor, choicesOf } from './choices.ts';
 import { idsPassedOn } from './counterparts.store.ts';
-import { type Counterpart, dayOf, startOfAlias } from './counterparts.ts';
+import { type Counterpart, startOfAlias } from './counterparts.ts';
+import { returnPath } from './forward.ts';
 import { dateText, encodeText, mailboxText, plainLine } from './header-text.ts';
 import { showsAddress } from './leak-views.ts';
 import type { Leak } from './leaks.ts';
@@ -35,12 +36,15 @@ import type { RelayReason } from './reasons.ts';
 export interface ReplyNeeds {
   database: Pick<Database, 'read'>;
   secrets: Secrets;
+  clock: Clock;
   limits: Limits;
   /** Of `createRelayThreads`. */
   threads: Pick<Threads, 'run'>;
 }
 
 export interface ReplyInput {
+  /** Of this message in our log: reports about the answer name it. */
+  id: string;
   raw: Buffer;
   counterpart: Counterpart;
   /** Envelope sender; '' is the null sender. */
@@ -113,7 +117,10 @@ export async function answer(needs: ReplyNeeds, input: ReplyInput): Promise<Repl
     const leak = await needs.threads.run<Leak | undefined>('findLeak', { raw: reply, addresses, known });
     if (leak) return refused('reply-reveals', explain(leak));
   }
-  return { raw: reply, from: returnPath(needs.secrets, counterpart, ground.now), to: counterpart.address };
+  const { mailbox, address: to } = counterpart;
+  // Reports about it come back here, and say of this answer alone that it did not get there.
+  const from = returnPath(needs, mailbox, mailbox.slice(mailbox.lastIndexOf('@') + 1), input.id);
+  return { raw: reply, from, to };
 }
 
 const refused = (reason: RelayReason, text: string): ReplyAnswer => ({
@@ -302,12 +309,4 @@ function threadFields(
     const ids = readIds(values.join(' ')).map((id) => (isTheirs(id) ? id : sealId(secrets, id, domain)));
     return ids.length === 0 ? [] : [idsField(name, ids)];
   });
-}
-
-/** Reports about an answer come back here, are counted and go nowhere; one that does not fit names nobody. */
-function returnPath(secrets: Secrets, { mailbox }: Counterpart, now: Date): string {
-  const domain = mailbox.slice(mailbox.lastIndexOf('@') + 1);
-  const mac = (text: string) => secrets.mac('relay-srs', text);
-  const srs = (sender: string) => makeSrs({ sender, domain, day: dayOf(now), mac });
-  return srs(mailbox) ?? srs(`sender@${domain}`) ?? mailbox;
 }

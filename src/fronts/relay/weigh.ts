@@ -142,7 +142,8 @@ async function authorOf(message: Message): Promise<Author | undefined> {
   return isOne ? { address, domain: domainOf(address) } : undefined;
 }
 
-function messageIdOf(message: Message): string | undefined {
+/** With angle brackets. */
+export function messageIdOf(message: Message): string | undefined {
   return /<[^<>\s]{1,290}>/.exec(headerValue(message, 'message-id') ?? '')?.[0];
 }
 
