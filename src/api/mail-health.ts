@@ -93,7 +93,8 @@ function testRoute({ scope, read, needs }: Api): void {
             state: z
               .enum(['taken', 'later', 'refused'])
               .describe('Taken by the server, not now, or never; whether it arrives is seen there.'),
-            answer: z.string().describe('What the mail server said.'),
+            answer: z.string().describe('What the mail server said, or what was seen where it said nothing.'),
+            why: z.string().optional().describe('What is wrong, where more is known than what it said.'),
             messageId: z.string(),
             tookMs: z.number().int(),
           }),

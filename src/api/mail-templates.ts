@@ -212,7 +212,12 @@ function sendRoute({ scope, read, needs }: Api): void {
         params,
         body: draft,
         response: {
-          200: z.object({ to: z.string(), state: z.enum(['taken', 'later', 'refused']), answer: z.string() }),
+          200: z.object({
+            to: z.string(),
+            state: z.enum(['taken', 'later', 'refused']),
+            answer: z.string(),
+            why: z.string().optional(),
+          }),
         },
       },
     },
@@ -222,8 +227,12 @@ function sendRoute({ scope, read, needs }: Api): void {
         letter: (await letterOf(tx, needs, request.params, request.body?.template)).letter,
       }));
       await takeTest(needs, request.caller);
-      const { state, answer } = await sendNow(needs.mailer, { to, letter, mailDomain: needs.mailDomain });
-      return { to, state, answer };
+      const { state, answer, why } = await sendNow(needs.mailer, {
+        to,
+        letter,
+        mailDomain: needs.mailDomain,
+      });
+      return { to, state, answer, why };
     },
   );
 }

@@ -73,6 +73,10 @@ test('gatehouse mail test sends one letter and says what the server said; withou
   const { run } = await stage(t, { smtpUrl: { reveal: () => `smtp://127.0.0.1:${sink.port}` } });
   assert.match(await run('test', 'ada@example.org'), /^taken: 250/);
   assert.equal(sink.messages.length, 1);
+  await sink.close();
+  const away = await stage(t, { smtpUrl: { reveal: () => sink.url } });
+  await assert.rejects(away.run('test', 'ada@example.org'), /did not take it/);
+  assert.match(away.printed.join('\n'), /Nothing answers at host and port of the mail server/);
   const none = await stage(t, {});
   await assert.rejects(none.run('test', 'ada@example.org'), /GATEHOUSE_SMTP_URL/);
 });

@@ -74,6 +74,9 @@ async function test(tools: Toolbox, address: string, options: { json?: boolean }
     }
   });
   if (options.json) tools.print(json({ to, ...done }));
-  else tools.print(`${done.state}: ${plainLine(done.answer)} (${done.tookMs} ms)`);
+  else {
+    tools.print(`${done.state}: ${plainLine(done.answer)} (${done.tookMs} ms)`);
+    if (done.why) tools.print(plainLine(done.why));
+  }
   if (done.state !== 'taken') throw new CommandRefused(`The mail server did not take it for ${to}.`);
 }

@@ -4,6 +4,7 @@ import { parseAddress } from '#core/people/names.ts';
 import { newId } from '#kit/crypto/ids.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { type Mailer, MailFailed, MailRefused } from '#kit/smtp/smtp.ts';
+import { faultText } from '#kit/smtp/trouble.ts';
 import { type Letter, letterMail } from './letter.ts';
 import { letterLogo } from './logo.ts';
 import { letterLocales } from './templates.ts';
@@ -12,8 +13,10 @@ import { words } from './words.ts';
 export interface TestMailed {
   /** `taken`: a mail server has it; whether it arrives is not known yet. */
   state: 'taken' | 'later' | 'refused';
-  /** What the mail server said, as it said it. */
+  /** What the mail server said, as it said it; where it said nothing, what was seen instead. */
   answer: string;
+  /** What is wrong, as a sentence for operators, where more is known than what the server said. */
+  why?: string;
   messageId: string;
   tookMs: number;
 }
@@ -48,9 +51,10 @@ export async function sendNow(
 ): Promise<TestMailed> {
   const messageId = `${newId()}@${mailDomain}`;
   const begun = performance.now();
-  const answered = (state: TestMailed['state'], answer: string): TestMailed => ({
+  const answered = (state: TestMailed['state'], answer: string, why?: string): TestMailed => ({
     state,
     answer: answer.slice(0, 500),
+    ...(why !== undefined && { why }),
     messageId,
     tookMs: Math.round(performance.now() - begun),
   });
@@ -65,6 +69,6 @@ export async function sendNow(
   } catch (error) {
     if (error instanceof MailRefused) return answered('refused', error.message);
     if (!(error instanceof MailFailed)) throw error;
-    return answered(error.permanent ? 'refused' : 'later', error.response);
+    return answered(error.permanent ? 'refused' : 'later', error.response, faultText(error));
   }
 }

@@ -4,7 +4,6 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { standingOf } from '#kit/net/destinations.ts';
-import { type MailTrouble, troubleText } from '#kit/smtp/trouble.ts';
 import { type DnsRecord, type HealthCheck, looked } from './health-checks.ts';
 import { type DomainGround, lookAtDomain } from './health-domain.ts';
 import { type Records, reversed } from './records.ts';
@@ -29,7 +28,8 @@ export interface SmartHostLook {
   ok: boolean;
   tls?: string | boolean;
   problem?: string;
-  trouble?: MailTrouble;
+  /** What is wrong, as a sentence, where it is known. */
+  why?: string;
 }
 
 export interface HealthGround extends DomainGround {
@@ -148,14 +148,14 @@ async function lookAtSmartHosts({ probe }: HealthGround): Promise<HealthCheck[]>
     const text = 'No mail server takes what leaves: nothing is mailed. Set smtpUrl.';
     return [{ check: 'smart-host', about: 'smtpUrl', state: 'bad', text, found: [] }];
   }
-  return (await probe()).map(({ host, ok, tls, problem, trouble }) => ({
+  return (await probe()).map(({ host, ok, tls, problem, why }) => ({
     check: 'smart-host',
     about: host,
     state: ok ? 'good' : 'bad',
     text: ok
       ? `It answers${tls ? `, encrypted${typeof tls === 'string' ? ` (${tls})` : ''}` : ' on this machine'}, and lets us in.`
-      : trouble
-        ? `${troubleText(trouble)} Until then mail waits, and senders are told to come again.`
+      : why
+        ? `${why} Until then mail waits, and senders are told to come again.`
         : 'It would take no mail from us now. Mail waits, and senders are told to come again.',
     found: problem === undefined ? [] : [problem],
   }));

@@ -6,7 +6,7 @@
 import type { Log } from '#kit/log/log.ts';
 import { MailFailed } from './failed.ts';
 import { createLine, type Line, type Outgoing, type SmartHost } from './line.ts';
-import { type MailTrouble, troubleOf, troubleText } from './trouble.ts';
+import { faultText, type MailTrouble, troubleOf, troubleText } from './trouble.ts';
 
 export interface SmartHosts {
   /**
@@ -41,6 +41,8 @@ export interface SmartHostHealth {
   problem?: string;
   /** What somebody can mend, where that is known. */
   trouble?: MailTrouble;
+  /** What is wrong, as a sentence, where more is known than what the server said. */
+  why?: string;
 }
 
 export interface SmartHostTimeouts {
@@ -194,7 +196,12 @@ async function look(host: SmartHost, line: Line): Promise<SmartHostHealth> {
     if (!(error instanceof MailFailed))
       return { host: host.label, ok: false, problem: 'it could not be asked' };
     const trouble = troubleOf(error);
-    return { host: host.label, ok: false, problem: error.response, ...(trouble && { trouble }) };
+    const why = faultText(error);
+    return {
+      ...{ host: host.label, ok: false, problem: error.response },
+      ...(trouble && { trouble }),
+      ...(why !== undefined && { why }),
+    };
   }
 }
 

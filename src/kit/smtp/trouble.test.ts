@@ -4,7 +4,7 @@ import { createLog } from '#kit/log/log.ts';
 import { type SinkOptions, startSink } from '#test/peers/sink.ts';
 import { createSmartHosts } from './smart-hosts.ts';
 import { MailFailed } from './smtp.ts';
-import { troubleOf, troubleText } from './trouble.ts';
+import { faultText, troubleOf, troubleText } from './trouble.ts';
 
 const raw = Buffer.from('From: a@x.example\r\nSubject: Hello\r\n\r\nText\r\n');
 const mail = { from: 'bounce@id.example', to: 'ada@example.org', raw };
@@ -104,4 +104,28 @@ test('a password that was refused is not tried with every message; another serve
   assert.equal(tries(), 4);
   first.on('auth', undefined);
   assert.match((await later.forward(mail)).response, /^250/);
+});
+
+test('where no answer came it is said in a sentence why; where one came the server speaks for itself', async (t) => {
+  const server = await sink(t);
+  const gone = await startSink();
+  await gone.close();
+  const why = async (url: string) => faultText(await failure(hosts(t, [url]).forward(mail)));
+  assert.match((await why(gone.url)) ?? '', /Nothing answers at host and port/);
+  assert.match((await why('smtp://nobody.invalid:25')) ?? '', /leads to no address/);
+  server.on('greeting', 'close');
+  assert.match((await why(server.url)) ?? '', /ended the connection before it was done/);
+  server.on('greeting', 'hang');
+  assert.match((await why(server.url)) ?? '', /did not answer in time/);
+  server.on('greeting', '554 5.3.2 not today');
+  assert.equal(await why(server.url), undefined);
+  server.on('greeting', undefined);
+  server.on('message', 'close');
+  assert.match((await why(server.url)) ?? '', /it may have/);
+  server.on('message', undefined);
+  server.on('rcpt', '450 4.2.1 later');
+  assert.equal(await why(server.url), undefined);
+  assert.match((await why(`${server.url}?requireTLS=true`)) ?? '', /do not come to an encrypted connection/);
+  const [seen] = await hosts(t, [gone.url]).probe();
+  assert.match(seen!.why ?? '', /Nothing answers/);
 });

@@ -56,3 +56,38 @@ export function troubleOf(error: MailFailed): MailTrouble | undefined {
     return 'certificate';
   return cause.code === 'ETLS' || /^(?:ERR_SSL|EPROTO)/.test(originalCode) ? 'encryption' : undefined;
 }
+
+const unreached: [pattern: RegExp, sentence: string][] = [
+  [
+    /^(?:EDNS|ENOTFOUND|EAI_AGAIN)$/,
+    'The name of the mail server leads to no address. Look at the host in its URL (smtpUrl or mailUrl), and whether name servers answer here.',
+  ],
+  [
+    /^ECONNREFUSED$/,
+    'Nothing answers at host and port of the mail server. Look at both in its URL (smtpUrl or mailUrl), and whether it runs.',
+  ],
+  [
+    /^(?:ETIMEDOUT|EHOSTUNREACH|ENETUNREACH)$/,
+    'The mail server did not answer in time. Look at host and port in its URL (smtpUrl or mailUrl), and at firewalls on the way.',
+  ],
+  [
+    /^(?:ECONNECTION|ECONNRESET|EPIPE|ESOCKET)$/,
+    'The mail server ended the connection before it was done. Look at its own log, and whether host and port in its URL (smtpUrl or mailUrl) are those of a mail server.',
+  ],
+];
+
+/**
+ * What is wrong, for operators: what they can mend, or why no answer came. Undefined where the server gave its own reason,
+ * and where nothing more is known.
+ */
+export function faultText(error: MailFailed): string | undefined {
+  const trouble = troubleOf(error);
+  if (trouble) return troubleText(trouble);
+  if (error.code !== undefined) return undefined;
+  if (error.stage === 'after-data')
+    return 'The connection ended before the mail server said whether it took the letter: it may have.';
+  const { code = '', originalCode } = (error.cause ?? {}) as { code?: string; originalCode?: string };
+  const seen = originalCode ?? code;
+  return (unreached.find(([pattern]) => pattern.test(seen)) ??
+    unreached.find(([one]) => one.test(code)))?.[1];
+}

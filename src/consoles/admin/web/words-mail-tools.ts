@@ -70,6 +70,7 @@ export const mailToolWords = {
     refused: (to: string) => `It was refused for ${to}.`,
   },
   answered: 'It said',
+  seen: 'For whoever looks after it:',
 
   letters: 'Letters',
   lettersTitle: 'Letters to people',

@@ -10,6 +10,7 @@ import { TextField } from '#consoles/admin/web/parts/fields.tsx';
 import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
+import { TestTold } from '#consoles/admin/web/parts/test-told.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { mailToolWords as say } from '#consoles/admin/web/words-mail-tools.ts';
@@ -164,17 +165,7 @@ function TestMail({ anywhere }: { anywhere: boolean }) {
           {anywhere && <LinkButton label={say.letters} href="/admin/mail/letters" />}
         </div>
       </Form>
-      {sent && (
-        <Notice
-          tone={sent.state === 'taken' ? 'success' : sent.state === 'later' ? 'warning' : 'danger'}
-          live
-        >
-          <p>{say.outcomes[sent.state](sent.to)}</p>
-          <p class="small">
-            {say.answered} <code dir="auto">{sent.answer}</code> ({sent.tookMs} ms)
-          </p>
-        </Notice>
-      )}
+      {sent && <TestTold tried={sent} />}
     </Section>
   );
 }

@@ -12,6 +12,7 @@ import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Empty, Page, Section } from '#consoles/admin/web/parts/page.tsx';
 import { Table } from '#consoles/admin/web/parts/table.tsx';
+import { TestTold } from '#consoles/admin/web/parts/test-told.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { mailToolWords as say } from '#consoles/admin/web/words-mail-tools.ts';
@@ -174,7 +175,7 @@ function Letter(props: {
               canReset={language.own !== undefined}
             />
           )}
-          {told && <Told told={told} />}
+          {told && <TestTold tried={told} />}
         </Form>
         <Looks params={params} template={hasOwn ? filled : undefined} />
       </div>
@@ -234,17 +235,6 @@ function Hints({ shape }: { shape: Shape }) {
         <p class="small">{say.needed(shape.needed.map((name) => `{${name}}`).join(', '))}</p>
       )}
     </>
-  );
-}
-
-function Told({ told }: { told: Sent }) {
-  return (
-    <Notice tone={told.state === 'taken' ? 'success' : 'warning'} live>
-      <p>{say.outcomes[told.state](told.to)}</p>
-      <p class="small">
-        {say.answered} <code dir="auto">{told.answer}</code>
-      </p>
-    </Notice>
   );
 }
 
