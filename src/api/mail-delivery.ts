@@ -34,6 +34,11 @@ const mail = z.object({
   nextAttemptAt: moment.optional(),
   reportedAt: moment.optional(),
   settledAt: moment.optional(),
+  canSendAgain: z
+    .boolean()
+    .describe(
+      'It was refused, and its link, where it carries one, was neither used nor replaced and has not ended.',
+    ),
 });
 
 const suppression = z.object({

@@ -5,13 +5,14 @@
 import { type Community, community } from '#core/community/community.ts';
 import { parseAddress } from '#core/people/names.ts';
 import { findPerson, formerAddress, listAddresses } from '#core/people/people.ts';
-import { codeOf, findVerification, linkToken } from '#core/people/verifications.ts';
+import { codeOf, findVerification, linkToken, type Verification } from '#core/people/verifications.ts';
 import type { Secrets } from '#kit/crypto/secrets.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { chooseLocale } from '#kit/page/words.ts';
 import type { Mail } from '#kit/smtp/smtp.ts';
 import { linksOf } from '#signon/upstream/links.ts';
 import { findUpstream } from '#signon/upstream/upstreams.ts';
+import type { NoticeKind } from './intake.ts';
 import { letterMail } from './letter.ts';
 import type { Notice } from './notices.ts';
 import { findTemplate, letterLocales } from './templates.ts';
@@ -29,6 +30,22 @@ export type Composed = { mail: Mail & { messageId: string } } | { drop: string }
 
 const closedStates: ReadonlySet<string> = new Set(['erased', 'merged', 'spam']);
 
+/** Letters that are nothing without the link or code they carry. */
+export const linkKinds: ReadonlySet<NoticeKind> = new Set([
+  'confirm-sign-up',
+  'confirm-address',
+  'recovery',
+  'prove-again',
+]);
+
+/** Why the link a letter carries opens nothing any more, in words; undefined while it does. */
+export function endOf(verification: Verification | undefined, now: Date): string | undefined {
+  if (!verification) return 'The link is gone.';
+  const { usedAt, withdrawnAt, expiresAt } = verification;
+  if (usedAt || withdrawnAt) return 'The link was used or a newer one was asked for.';
+  return expiresAt <= now ? 'The link had ended before it could be sent.' : undefined;
+}
+
 /** The mail of a notice, or why it is not to be sent any more. */
 export async function compose(
   tx: Tx,
@@ -38,14 +55,10 @@ export async function compose(
 ): Promise<Composed> {
   const person = await findPerson(tx, notice.person);
   if (!person || closedStates.has(person.state)) return { drop: 'The account is closed.' };
-  const carriesLink = ['confirm-sign-up', 'confirm-address', 'recovery', 'prove-again'].includes(notice.kind);
+  const carriesLink = linkKinds.has(notice.kind);
   const verification = carriesLink && about ? await findVerification(tx, about) : undefined;
-  if (carriesLink) {
-    if (!verification) return { drop: 'The link is gone.' };
-    const { usedAt, withdrawnAt, expiresAt } = verification;
-    if (usedAt || withdrawnAt) return { drop: 'The link was used or a newer one was asked for.' };
-    if (expiresAt <= tx.now()) return { drop: 'The link had ended before it could be sent.' };
-  }
+  const ended = carriesLink && endOf(verification, tx.now());
+  if (ended) return { drop: ended };
   const to = await addressOf(tx, notice.person, notice.address);
   if (!to || !(to.proved || carriesLink)) return { drop: 'The address is not on the account any more.' };
   const settings = await community(tx);

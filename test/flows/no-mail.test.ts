@@ -221,8 +221,12 @@ test('operators list our mail by state, send a dead letter again and lift what a
   await post([told('reject', id, seconds())]);
   const listed = await call('auditor', 'GET', '/mail?state=failed');
   assert.deepEqual(
-    listed.body.items.map((one: { id: string; to: string }) => [one.id, one.to]),
-    [[id, 'dead@example.org']],
+    listed.body.items.map((one: { id: string; to: string; canSendAgain: boolean }) => [
+      one.id,
+      one.to,
+      one.canSendAgain,
+    ]),
+    [[id, 'dead@example.org', true]],
   );
   assert.equal((await call('apps', 'GET', '/mail')).status, 403);
   assert.equal((await call('auditor', 'POST', `/mail/${id}/send-again`, {})).status, 403);
@@ -259,6 +263,17 @@ test('operators list our mail by state, send a dead letter again and lift what a
     told('hard_bounce', id, seconds(), '550 5.1.1 no'),
     told('hard_bounce', second.id, seconds(), '550 5.1.1 no'),
   ]);
+  const both = (await call('auditor', 'GET', '/mail?state=bounced')).body.items.filter(
+    (entry: { id: string }) => [id, second.id].includes(entry.id),
+  );
+  assert.deepEqual(
+    both.map((entry: { id: string; canSendAgain: boolean }) => [entry.id, entry.canSendAgain]),
+    [
+      [second.id, true],
+      [id, false],
+    ],
+    'the link of the older letter was replaced by the newer one',
+  );
   const suppressed = await call('auditor', 'GET', '/mail/suppressions');
   const [one] = suppressed.body.items.filter((entry: { to: string }) => entry.to === 'dead@example.org');
   assert.equal(one.bounces, 2);

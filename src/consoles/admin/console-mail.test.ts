@@ -54,6 +54,22 @@ test('a dead letter is found by its state and sent again; a spared address is ma
   await page.waitForURL('**/admin/mail?state=failed');
   await page.locator('td', { hasText: '550 5.1.1' }).waitFor();
   assert.equal(await page.locator('tbody tr').count(), 1);
+  // A newer letter would have replaced the link of this one: then there is nothing to send again.
+  const [{ about } = { about: '' }] = await platform.database.query<{ about: string }>(
+    `select about from notices where person = $1`,
+    [ada],
+  );
+  const withdraw = (when: Date | undefined) =>
+    platform.database.query('update verifications set withdrawn_at = $2 where id = $1', [
+      about,
+      when ?? null,
+    ]);
+  await withdraw(platform.clock.now());
+  await page.reload();
+  await page.locator('td', { hasText: 'Its link has ended' }).waitFor();
+  assert.equal(await page.locator('button', { hasText: 'Send again' }).count(), 0);
+  await withdraw(undefined);
+  await page.reload();
   await page.locator('button', { hasText: 'Send again' }).click();
   await page.locator('.notice', { hasText: 'on its way again' }).waitFor();
   await page.locator('h2', { hasText: 'No mail here' }).waitFor();

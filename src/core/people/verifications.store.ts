@@ -113,6 +113,16 @@ export async function findVerification(tx: Tx, id: string): Promise<Verification
   return rows[0] && toVerification(rows[0]);
 }
 
+/** Those of these ids that there are. */
+export async function findVerifications(tx: Tx, ids: readonly string[]): Promise<Verification[]> {
+  const rows = await tx.query<VerificationRow>(
+    `select ${columns} from verifications where id = any($1::uuid[])`,
+    [ids.filter(isId)],
+    'verifications-find-many',
+  );
+  return rows.map(toVerification);
+}
+
 export async function openVerifications(
   tx: Tx,
   person: string,

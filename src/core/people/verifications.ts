@@ -127,6 +127,9 @@ export const newestOfBrowser = store.newestOfBrowser;
 /** One by id, whatever became of it, or undefined. */
 export const findVerification = store.findVerification;
 
+/** Those of these ids that there are, in no order. */
+export const findVerifications = store.findVerifications;
+
 /** Those of a person that could still be used, newest first. */
 export const openVerifications = store.openVerifications;
 

@@ -27,6 +27,7 @@ export const mailWords = {
   ofPerson: 'Mail to',
   everyone: 'Mail to everyone',
   sendAgain: 'Send again',
+  over: 'Its link has ended',
   sent: 'It is on its way again, unless what it is about has ended.',
   mailOf: 'Mail to them',
 

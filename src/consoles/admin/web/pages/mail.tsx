@@ -89,7 +89,7 @@ export function MailPage() {
     title: words.doing,
     does: true,
     cell: (one) =>
-      (one.state === 'failed' || one.state === 'bounced') && (
+      one.canSendAgain ? (
         <SendAgain
           mail={one}
           onSent={() => {
@@ -98,6 +98,8 @@ export function MailPage() {
             pages.reload();
           }}
         />
+      ) : (
+        (one.state === 'failed' || one.state === 'bounced') && <small class="muted">{say.over}</small>
       ),
   };
   const many = new Map((counts.data?.counts ?? []).map((one) => [one.state, one.count]));
