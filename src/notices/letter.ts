@@ -114,7 +114,7 @@ export function letterHtml(letter: Letter, scheme?: Scheme): string {
 <style>${styles(letter.accent, scheme)}</style></head>
 <body class="g" style="margin:0;padding:0;background:#f3f5f9">
 <table class="g" role="presentation" width="100%" cellpadding="0" cellspacing="0" style="background:#f3f5f9"><tr><td align="center" style="padding:32px 12px">
-<table role="presentation" width="448" cellpadding="0" cellspacing="0" style="width:100%;max-width:448px;font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif">
+<table role="presentation" width="448" cellpadding="0" cellspacing="0" style="width:100%;max-width:448px;table-layout:fixed;overflow-wrap:anywhere;word-break:break-word;font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif">
 <tr><td class="t" style="padding:0 4px 12px;font-weight:600;color:#18202c">${heading(letter, scheme)}</td></tr>
 <tr><td class="c" style="padding:28px 28px 16px;background:#ffffff;border:1px solid #dde3ec;border-radius:10px">
 ${paragraph(letter.greeting)}${paragraphs(letter.text, paragraph)}${button}${digits}${other}${join(letter.after.map((text) => paragraphs(text, small)))}
