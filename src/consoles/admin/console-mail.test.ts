@@ -114,7 +114,16 @@ test('a letter says that it is kept as long as it is, and no longer', { skip }, 
   assert.equal(await page.locator('form .notice').count(), 0, 'it is said once, where it is');
   await page.fill('#letter-subject', 'Back into {community}');
   assert.equal(await page.locator('#letter-subject-error').count(), 0);
+  await page.fill('#letter-subject', 'Back into {nowhere}');
+  await page.click('#show-letter');
+  await page.locator('#letter-subject-error', { hasText: '{nowhere}' }).waitFor();
+  await page.locator('.notice', { hasText: 'cannot be shown as it is typed' }).waitFor();
+  assert.equal(await page.locator('.notice', { hasText: 'This request' }).count(), 0);
+  assert.match(complaints.splice(0).join(), /400/);
   await page.fill('#letter-subject', 'Typed, and not kept yet');
+  await page.click('#show-letter');
+  await page.locator('.letter-page strong', { hasText: 'Typed, and not kept yet' }).waitFor();
+  assert.equal(await page.locator('.notice', { hasText: 'cannot be shown' }).count(), 0);
   for (const language of ['de', 'en']) {
     await page.selectOption('select[name=locale]', language);
     await page.waitForURL(`**/recovery/${language}`);
@@ -125,12 +134,26 @@ test('a letter says that it is kept as long as it is, and no longer', { skip }, 
   await page.click('#reset-letter');
   await page.locator('.notice', { hasText: 'Kept.' }).waitFor();
   assert.equal(await page.inputValue('#letter-subject'), '');
+  await page.locator('.letter-page strong', { hasText: 'Set a new password' }).waitFor();
   await page.selectOption('select[name=locale]', 'de');
   await page.waitForURL('**/recovery/de');
   await page.selectOption('select[name=locale]', 'en');
   await page.waitForURL('**/recovery/en');
   assert.equal(await page.inputValue('#letter-subject'), '');
   assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
+test('a word longer than a line leaves a letter as wide as it is', { skip }, async () => {
+  const { page } = await desk.at('/admin/mail/letters/confirm-sign-up/en');
+  await page.fill('#letter-text', `See https://example.org/${'a'.repeat(300)} and confirm.`);
+  await page.click('#show-letter');
+  const look = page.frameLocator('iframe[title*="light"]').locator('body', { hasText: 'aaaa' });
+  const width = await look.evaluate(({ ownerDocument: { documentElement: root } }) => [
+    root.scrollWidth,
+    root.clientWidth,
+  ]);
+  assert.ok(width[0]! <= width[1]!, `its code and button stay in sight: ${width.join(' of ')}`);
   await page.context().close();
 });
 

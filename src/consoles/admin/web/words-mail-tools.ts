@@ -90,6 +90,7 @@ export const mailToolWords = {
   reset: 'Go back to the built-in words',
   saved: 'Kept. Letters say it like this from now on.',
   preview: 'How it looks',
+  previewRefused: 'It cannot be shown as it is typed: what is wrong stands at the fields.',
   previewAct: 'Show it as typed',
   previewOf: { light: 'The letter on a light ground', dark: 'The letter on a dark ground' },
   asText: 'As plain text',

@@ -10,19 +10,19 @@ import { Button } from '#consoles/admin/web/parts/button.tsx';
 import { SelectField, TextField } from '#consoles/admin/web/parts/fields.tsx';
 import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
-import { Empty, Page, Section } from '#consoles/admin/web/parts/page.tsx';
+import { Empty, Page } from '#consoles/admin/web/parts/page.tsx';
 import { Table } from '#consoles/admin/web/parts/table.tsx';
 import { TestTold } from '#consoles/admin/web/parts/test-told.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { words } from '#consoles/admin/web/words.ts';
 import { mailToolWords as say } from '#consoles/admin/web/words-mail-tools.ts';
 import { mailWords } from '#consoles/admin/web/words-own-mail.ts';
+import { Looks, type Preview, previewOf } from './mail-letter-looks.tsx';
 
 type Shape = Answer<'GET /mail/templates'>['items'][number];
 type Texts = NonNullable<Shape['languages'][number]['own']>;
 type Part = Shape['parts'][number];
 type Sent = Answer<'POST /mail/templates/:kind/:locale/send'>;
-type Preview = Answer<'POST /mail/templates/:kind/:locale/preview'>;
 
 const all = { href: '/admin/mail/letters', label: say.letters };
 const names = new Intl.DisplayNames([document.documentElement.lang || 'en'], { type: 'language' });
@@ -123,7 +123,7 @@ function Letter(props: {
   const filled = Object.fromEntries(Object.entries(texts).filter(([, text]) => text.trim() !== '')) as Texts;
   const hasOwn = Object.keys(filled).length > 0;
   const mayWrite = can('community.write');
-  const { saving, resetting, sending } = useActs({
+  const { saving, resetting, sending, showing } = useActs({
     params,
     filled,
     reload,
@@ -138,14 +138,14 @@ function Letter(props: {
       setChanged(new Set());
     },
   });
-  const { refusal } = { saving, resetting, sending }[last];
+  const { refusal } = { saving, resetting, sending, showing }[last];
   const faultOf = (part: Part) => refusal?.fields[part] ?? refusal?.fields[`template.${part}`];
   const isSaid = shape.parts.some((part) => faultOf(part) !== undefined);
   return (
     <Page title={say.kinds[shape.kind]} up={all}>
       <div class="letter-page">
         <Form class="card fields" onSend={() => saving.act()} answer={refusal}>
-          {refusal && !isSaid && <Refused error={refusal} />}
+          {refusal && !isSaid && last !== 'showing' && <Refused error={refusal} />}
           {isSaved && !refusal && (
             <Notice tone="success" live>
               {say.saved}
@@ -177,13 +177,19 @@ function Letter(props: {
           )}
           {told && <TestTold tried={told} />}
         </Form>
-        <Looks params={params} template={hasOwn ? filled : undefined} />
+        <Looks
+          params={params}
+          filled={filled}
+          showing={showing}
+          refusal={last === 'showing' ? refusal : undefined}
+          isSaid={isSaid}
+        />
       </div>
     </Page>
   );
 }
 
-type ActName = 'saving' | 'resetting' | 'sending';
+type ActName = 'saving' | 'resetting' | 'sending' | 'showing';
 
 function useActs(on: {
   params: { kind: Shape['kind']; locale: string };
@@ -196,6 +202,7 @@ function useActs(on: {
   onSend(act: ActName): void;
 }) {
   const { params, filled, reload, setTexts, setSaved, setTold, onSend } = on;
+  const [shown, setShown] = useState<Preview>();
   const hasOwn = Object.keys(filled).length > 0;
   const change = async (isReset: boolean) => {
     setSaved(false);
@@ -206,7 +213,13 @@ function useActs(on: {
     forgetAll();
     reload();
     setSaved(true);
+    // What stands beside it is what letters say from now on.
+    setShown(await previewOf(params, {}));
   };
+  const showing = useAct(async () => {
+    onSend('showing');
+    setShown(await previewOf(params, filled));
+  });
   const saving = useAct(() => change(false));
   const resetting = useAct(() => change(true));
   const sending = useAct(async () => {
@@ -219,7 +232,7 @@ function useActs(on: {
       }),
     );
   });
-  return { saving, resetting, sending };
+  return { saving, resetting, sending, showing: { ...showing, shown } };
 }
 
 function Hints({ shape }: { shape: Shape }) {
@@ -317,55 +330,5 @@ function PartField(props: {
       rows={part === 'text' ? 6 : 3}
       maxLength={{ subject: 150, text: 2000, action: 60, after: 1000 }[part]}
     />
-  );
-}
-
-/** The letter as it would be sent: in frames that load and run nothing, light and dark, and as text. */
-function Looks({ params, template }: { params: { kind: Shape['kind']; locale: string }; template?: Texts }) {
-  const [shown, setShown] = useState<Preview>();
-  const load = async () =>
-    setShown(
-      await call('POST /mail/templates/:kind/:locale/preview', {
-        params,
-        body: template ? { template } : {},
-      }),
-    );
-  const first = useLoad(`letter ${params.kind} ${params.locale}`, () =>
-    call('POST /mail/templates/:kind/:locale/preview', { params, body: template ? { template } : {} }),
-  );
-  const { busy, refusal, act } = useAct(load);
-  const preview = shown ?? first.data;
-  return (
-    <Section
-      title={say.preview}
-      action={
-        <Button id="show-letter" label={say.previewAct} kind="quiet" compact busy={busy} onClick={act} />
-      }
-    >
-      {refusal && <Refused error={refusal} />}
-      {preview && (
-        <div class="stack-s">
-          <p>
-            <span class="muted">{say.subject}</span> <strong dir="auto">{preview.subject}</strong>
-          </p>
-          <details>
-            <summary>{say.asText}</summary>
-            <pre class="letter-text" dir="auto">
-              {preview.text}
-            </pre>
-          </details>
-          {preview.logo === 'left-out' && <Notice tone="info">{say.logoLeftOut}</Notice>}
-          {(['light', 'dark'] as const).map((scheme) => (
-            <iframe
-              key={scheme}
-              class="letter-frame"
-              title={say.previewOf[scheme]}
-              src={preview[scheme]}
-              sandbox=""
-            />
-          ))}
-        </div>
-      )}
-    </Section>
   );
 }
