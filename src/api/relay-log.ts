@@ -44,7 +44,10 @@ const message = z.object({
   via: z.enum(['relay', 'postfix']),
   sender: z.string().optional().describe('Envelope sender; empty is the null sender.'),
   headerFrom: z.string().optional(),
-  recipient: z.string().optional().describe('As it was written; for whoever may see people.'),
+  recipient: z
+    .string()
+    .optional()
+    .describe('As it was written; of an answer, who gets it. For whoever may see people.'),
   client: z.string().optional(),
   messageId: z.string().optional(),
   messageClass: z.enum(messageClasses).optional(),

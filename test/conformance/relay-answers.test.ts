@@ -77,6 +77,8 @@ test('PR-08 SM-07 a notification is answered from Gmail, and the app gets the an
     }
   const [entry] = await log();
   assert.deepEqual([entry!.recipientClass, entry!.verdict, entry!.application], ['reply', 'relayed', 'jira']);
+  assert.equal(entry!.recipient, 'notify@jira.test', 'the log says who got it');
+  assert.equal(entry!.reason, 'answered', 'figures tell it from mail of the app, which a budget is for');
   // The app's server could not deliver it after all: the report ends here, and is counted.
   sink.clear();
   const status = 'Final-Recipient: rfc822; notify@jira.test\nAction: failed\nStatus: 5.1.1';

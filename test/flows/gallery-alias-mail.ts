@@ -34,7 +34,7 @@ export async function mailOfAda({ database }: Platform): Promise<void> {
   const entries: Partial<NewMessage>[] = [
     { ...issues, verdict: 'relayed', reason: 'passed-on' },
     { ...issues, verdict: 'deferred', reason: 'smart-host-away' },
-    { ...issues, recipientClass: 'reply', verdict: 'relayed', reason: 'passed-on' },
+    { ...issues, recipientClass: 'reply', verdict: 'relayed', reason: 'answered' },
     { ...issues, recipientClass: 'reply', verdict: 'refused', reason: 'reply-reveals' },
     { ...issues, recipientClass: 'reply', verdict: 'deferred', reason: 'dns' },
     { ...issues, recipientClass: 'reply', verdict: 'dropped', reason: 'auto-reply' },

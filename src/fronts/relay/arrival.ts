@@ -192,7 +192,12 @@ async function toCounterpart(needs: ArrivalNeeds, received: Received, notes: Ent
   const { recipient } = received.admission;
   if (recipient.class !== 'reply') throw new Error('This is no answer.');
   const { counterpart } = recipient;
-  notes.add({ person: counterpart.person, application: counterpart.application });
+  // The way of answering names nobody; whom it leads to is who gets the answer.
+  notes.add({
+    person: counterpart.person,
+    application: counterpart.application,
+    recipient: counterpart.address,
+  });
   const { id, raw, arrival, began } = received;
   const authentication = await authenticate(needs, received);
   const answered = await answer(needs, { id, raw, counterpart, sender: arrival.sender, authentication });
@@ -209,7 +214,7 @@ async function toCounterpart(needs: ArrivalNeeds, received: Received, notes: Ent
   });
   if ('host' in sent) {
     notes.add({ smartHost: sent.host, answer: sent.response });
-    return notes.done('relayed', 'passed-on');
+    return notes.done('relayed', 'answered');
   }
   notes.add({ answer: sent.answer });
   return notes.refused(sent.refusal);

@@ -26,7 +26,7 @@ export interface NewMessage {
   /** Envelope sender; '' is the null sender. */
   sender?: string;
   headerFrom?: string;
-  /** As it was written. */
+  /** As it was written; of an answer, who gets it. */
   recipient?: string;
   client?: string;
   /** With angle brackets. */

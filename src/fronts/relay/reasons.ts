@@ -10,6 +10,7 @@ const words = {
     'Postfix was told to take it; whether the smart host took it then is in its own log (status=).',
     'It was taken for you and is on its way. Should it come back, this page says so.',
   ],
+  answered: ['The smart host has taken the answer to the app.', 'Your answer was sent.'],
   report: [
     'A report about mail that was passed on; it is counted and goes nowhere.',
     'A report came back about mail that was passed on to you.',
@@ -38,7 +39,7 @@ const words = {
     'The address has the form of those made for answers or reports, but was not made here.',
     'It was addressed to a way of answering that was not made here.',
   ],
-  paused: ['The person has paused all their mail.', 'You have paused your mail.'],
+  paused: ['All mail to the person is paused.', 'All your mail is paused.'],
   'no-sender': [
     'No app may write from this network with this sender.',
     'Nobody whom the community lets write sends from there.',
@@ -70,7 +71,7 @@ const words = {
     'The domain in its From address asks for such mail to be refused.',
   ],
   size: ['It is larger than the app may send.', 'It was larger than this app may send.'],
-  'app-paused': ['The person has paused mail of this app.', 'You have paused mail of this app.'],
+  'app-paused': ['Mail of this app to the person is paused.', 'Mail of this app to you is paused.'],
   unwanted: [
     'The person does not want this class of message from this app.',
     'You have chosen not to get this kind of mail.',

@@ -86,6 +86,8 @@ export function RelayAppPage({ id }: { id: string }) {
           onKept={(version) => {
             forms.keep(version);
             reload();
+            // The line about today says how much is allowed.
+            counts.reload();
           }}
         />
       ) : (

@@ -236,7 +236,12 @@ function messageFacts(one: Message) {
     { name: say.arrived, value: <Time at={one.at} /> },
     { name: say.from, value: one.headerFrom },
     { name: say.sender, term: 'MAIL FROM', value: one.sender === '' ? say.nullSender : one.sender },
-    { name: say.to, term: 'RCPT TO', value: one.recipient },
+    {
+      name: say.to,
+      // An answer was written to a way of answering, which names nobody.
+      term: one.recipientClass === 'reply' ? undefined : 'RCPT TO',
+      value: one.recipient,
+    },
     { name: say.client, value: one.client },
     { name: say.via, value: say.vias[one.via] },
     { name: say.size, value: one.bytes === undefined ? undefined : say.bytes(count(one.bytes)) },

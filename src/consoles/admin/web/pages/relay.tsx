@@ -88,13 +88,17 @@ function Whole() {
   );
 }
 
+/** Mail of apps alone: what people answer to them takes nothing of a budget. */
+const isOfApp = ({ verdict, reason }: Counts['items'][number]) =>
+  verdict === 'relayed' && reason !== 'answered';
+
 /** One bar a day, days without mail among them; of a single app also what is left of its budget. */
 export function Volumes(props: { title: string; counts: Counts; application?: string }) {
   const { title, counts, application } = props;
   const points = useMemo(() => {
     const byDay = new Map<string, number>();
     for (const one of counts.items)
-      if (one.verdict === 'relayed') byDay.set(one.day, (byDay.get(one.day) ?? 0) + one.messages);
+      if (isOfApp(one)) byDay.set(one.day, (byDay.get(one.day) ?? 0) + one.messages);
     const today = Date.parse(new Date().toISOString().slice(0, 10));
     return Array.from({ length: 30 }, (_, back) => {
       const at = new Date(today - (29 - back) * 86_400_000);
