@@ -103,10 +103,16 @@ export async function mailApps(tx: Tx, person: string, choices: readonly Choice[
     .sort((one, other) => one.title.localeCompare(other.title));
 }
 
-/** Who was refused for who they are, the latest first. */
+/** Who was refused for who they are, the latest first; whoever may write since then is none of them. */
 async function strangersOf(tx: Tx, person: string, requests: readonly SenderRequest[]): Promise<Stranger[]> {
   const refused = await listMessages(tx, { person, verdict: 'refused' }, { limit: lookedThrough });
   const asked = new Set(requests.filter((one) => one.state === 'open').map((one) => one.sender));
+  // The latest request comes first.
+  const answered = new Map(requests.toReversed().map((one) => [one.sender, one]));
+  const isAllowedSince = ({ domain, last }: Stranger) => {
+    const { state, decidedAt } = answered.get(domain) ?? {};
+    return state === 'allowed' && decidedAt !== undefined && last <= decidedAt;
+  };
   const found = new Map<string, Stranger>();
   for (const message of refused) {
     const domain = domainOf(message);
@@ -114,7 +120,7 @@ async function strangersOf(tx: Tx, person: string, requests: readonly SenderRequ
     const one = found.get(domain) ?? { domain, count: 0, last: message.at, asked: asked.has(domain) };
     found.set(domain, { ...one, count: one.count + 1 });
   }
-  return [...found.values()].slice(0, 20);
+  return [...found.values()].filter((one) => !isAllowedSince(one)).slice(0, 20);
 }
 
 /** The domain somebody wrote from, as their message said it. */

@@ -136,6 +136,13 @@ test('pausing everything, and what one app may send, are forms that work without
   await visitor.open('/account/mail');
   const paused = await visitor.submit({}, '/account/mail/pause');
   assert.match(paused.text, /id="all-paused"[\s\S]*Everything is paused/);
+  // Operators can do it for somebody, so it is said of nobody who did.
+  await came({ verdict: 'refused', reason: 'paused', sender: 'notify@jira.example' });
+  await came({ application: 'jira', verdict: 'refused', reason: 'app-paused' });
+  const told = main((await visitor.open('/account/mail')).text);
+  assert.match(told, /All your mail is paused\./);
+  assert.match(told, /Mail of this app to you is paused\./);
+  assert.doesNotMatch(told, /You have paused/);
   assert.match(paused.text, /Let mail through again/);
   assert.deepEqual(await choices(), [{ application: undefined, paused: true, digests: true, reveal: false }]);
   const resumed = await visitor.submit({}, '/account/mail/pause');
@@ -193,7 +200,13 @@ test('who was refused for who they are can be asked for, once, and the answer is
   await platform.database.transact(system(), (tx) =>
     decideRequest(tx, { id: request!.id, state: 'allowed', answer }),
   );
-  assert.match(main((await visitor.open('/account/mail')).text), /allowed[\s\S]*Known now\./);
+  const allowed = main((await visitor.open('/account/mail')).text);
+  assert.match(allowed, /allowed[\s\S]*Known now\./);
+  assert.doesNotMatch(allowed, /ask\?sender=builds\.example/, 'who may write by now is not asked for');
+  platform.clock.advance(60_000);
+  await came({ verdict: 'refused', reason: 'unproved', headerFrom: 'bot@builds.example' });
+  const again = main((await visitor.open('/account/mail')).text);
+  assert.match(again, /ask\?sender=builds\.example/, 'refused all the same, it can be asked for anew');
   const strange = await visitor.open('/account/mail/ask?sender=%3Cscript%3E');
   assert.ok(strange.url.endsWith('/account/mail'));
 });

@@ -51,7 +51,8 @@ relay:
     });
     await platform.database.query(
       `insert into relay_counts (day, application, verdict, reason, messages, bytes)
-       select (now() at time zone 'utc')::date - n, 'jira', 'relayed', 'passed-on', 40, 400000 from generate_series(0, 29) n`,
+       select (now() at time zone 'utc')::date - n, 'jira', 'relayed', reason, 40, 400000
+       from generate_series(0, 29) n, unnest(array['passed-on', 'answered']) reason where reason = 'passed-on' or n = 3`,
     );
     await platform.database.query(
       `insert into relay_budgets (day, application, person, used) values ((now() at time zone 'utc')::date, 'jira', null, 1)`,
@@ -361,6 +362,7 @@ test('a request that would let in nothing more is not answered, and whoever deci
   await ask('library.test');
   const { page, complaints } = await desk.at(`/admin/relay/requests/${id}/allow`);
   await page.locator('p', { hasText: 'Asked because: xxx' }).waitFor();
+  await page.locator('p', { hasText: 'Asked by Bob Stone (bob).' }).waitFor();
   await desk.everySide(page, { 'relay-request-allow': `/admin/relay/requests/${id}/allow` });
   await page.goto(`${platform.origin}/admin/relay/requests/${id}/allow`);
   await page.click('#confirm');
@@ -370,7 +372,11 @@ test('a request that would let in nothing more is not answered, and whoever deci
   await page.locator('.notice', { hasText: 'Nothing was changed' }).waitFor();
   await page.locator('.notice', { hasText: 'may write with this domain already' }).waitFor();
   assert.equal(await state('jira.test'), 'open');
-  assert.equal(desk.place(page), `/admin/relay/requests/${id}/allow`);
+  await page.selectOption('#application', 'wiki');
+  await page.locator('.notice', { hasText: 'Nobody could write as Wiki until now.' }).waitFor();
+  await page.goto(`${platform.origin}/admin/relay/requests?state=allowed`);
+  await page.locator('h2', { hasText: 'No request was answered like this' }).waitFor();
+  await page.goto(`${platform.origin}/admin/relay/requests/${id}/allow`);
   await page.goto(`${platform.origin}/admin/relay/requests/${id}/refuse`);
   await page.fill('#answer', 'It writes already.');
   await page.click('#confirm');

@@ -61,7 +61,13 @@ export function RelayRequestsPage() {
         caption={say.requests}
         pages={pages}
         keyOf={(one) => one.id}
-        empty={<Empty title={say.noRequests} text={say.noRequestsText} />}
+        empty={
+          state === '' || state === 'open' ? (
+            <Empty title={say.noRequests} text={say.noRequestsText} />
+          ) : (
+            <Empty title={say.noRequestFits} />
+          )
+        }
         columns={[
           {
             title: say.wanted,
@@ -148,6 +154,7 @@ function Decision({ wish, apps, isYes }: { wish: Wish; apps: readonly App[]; isY
   // Whose mail it would be is never guessed: it would be let in as any app that stands first.
   const only = apps.length === 1 ? apps[0]?.application : undefined;
   const app = chosen ?? wish.application ?? only ?? '';
+  const begins = apps.find((one) => one.application === app && !one.settings);
   const decide = async () => {
     const said = answer.trim() === '' ? {} : { answer: answer.trim() };
     const params = { id: wish.id };
@@ -193,6 +200,7 @@ function Decision({ wish, apps, isYes }: { wish: Wish; apps: readonly App[]; isY
               required
             />
           )}
+          {isYes && begins && <Notice tone="warning">{say.allowBegins(begins.title)}</Notice>}
           <TextField
             name="answer"
             label={say.theAnswer}
@@ -207,6 +215,7 @@ function Decision({ wish, apps, isYes }: { wish: Wish; apps: readonly App[]; isY
       onConfirm={decide}
     >
       <p>{isYes ? say.allowText : say.refuseText}</p>
+      {wish.person && <p class="small">{say.askedBy(wish.person.displayName, wish.person.username)}</p>}
       {wish.note && (
         <p class="small" dir="auto">
           {say.askedBecause(wish.note)}
