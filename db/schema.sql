@@ -684,9 +684,12 @@ CREATE TABLE relay_list_changes (
   added text[] DEFAULT '{}'::text[] NOT NULL,
   removed text[] DEFAULT '{}'::text[] NOT NULL,
   note text,
+  decided_by uuid,
   CONSTRAINT relay_list_changes_pkey PRIMARY KEY (id),
+  CONSTRAINT relay_list_changes_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES people(id) ON DELETE SET NULL,
   CONSTRAINT relay_list_changes_outcome_check CHECK ((outcome = ANY (ARRAY['taken'::text, 'held'::text, 'refused'::text, 'approved'::text, 'dismissed'::text, 'by-hand'::text])))
 );
+CREATE INDEX relay_list_changes_decided_by ON relay_list_changes USING btree (decided_by) WHERE (decided_by IS NOT NULL);
 CREATE INDEX relay_list_changes_list ON relay_list_changes USING btree (list, id DESC);
 
 CREATE TABLE relay_lists (

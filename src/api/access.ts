@@ -185,3 +185,7 @@ export function contextOf(request: FastifyRequest): TxContext {
     requestId: request.requestId,
   };
 }
+
+/** The person who asks; undefined where a token does. */
+export const operatorOf = (caller: Caller): string | undefined =>
+  caller.kind === 'person' ? caller.id : undefined;

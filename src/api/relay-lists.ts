@@ -1,5 +1,7 @@
 /** Allow-lists: networks senders publish, or that are kept by hand. What shrinks too far waits here for a yes or a no. */
 import { z } from 'zod';
+import { may } from '#core/operators/permissions.ts';
+import { findPeople } from '#core/people/people.ts';
 import { lookNow } from '#fronts/relay/list-looks.ts';
 import {
   type AllowList,
@@ -7,6 +9,7 @@ import {
   approveHeld,
   dismissHeld,
   forgetList,
+  type ListChange,
   listChanges,
   listOutcomes,
   noteByHand,
@@ -16,7 +19,7 @@ import {
 import { allowlistSettings, networkText } from '#fronts/relay/settings.ts';
 import { relayApps, relayHouse, saveRelayHouse } from '#fronts/relay/settings-kept.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import { contextOf } from './access.ts';
+import { type Caller, contextOf, operatorOf } from './access.ts';
 import type { Api } from './api.ts';
 import { FieldsRefused } from './errors.ts';
 import { pageOf, pageQuery } from './paging.ts';
@@ -72,6 +75,10 @@ const listChange = z.object({
   added: networks,
   removed: networks,
   note: z.string().optional(),
+  decidedBy: z
+    .object({ id: z.string(), displayName: z.string(), username: z.string() })
+    .optional()
+    .describe('Who agreed, kept the old one or changed it by hand; for whoever may see people.'),
 });
 
 const look = z.object({
@@ -108,6 +115,19 @@ async function showDetail(tx: Tx, name: string): Promise<z.output<typeof detail>
   const list = await requireAllowList(tx, name);
   const { networks: published, byHand, held } = list;
   return { ...showSummary(list, (await appsBy(tx))(name)), networks: published, byHand, held };
+}
+
+async function showChanges(
+  tx: Tx,
+  caller: Caller,
+  changes: readonly ListChange[],
+): Promise<z.output<typeof listChange>[]> {
+  const ids = [...new Set(changes.flatMap(({ decidedBy }) => decidedBy ?? []))];
+  const named = may(caller.grants, 'people.read') && ids.length > 0 ? await findPeople(tx, ids) : [];
+  const people = new Map(
+    named.map(({ id, displayName, username }) => [id, { id, displayName, username }] as const),
+  );
+  return changes.map((one) => ({ ...one, decidedBy: people.get(one.decidedBy ?? '') }));
 }
 
 export function relayListRoutes(api: Api): void {
@@ -162,7 +182,10 @@ function readLists({ scope, read, cursors }: Api): void {
         const place = `changes of list ${name}`;
         const before = cursors.read(place, cursor);
         const page = { before: before === undefined ? undefined : Number(before), limit: limit + 1 };
-        return cursors.page(place, await listChanges(tx, name, page), limit, (last) => String(last.id));
+        const found = cursors.page(place, await listChanges(tx, name, page), limit, (last) =>
+          String(last.id),
+        );
+        return { ...found, items: await showChanges(tx, request.caller, found.items) };
       }),
   );
 }
@@ -195,7 +218,7 @@ function changeLists({ scope, change }: Api): void {
           const settings = { ...request.body.settings, ...(byHand && { networks: byHand }) };
           const allowlists = { ...house.allowlists, [name]: settings };
           await saveRelayHouse(tx, { ...house, allowlists });
-          await noteByHand(tx, house.allowlists, allowlists);
+          await noteByHand(tx, house.allowlists, allowlists, operatorOf(request.caller));
           return showDetail(tx, name);
         },
         versioned,
@@ -247,7 +270,7 @@ function changeByHand({ scope, change }: Api): void {
         request,
         async (tx) => {
           requireVersion(request, stampOf((await requireAllowList(tx, name)).settings), version);
-          await setByHand(tx, name, wanted);
+          await setByHand(tx, name, wanted, operatorOf(request.caller));
           return showDetail(tx, name);
         },
         versioned,
@@ -299,7 +322,7 @@ function decideLists({ scope, change, read, needs }: Api): void {
       async (request) =>
         change(request, async (tx) => {
           const { name } = request.params;
-          await decide(tx, { name, mark: request.body.mark });
+          await decide(tx, { name, mark: request.body.mark, by: operatorOf(request.caller) });
           return showDetail(tx, name);
         }),
     );

@@ -13,7 +13,7 @@ import {
 } from '#fronts/relay/choices.ts';
 import { allowRequest, requireOpenRequest } from '#fronts/relay/sender-allowed.ts';
 import type { Tx } from '#kit/db/tx.ts';
-import type { Caller } from './access.ts';
+import { type Caller, operatorOf } from './access.ts';
 import type { Api } from './api.ts';
 import { pageOf, pageQuery } from './paging.ts';
 import { moment } from './shapes.ts';
@@ -134,8 +134,6 @@ function listRoute({ scope, read, cursors }: Api): void {
       }),
   );
 }
-
-const operatorOf = (caller: Caller) => (caller.kind === 'person' ? caller.id : undefined);
 
 function decideRoutes({ scope, change }: Api): void {
   scope.post(

@@ -62,6 +62,7 @@ test('a list that shrank too far: what goes and what comes is read before a pres
   await page.locator('main li', { hasText: '203.0.113.192/28' }).waitFor();
   await page.click('#confirm');
   const agreed = page.locator('tr', { hasText: 'agreed to' });
+  await agreed.locator('a', { hasText: 'Wren Byron' }).waitFor();
   await agreed.locator('summary').first().click();
   await agreed.locator('code', { hasText: '203.0.113.192/28' }).waitFor();
   await agreed.locator('summary').last().click();

@@ -27,6 +27,8 @@ export interface ListChange {
   added: string[];
   removed: string[];
   note?: string;
+  /** Who decided it; undefined where nobody of the console did. */
+  decidedBy?: string;
 }
 
 const columns = `name, networks, held, held_at as "heldAt", checked_at as "checkedAt", fetched_at as "fetchedAt",
@@ -118,10 +120,11 @@ export async function noteListChange(
   tx: Tx,
   change: Omit<ListChange, 'id' | 'at' | 'added' | 'removed'> & { added?: string[]; removed?: string[] },
 ): Promise<void> {
-  const { list, outcome, added = [], removed = [], note } = change;
+  const { list, outcome, added = [], removed = [], note, decidedBy } = change;
   await tx.query(
-    `insert into relay_list_changes (list, at, outcome, added, removed, note) values ($1, $2, $3, $4, $5, $6)`,
-    [list, tx.now(), outcome, added, removed, note ?? null],
+    `insert into relay_list_changes (list, at, outcome, added, removed, note, decided_by)
+     values ($1, $2, $3, $4, $5, $6, $7)`,
+    [list, tx.now(), outcome, added, removed, note ?? null, decidedBy ?? null],
   );
 }
 
@@ -132,11 +135,15 @@ export async function changesOf(
   { before, limit }: { before?: number; limit: number },
 ): Promise<ListChange[]> {
   const rows = await tx.query<ListChange>(
-    `select id, list, at, outcome, added, removed, note from relay_list_changes
+    `select id, list, at, outcome, added, removed, note, decided_by as "decidedBy" from relay_list_changes
      where list = $1 and ($2::bigint is null or id < $2) order by id desc limit $3`,
     [list, before ?? null, limit],
   );
-  return rows.map(({ note, ...rest }) => ({ ...rest, note: note ?? undefined }));
+  return rows.map(({ note, decidedBy, ...rest }) => ({
+    ...rest,
+    note: note ?? undefined,
+    decidedBy: decidedBy ?? undefined,
+  }));
 }
 
 /** Networks that went by themselves since then, or since a person last agreed. */
@@ -148,6 +155,13 @@ export async function goneSince(tx: Tx, list: string, since: Date): Promise<stri
     [list, since],
   );
   return rows.map(({ network }) => network);
+}
+
+/** For erasing. */
+export async function forgetDeciders(tx: Tx, people: readonly string[]): Promise<void> {
+  await tx.query(`update relay_list_changes set decided_by = null where decided_by = any($1::uuid[])`, [
+    people,
+  ]);
 }
 
 export async function deleteChanges(tx: Tx, before: Date, most = 5000): Promise<number> {

@@ -221,13 +221,21 @@ async function putInForce(
   list: store.ListRow,
   networks: string[],
   outcome: 'taken' | 'approved',
+  decidedBy?: string,
 ): Promise<void> {
   const { added, removed } = difference(list.networks, networks);
   const next = { ...list, networks, held: undefined, heldAt: undefined, dismissed: undefined };
   await store.keepList(tx, next, { isGood: outcome === 'taken', changed: true });
-  await store.noteListChange(tx, { list: list.name, outcome, added, removed });
+  await store.noteListChange(tx, { list: list.name, outcome, added, removed, decidedBy });
   const data = { list: list.name, added: first(added), removed: first(removed) };
   await record(tx, 'relay.list-changed', { data });
+}
+
+/** What somebody decides about a held list, and who. */
+interface Decision {
+  name: string;
+  mark?: string;
+  by?: string;
 }
 
 /**
@@ -235,14 +243,14 @@ async function putInForce(
  * @param input.mark the publication that was seen; without it whatever is held now
  * @throws Problem relay-list-unknown; conflict when another one is held by now, or none
  */
-export async function approveHeld(tx: Tx, input: { name: string; mark?: string }): Promise<HeldList> {
+export async function approveHeld(tx: Tx, input: Decision): Promise<HeldList> {
   const { list, held } = await holdHeld(tx, input);
-  await putInForce(tx, list, list.held ?? [], 'approved');
+  await putInForce(tx, list, list.held ?? [], 'approved', input.by);
   return held;
 }
 
 /** Keeps what is in force; this publication is not asked about again. @throws as `approveHeld` */
-export async function dismissHeld(tx: Tx, input: { name: string; mark?: string }): Promise<HeldList> {
+export async function dismissHeld(tx: Tx, input: Decision): Promise<HeldList> {
   const { list, held } = await holdHeld(tx, input);
   const next = { ...list, held: undefined, heldAt: undefined, dismissed: held.mark };
   await store.keepList(tx, next, { isGood: false, changed: false });
@@ -251,14 +259,12 @@ export async function dismissHeld(tx: Tx, input: { name: string; mark?: string }
     outcome: 'dismissed',
     added: held.added,
     removed: held.removed,
+    decidedBy: input.by,
   });
   return held;
 }
 
-async function holdHeld(
-  tx: Tx,
-  { name, mark }: { name: string; mark?: string },
-): Promise<{ list: store.ListRow; held: HeldList }> {
+async function holdHeld(tx: Tx, { name, mark }: Decision): Promise<{ list: store.ListRow; held: HeldList }> {
   const list = await store.holdList(tx, name);
   const { held } = await requireAllowList(tx, name);
   if (!list || !held || (mark !== undefined && mark !== held.mark))
@@ -270,14 +276,19 @@ async function holdHeld(
  * Replaces the networks a list has by hand. What is published stays in force beside them.
  * @throws Problem relay-list-unknown
  */
-export async function setByHand(tx: Tx, name: string, networks: readonly string[]): Promise<AllowList> {
+export async function setByHand(
+  tx: Tx,
+  name: string,
+  networks: readonly string[],
+  by?: string,
+): Promise<AllowList> {
   const house = await relayHouse(tx);
   const settings = house.allowlists[name];
   if (!settings) throw new Problem('relay-list-unknown');
   const next = [...new Set(networks.map((one) => canonicalNetwork(one) ?? one))].sort(byNumbers);
   const allowlists = { ...house.allowlists, [name]: { ...settings, networks: next } };
   await saveRelayHouse(tx, { ...house, allowlists });
-  await noteByHand(tx, house.allowlists, allowlists);
+  await noteByHand(tx, house.allowlists, allowlists, by);
   return requireAllowList(tx, name);
 }
 
@@ -299,11 +310,11 @@ export async function appsLetInBy(tx: Tx, name: string): Promise<string[]> {
 type Lists = Readonly<Record<string, AllowlistSettings>>;
 
 /** Whoever changed networks by hand, in whatever way, finds it among the changes of the list. */
-export async function noteByHand(tx: Tx, before: Lists, after: Lists): Promise<void> {
+export async function noteByHand(tx: Tx, before: Lists, after: Lists, by?: string): Promise<void> {
   for (const name of Object.keys(after)) {
     const what = difference(before[name]?.networks ?? [], after[name]?.networks ?? []);
     if (what.added.length === 0 && what.removed.length === 0) continue;
-    await store.noteListChange(tx, { list: name, outcome: 'by-hand', ...what });
+    await store.noteListChange(tx, { list: name, outcome: 'by-hand', ...what, decidedBy: by });
     const data = { list: name, added: first(what.added), removed: first(what.removed) };
     await record(tx, 'relay.list-changed', { data });
   }

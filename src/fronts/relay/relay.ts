@@ -31,6 +31,7 @@ import { createFigures } from './figures.ts';
 import { rewrapRelayKeys } from './keys.ts';
 import { startListLooks } from './list-looks.ts';
 import { type Bounds, type Listener, type ListenerNeeds, openListener } from './listener.ts';
+import { forgetDeciders } from './lists.store.ts';
 import { followLists } from './lists-in-force.ts';
 import { forgetMessages } from './messages.store.ts';
 import { startMilterServer } from './milter-server.ts';
@@ -232,6 +233,7 @@ export const relayErasureReader: LogReader = {
     if (erased.length === 0) return;
     await forgetMessages(tx, erased);
     await forgetChoices(tx, erased);
+    await forgetDeciders(tx, erased);
     await forgetCounterparts(tx, erased);
   },
 };

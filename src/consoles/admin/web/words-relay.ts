@@ -227,6 +227,7 @@ export const relayWords = {
   networksByHandHelp: 'One a line, such as 192.0.2.0/24 or 2001:db8::/32.',
   keepList: 'Keep this list',
   history: 'What changed',
+  decidedBy: 'Who',
   noHistory: 'Nothing has changed yet.',
   outcomes: {
     taken: 'taken over',

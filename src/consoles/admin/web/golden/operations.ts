@@ -264,7 +264,7 @@ export interface Operations {
   /** Forget a list; refused while an app is let in by it */
   "DELETE /relay/lists/:name": { params: { "name": string }; query: {}; body: undefined; answer: undefined };
   /** What came and went, latest first */
-  "GET /relay/lists/:name/changes": { params: { "name": string }; query: { "limit"?: number; "cursor"?: string }; body: undefined; answer: { "items": ({ "id": number; "at": string; "outcome": "taken" | "held" | "refused" | "approved" | "dismissed" | "by-hand"; "added": (string)[]; "removed": (string)[]; "note"?: string })[]; "next"?: string } };
+  "GET /relay/lists/:name/changes": { params: { "name": string }; query: { "limit"?: number; "cursor"?: string }; body: undefined; answer: { "items": ({ "id": number; "at": string; "outcome": "taken" | "held" | "refused" | "approved" | "dismissed" | "by-hand"; "added": (string)[]; "removed": (string)[]; "note"?: string; "decidedBy"?: { "id": string; "displayName": string; "username": string } })[]; "next"?: string } };
   /** Replace the networks it has by hand, beside what is published */
   "PUT /relay/lists/:name/networks": { params: { "name": string }; query: {}; body: { "networks": (string)[]; "version"?: string }; answer: { "name": string; "settings": { "url"?: string; "product"?: string; "direction"?: string; "shrinkGuard": number; "everyMinutes": number }; "count": number; "held"?: { "mark": string; "at": string; "added": (string)[]; "removed": (string)[] }; "checkedAt"?: string; "fetchedAt"?: string; "changedAt"?: string; "problem"?: string; "isStale": boolean; "apps": (string)[]; "version": string; "networks": (string)[]; "byHand": (string)[] } };
   /** Look at what is published now */

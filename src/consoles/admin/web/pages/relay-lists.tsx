@@ -269,6 +269,15 @@ function History({ name }: { name: string }) {
             cell: (one) => <Badge tone={outcomeTones[one.outcome]} label={say.outcomes[one.outcome]} />,
           },
           { title: say.changed, cell: (one) => <Time at={one.at} /> },
+          {
+            title: say.decidedBy,
+            cell: ({ decidedBy }) =>
+              decidedBy ? (
+                <a href={`/admin/people/${decidedBy.id}`}>{decidedBy.displayName}</a>
+              ) : (
+                <span class="muted">{say.none}</span>
+              ),
+          },
           { title: say.added, cell: (one) => <Counted networks={one.added} />, breaks: true },
           { title: say.removed, cell: (one) => <Counted networks={one.removed} />, breaks: true },
           {
