@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createLog } from '#kit/log/log.ts';
 import { type TestDatabase, testDatabase } from '../../../test/kit.ts';
 import { openDatabase, system } from './database.ts';
 import { SchemaTooNew } from './migrate.ts';
@@ -164,6 +165,43 @@ test('connections killed by the server neither end the process nor poison the po
   await sleep(50);
   assert.deepEqual(await database.query('SELECT 1 AS one'), [{ one: 1 }]);
   assert.deepEqual(await database.transact(system(), (tx) => tx.query('SELECT 1 AS one')), [{ one: 1 }]);
+});
+
+test('closed means that the server has let go of every connection: stopping it right after disturbs none', async () => {
+  for (let round = 0; round < 5; round += 1) {
+    const { connection, clock } = kit;
+    const lines: string[] = [];
+    const log = createLog({ level: 'warn', destination: { write: (line) => void lines.push(line) } });
+    const database = await openDatabase({ connection, clock, log, poolSize: 8 });
+    const pids = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        database.transact(system(), async (tx) => {
+          const [row] = await tx.query<{ pid: number }>('SELECT pg_backend_pid() AS pid, pg_sleep(0.05)');
+          return row!.pid;
+        }),
+      ),
+    );
+    assert.equal(new Set(pids).size, 8);
+    await database.close();
+    const left = await kit.database.query(
+      'SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY($1)',
+      [pids],
+    );
+    assert.deepEqual(left, []);
+    assert.deepEqual(lines, []);
+  }
+});
+
+test('closing ends where the server does not answer any more', async (t) => {
+  const { connection, clock, log } = kit;
+  const database = await openDatabase({ connection, clock, log, poolSize: 2 });
+  const [row] = await database.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  const { pid } = row!;
+  process.kill(pid, 'SIGSTOP');
+  t.after(() => process.kill(pid, 'SIGCONT'));
+  const began = performance.now();
+  await database.close();
+  assert.ok(performance.now() - began < 4_000);
 });
 
 test('notifications arrive on commit, and a lost ear comes back and says so', async () => {

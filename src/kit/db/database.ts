@@ -2,6 +2,7 @@
  * The database: a pool of connections, transactions that retry, and one ear for notifications.
  */
 import { randomInt, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Clock } from '#kit/clock/clock.ts';
 import type { Log } from '#kit/log/log.ts';
@@ -124,6 +125,7 @@ export async function openDatabase(options: {
   // Without this a restart of the server would end the process.
   pool.on('error', (error) => log.warn({ err: error }, 'an idle database connection was lost'));
   pool.on('connect', gatherWrites);
+  const letGo = watchConnections(pool);
   const listener = new Listener(connection, log);
 
   try {
@@ -134,6 +136,7 @@ export async function openDatabase(options: {
       throw new DatabaseTooOld(String(rows[0].version).split(' ')[1] ?? 'unknown');
   } catch (error) {
     await pool.end();
+    await letGo();
     throw error;
   }
 
@@ -163,7 +166,39 @@ export async function openDatabase(options: {
     async close() {
       await listener.close();
       await pool.end();
+      await letGo();
     },
+  };
+}
+
+/** How long a server may take to let go of connections that have said goodbye. */
+const mostGoodbyeMs = 2_000;
+
+/**
+ * The pool has ended when it has said goodbye on each connection; the server may still be at it, and stopped then, it
+ * tells each of them that it was cut off.
+ * @returns waits, when the pool has ended, until every connection is over
+ */
+function watchConnections(pool: pg.Pool): () => Promise<void> {
+  const open = new Set<pg.PoolClient>();
+  let over: (() => void) | undefined;
+  pool.on('connect', (client) => open.add(client));
+  pool.on('remove', (client) => {
+    open.delete(client);
+    if (open.size === 0) over?.();
+  });
+  return async () => {
+    if (open.size === 0) return;
+    const late = new AbortController();
+    await Promise.race([
+      new Promise<void>((resolve) => {
+        over = resolve;
+      }),
+      sleep(mostGoodbyeMs, undefined, { signal: late.signal }).catch(() => undefined),
+    ]);
+    late.abort();
+    // One that never answers does not keep the process.
+    for (const client of open) (client as pg.PoolClient & { unref(): void }).unref();
   };
 }
 
