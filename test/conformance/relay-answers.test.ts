@@ -125,7 +125,7 @@ test('an answer that comes back later is said to have come back, by the report t
     ['relayed', person, '5.1.1'],
   ]);
   const { out } = await terminal(() => platform).good(['relay', 'log']);
-  assert.match(out, /jira +ada +relayed +passed-on .*It came back later \(5\.1\.1\)/);
+  assert.match(out, /jira +ada +relayed +answered .*It came back later \(5\.1\.1\)/);
 });
 
 test('PR-08 SM-07 over SMTP an answer that shows the address is refused, unless the person allows it for the app', async (t) => {

@@ -38,7 +38,7 @@ test('a pause of one app is said, with the answer a sender hears after the text'
   const paused = await explained();
   assert.equal(paused.admitted, true, 'the recipient is taken: only the text says which app it is of');
   assert.equal(paused.reason, 'app-paused');
-  assert.match(paused.because, /paused mail of this app/);
+  assert.match(paused.because, /Mail of this app to the person is paused/);
   assert.equal(paused.answer, await heard());
   assert.deepEqual(
     paused.apps[0]!.holds.map(({ reason, classes }) => [reason, classes]),
