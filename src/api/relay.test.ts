@@ -288,7 +288,7 @@ test('the help desk pauses and resumes the mail of a person', async () => {
   const ask = { client: '192.0.2.7', sender: 'x@jira.test', recipient: 'ada@people.harbour.test' };
   const explained = await call('POST', '/relay/explain', ask, 'help-desk');
   assert.equal(explained.body.reason, 'paused');
-  assert.match(explained.body.because, /paused all their mail/);
+  assert.match(explained.body.because, /All mail to the person is paused/);
   assert.match(explained.body.answer, /^550 5\.1\.1/);
   assert.equal(explained.body.person.username, 'ada');
   assert.equal((await call('POST', `${path}/pause`, { paused: true, application: 'nowhere' })).status, 404);

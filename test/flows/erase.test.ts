@@ -259,6 +259,10 @@ async function leaveMail({ database }: Platform, id: string): Promise<void> {
     `insert into relay_requests (id, person, sender, note, asked_at) values (gen_random_uuid(), $1, 'tools.test', $2, now())`,
     [id, word],
   );
+  await database.query(
+    `insert into relay_list_changes (list, at, outcome, decided_by) values ('fleet', now(), 'approved', $1)`,
+    [id],
+  );
 }
 
 /** Every further proof, a sign-in that waits, one that was refused, one that was begun, an account chosen at an app. */
@@ -382,6 +386,7 @@ const elsewhere = new Set([
   'recovery_codes',
   'relay_budgets',
   'relay_choices',
+  'relay_list_changes',
   'sign_in_watches',
   'target_deleted',
   'target_links',
