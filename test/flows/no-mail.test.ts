@@ -98,6 +98,15 @@ test('whoever signs up sees what became of the mail, in the browser that waits f
   assert.match((await visitor.open('/verify/mail')).text, /ann@other\.example/);
 });
 
+test('the page that waits for a new address to be confirmed leads to what became of its mail', async () => {
+  const visitor = platform.visitor();
+  await visitor.signIn('bob', passwords.bob);
+  await visitor.submit({ email: 'bob@new.example' }, '/account/addresses');
+  await platform.settle();
+  assert.match(visitor.page.text, /href="\/verify\/mail" id="no-mail"/);
+  assert.match((await visitor.open('/verify/mail')).text, /bob@new\.example[\s\S]*Taken by the mail server/);
+});
+
 test('AU-07 whoever signs up with the address of somebody else sees the same as with one of their own', async () => {
   const [own, theirs] = [platform.visitor(), platform.visitor()];
   await signUp(own, 'fresh@example.org');

@@ -20,6 +20,7 @@ import { proved } from '#signon/again.ts';
 import { askProof, limitProofs } from '#signon/ask-proof.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import { type PageNeeds, quietLine, show } from '#signon/visit.ts';
+import { words } from '#signon/words.ts';
 import { type Home, home } from './guest.ts';
 
 /** The routes below /account/addresses. */
@@ -139,7 +140,7 @@ function codePage(here: Home, reply: FastifyReply, address: Address, problem?: P
     url: `/account/addresses/${address.id}/code`,
     token: here.formToken,
     body: html`${codeField({ label: tell('code'), locale, digits: 6, autofocus: true, error })}${button({ label: tell('confirmCode'), id: 'confirm', full: true })}`,
-  })}<div class="aside-actions"><p>${tell('noMail')}</p>
+  })}<div class="aside-actions"><p>${tell('noMail')} <a href="/verify/mail" id="no-mail">${words(locale)('whatBecame')}</a></p>
   ${formButton({ label: tell('sendAgain'), url: `/account/addresses/${address.id}/confirm`, token: here.formToken, full: true })}
   ${quietLine('', { url: '/account', title: tell('back') })}</div>`;
   return show(here, reply, {

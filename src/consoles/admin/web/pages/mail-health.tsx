@@ -10,7 +10,7 @@ import { TextField } from '#consoles/admin/web/parts/fields.tsx';
 import { Form } from '#consoles/admin/web/parts/form.tsx';
 import { Notice, Refused } from '#consoles/admin/web/parts/notice.tsx';
 import { Page, Section, Skeleton } from '#consoles/admin/web/parts/page.tsx';
-import { TestTold } from '#consoles/admin/web/parts/test-told.tsx';
+import { saidBy, TestTold } from '#consoles/admin/web/parts/test-told.tsx';
 import { Time } from '#consoles/admin/web/parts/time.tsx';
 import { useSession } from '#consoles/admin/web/session.tsx';
 import { mailToolWords as say } from '#consoles/admin/web/words-mail-tools.ts';
@@ -112,7 +112,8 @@ function Group({ title, term, checks }: { title: string; term?: string; checks: 
             )}
             {one.found.map((found) => (
               <p class="small record" key={found}>
-                <span class="muted">{say.found}</span> <code>{found}</code>
+                <span class="muted">{one.check === 'smart-host' ? saidBy(found) : say.found}</span>{' '}
+                <code>{found}</code>
               </p>
             ))}
             {one.publish && (

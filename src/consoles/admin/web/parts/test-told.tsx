@@ -12,16 +12,19 @@ interface Tried {
 
 const tones = { taken: 'success', later: 'warning', refused: 'danger' } as const;
 
+/** A reply begins with its code (RFC 5321 §4.2); anything else was seen on our side, and no server said it. */
+export function saidBy(answer: string): string {
+  return /^\d{3}(?:[ -]|$)/.test(answer) ? say.answered : say.seen;
+}
+
 export function TestTold({ tried }: { tried: Tried }) {
   const { to, state, answer, why, tookMs } = tried;
-  // A reply begins with its code (RFC 5321 §4.2); anything else was seen on our side, and no server said it.
-  const label = /^\d{3}(?:[ -]|$)/.test(answer) ? say.answered : say.seen;
   return (
     <Notice tone={tones[state]} live>
       <p>{say.outcomes[state](to)}</p>
       {why && <p>{why}</p>}
       <p class="small">
-        {label} <code dir="auto">{answer}</code>
+        {saidBy(answer)} <code dir="auto">{answer}</code>
         {tookMs !== undefined && ` (${tookMs} ms)`}
       </p>
     </Notice>
