@@ -196,6 +196,10 @@ test('a recovery link: one operator asks, another agrees and is shown it once, a
   await bob.locator('.notice', { hasText: 'needs a second operator' }).waitFor();
   await bob.goto(`${platform.origin}/admin/people/${ada}/recovery-link/agree`);
   await bob.locator('.notice', { hasText: 'another operator has to agree' }).waitFor();
+  const own = await idOf(platform, 'bob');
+  await bob.goto(`${platform.origin}/admin/people/${own}/recovery-link/ask`);
+  await bob.locator('.notice', { hasText: 'Nobody asks for a link to their own account' }).waitFor();
+  assert.equal(await bob.locator('#confirm').count(), 0);
   await bob.context().close();
   const { page: wren, complaints } = await desk.at('/admin/recovery-links');
   await wren.locator('td', { hasText: 'Ada Lovelace' }).waitFor();

@@ -35,6 +35,7 @@ export const resetWords = {
   approveText:
     'The person is told at once, at every address that is confirmed. It happens when the waiting time of the community is over, unless they or an operator call it off. Their sessions end then.',
   approveOwn: 'You asked for this yourself: another operator has to agree.',
+  aboutOwn: 'It is about you: another operator has to agree.',
   cancel: 'Call it off',
   cancelTitle: (name: string) => `Call it off for ${name}?`,
   cancelText: 'Nothing is taken away. If the person had been told, they are told of this too.',

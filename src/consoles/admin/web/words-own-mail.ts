@@ -73,6 +73,8 @@ export const linkWords = {
   approveText:
     'The link is shown to you once, on the next page. Hand it over in a way that reaches them alone. Every confirmed address is told that it was made.',
   approveOwn: 'You asked for this yourself: another operator has to agree.',
+  aboutOwn: 'It is about you: another operator has to agree.',
+  askOwn: 'Nobody asks for a link to their own account: two other operators have to.',
   made: 'Hand this link over now. It is shown this once, works for one hour and only once.',
   link: 'Link',
   ends: 'Ends',

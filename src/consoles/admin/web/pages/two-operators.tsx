@@ -53,6 +53,10 @@ interface MatterWords<State extends string> {
   approveTitle(name: string): string;
   approveText: string;
   approveOwn: string;
+  /** For whom it is about, who never agrees to it. */
+  aboutOwn: string;
+  /** The same, where they may not ask for it either. */
+  askOwn?: string;
   cancel: string;
   cancelTitle(name: string): string;
   cancelText: string;
@@ -181,10 +185,17 @@ export function MatterAsking<State extends string, One extends Asked<State>>(
   const { matter, person: id, onAsk } = props;
   const { words: say } = matter;
   const { route } = useLocation();
+  const { me } = useSession();
   const { data, error } = useLoad(`person ${id}`, () => call('GET /people/:id', { params: { id } }));
   if (error) return <Refused error={error} />;
   if (!data) return null;
   const up = { href: `/admin/people/${id}/sign-ins`, label: data.displayName };
+  if (id === me.id && say.askOwn)
+    return (
+      <Page title={say.askTitle(data.displayName)} up={up}>
+        <Notice tone="info">{say.askOwn}</Notice>
+      </Page>
+    );
   return (
     <ConfirmPage
       title={say.askTitle(data.displayName)}
@@ -231,10 +242,11 @@ export function MatterApproval<State extends string, One extends Asked<State>>(
   if (!open) return <Gone matter={matter} />;
   const title = say.approveTitle(open.person.displayName);
   const isAgreed = open.state !== 'asked';
-  if (isAgreed || open.askedBy.id === me.id)
+  const own = open.askedBy.id === me.id ? say.approveOwn : open.person.id === me.id && say.aboutOwn;
+  if (isAgreed || own)
     return (
       <Page title={title} up={placeOf(matter)}>
-        <Notice tone="info">{isAgreed ? say.states[open.state] : say.approveOwn}</Notice>
+        <Notice tone="info">{isAgreed ? say.states[open.state] : own}</Notice>
       </Page>
     );
   return (
