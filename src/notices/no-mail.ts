@@ -17,9 +17,12 @@ import { type Fate, fateNotice, wasRefused } from './fate.ts';
 import { noMailWords } from './no-mail.words.ts';
 import * as store from './store.ts';
 import { findSuppression } from './suppressions.ts';
+import { loadLetters } from './words.ts';
 
 /** The routes of the pages behind "What became of it?". */
 export function noMailRoutes(app: App, needs: PageNeeds): void {
+  // Read before the first letter is written: a person may choose its language on a page.
+  loadLetters();
   app.get('/verify/mail', { config: { door: 'page' } }, async (request, reply) => {
     const here = await visit(needs, request);
     const waiting = readWaiting(needs, here);

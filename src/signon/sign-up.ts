@@ -23,6 +23,7 @@ import { networkKey } from '#kit/limits/limits.ts';
 import { field, hiddenField, passwordField } from '#kit/page/fields.ts';
 import { type Html, html } from '#kit/page/html.ts';
 import { button, errorSummary, form, notice } from '#kit/page/parts.ts';
+import { wishedLocale } from '#kit/page/words.ts';
 import { askProof } from './ask-proof.ts';
 import { attributeField, readAttributeForm } from './attribute-fields.ts';
 import { pageStatus, problemWords } from './errors.ts';
@@ -133,7 +134,8 @@ export async function submitSignUp(
       username: read.username,
       givenName: read.givenName,
       familyName: read.familyName,
-      locale: here.locale,
+      // Letters are written in more languages than pages.
+      locale: wishedLocale(here.request.headers['accept-language']) ?? here.locale,
       state: 'unverified',
       origin: 'sign-up',
       addresses: [{ address: read.address, primary: true, verified: false }],

@@ -35,6 +35,31 @@ test('a person signs up, types the mailed code and is in', async () => {
   }
 });
 
+test('letters come in the language of whoever signs up, and another can be chosen', async () => {
+  const platform = await startPlatform();
+  const ada = platform.visitor({ 'accept-language': 'de-AT,de;q=0.9,en;q=0.5' });
+  await ada.open('/sign-up');
+  await ada.submit(person, '/sign-up');
+  const [mail] = await platform.mailTo('Ada.B@example.org');
+  assert.match(mail!.subject, /Bestätigen Sie Ihre Adresse/);
+  const code = /\b(\d{3})[ -]?(\d{3})\b/.exec(mail!.text);
+  await ada.submit({ code: `${code![1]} ${code![2]}` }, '/verify/code');
+  const kept = async () => {
+    const [row] = await platform.database.query<{ locale: string }>('select locale from people');
+    return row!.locale;
+  };
+  const names = { given_name: 'Ada', family_name: 'Lovelace', display_name: 'Ada Lovelace' };
+  assert.equal(await kept(), 'de-AT');
+  const form = await ada.open('/account/profile');
+  assert.match(form.text, /<option value="de" selected>Deutsch/);
+  assert.match(form.text, /Mail comes in it\. Pages speak English so far\./);
+  await ada.submit({ ...names, locale: 'de' }, '/account/profile');
+  assert.equal(await kept(), 'de-AT', 'what was not changed stays');
+  await ada.open('/account/profile');
+  await ada.submit({ ...names, locale: 'en' }, '/account/profile');
+  assert.equal(await kept(), 'en');
+});
+
 test('a form sent twice by one click too many is one sign-up with one mail; for others, and later, the name is taken', async (t) => {
   const platform = await startPlatform();
   t.after(() => platform.stop());

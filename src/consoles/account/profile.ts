@@ -12,9 +12,9 @@ import { changeNames } from '#core/people/people.ts';
 import { Problem, type ProblemCode } from '#core/problem.ts';
 import type { App } from '#kit/http/server.ts';
 import { field, selectField } from '#kit/page/fields.ts';
-import { html } from '#kit/page/html.ts';
+import { type Html, html } from '#kit/page/html.ts';
 import { button, errorSummary, form, linkButton } from '#kit/page/parts.ts';
-import { availableLocales } from '#kit/page/words.ts';
+import { availableLocales, chooseLocale, everyLocale } from '#kit/page/words.ts';
 import { attributeField, readAttributeForm } from '#signon/attribute-fields.ts';
 import { pageStatus, problemWords } from '#signon/errors.ts';
 import { type PageNeeds, show } from '#signon/visit.ts';
@@ -50,8 +50,8 @@ export function profileRoutes(app: App, needs: PageNeeds): void {
       displayName: request.form.text('display_name'),
       givenName: request.form.text('given_name'),
       familyName: request.form.text('family_name'),
-      // Where there is one language only the form does not ask, and what the person has stays.
-      locale: availableLocales().includes(locale) ? locale : undefined,
+      // What stands there without being asked for stays: it may say more, such as where a language is spoken.
+      locale: everyLocale().includes(locale) && locale !== shownLocale(here) ? locale : undefined,
       attributes: readAttributeForm(request.form, declared.filter(own)),
     };
     try {
@@ -72,6 +72,22 @@ function own(one: AttributeDeclaration): boolean {
   return one.editable === 'self' && one.visible !== 'operators';
 }
 
+const shownLocale = ({ signedOn }: Home): string => chooseLocale(signedOn.person.locale, everyLocale());
+
+/** Letters are written in languages that pages do not speak yet. */
+function languageField(here: Home, given: string | undefined): Html | '' {
+  const { tell, locale } = here;
+  const nameOf = (value: string, by: string) =>
+    new Intl.DisplayNames([by], { type: 'language' }).of(value) ?? value;
+  const options = everyLocale().map((value) => ({ value, label: nameOf(value, value) }));
+  if (options.length < 2) return '';
+  const pages = availableLocales();
+  const spoken = new Intl.ListFormat(locale).format(pages.map((one) => nameOf(one, locale)));
+  const help = pages.length < options.length ? tell('languageHelp', { pages: spoken }) : undefined;
+  const value = given ?? shownLocale(here);
+  return selectField({ name: 'locale', label: tell('language'), locale, value, options, help });
+}
+
 function profilePage(
   here: Home,
   reply: FastifyReply,
@@ -87,10 +103,6 @@ function profilePage(
   ]);
   const errors = Object.fromEntries(codes.map(([name, code]) => [name, texts(code)]));
   if (problem && codes.length === 0) errors.display_name = texts(problem.code);
-  const languages = availableLocales().map((value) => ({
-    value,
-    label: new Intl.DisplayNames([value], { type: 'language' }).of(value) ?? value,
-  }));
   const body = html`${Object.keys(errors).length > 1 ? errorSummary({ errors, locale }) : ''}${form({
     url: '/account/profile',
     token: here.formToken,
@@ -98,7 +110,7 @@ function profilePage(
       ${field({ name: 'given_name', label: tell('givenName'), locale, value: given.givenName, autocomplete: 'given-name', required: false, maxlength: 120, error: errors.given_name })}
       ${field({ name: 'family_name', label: tell('familyName'), locale, value: given.familyName, autocomplete: 'family-name', required: false, maxlength: 120, error: errors.family_name })}
       ${field({ name: 'display_name', label: tell('displayName'), locale, value: given.displayName, autocomplete: 'name', maxlength: longestDisplayName, error: errors.display_name })}
-      ${languages.length > 1 ? selectField({ name: 'locale', label: tell('language'), locale, value: given.locale ?? locale, options: languages }) : ''}
+      ${languageField(here, problem && given.locale)}
       ${declared.filter(own).map((one) => attributeField(one, given.attributes[one.name], locale, errors[`attribute_${one.name}`]))}
       ${button({ label: tell('save'), id: 'save', full: true })}
       ${linkButton({ label: tell('cancel'), url: '/account', style: 'quiet', full: true })}`,

@@ -11,6 +11,7 @@ export const words = defineWords('account', {
   givenName: 'Given name',
   familyName: 'Family name',
   language: 'Language',
+  languageHelp: 'Mail comes in it. Pages speak {pages} so far.',
   since: 'Member since',
   notGiven: 'not given',
   yes: 'yes',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { html } from './html.ts';
-import { addLocale, chooseLocale, defineWords, directionOf, loadLocales } from './words.ts';
+import { addLocale, chooseLocale, defineWords, directionOf, loadLocales, wishedLocale } from './words.ts';
 
 const words = defineWords('words-test', {
   greet: "Hello {name}, it's you",
@@ -75,6 +75,22 @@ test('a language is chosen from what there is (RFC 9110 12.5.4), also from ui_lo
   ];
   for (const [wanted, expected] of cases)
     assert.equal(chooseLocale(wanted, available), expected, String(wanted).slice(0, 40));
+});
+
+test('what a browser asks for first is kept as a tag, whether anything is written in it or not', () => {
+  const cases: [string | undefined, string | undefined][] = [
+    [undefined, undefined],
+    ['', undefined],
+    ['*', undefined],
+    ['de-at,de;q=0.9', 'de-AT'],
+    ['en;q=0.1, fr-FR', 'fr-FR'],
+    ['zh-hant-tw', 'zh-Hant-TW'],
+    ['<script>, ../../etc, es', 'es'],
+    ['de;q=0', undefined],
+    [`${'x-'.repeat(5000)}de`, undefined],
+    ['aaaaaaaaaaaaaaaa', undefined],
+  ];
+  for (const [wanted, expected] of cases) assert.equal(wishedLocale(wanted), expected, wanted?.slice(0, 40));
 });
 
 test('direction by script', () => {

@@ -115,6 +115,11 @@ export function localesOf(namespace: string): string[] {
   return [...new Set([...availableLocales(), ...(apart.get(namespace)?.keys() ?? [])])];
 }
 
+/** Every language that something is written in, English first: pages, letters, or both. */
+export function everyLocale(): string[] {
+  return [...new Set([...availableLocales(), ...[...apart.values()].flatMap((one) => [...one.keys()])])];
+}
+
 /** Element types of the ICU syntax tree that a text from elsewhere may have: literal, argument, select, plural, #. */
 const plainElements: ReadonlySet<number> = new Set([0, 1, 5, 6, 7]);
 
@@ -182,7 +187,31 @@ export function chooseLocale(
   wanted: string | undefined,
   available: readonly string[] = availableLocales(),
 ): string {
-  const list = (wanted ?? '')
+  for (const tag of wishesOf(wanted)) {
+    for (let range = tag; range !== ''; range = range.slice(0, Math.max(0, range.lastIndexOf('-')))) {
+      const found = available.find((locale) => locale.toLowerCase() === range);
+      if (found) return found;
+    }
+  }
+  return 'en';
+}
+
+/**
+ * The language somebody's browser asks for before all others, whether anything is written in it or not, such as `de-AT`;
+ * undefined where it asks for none.
+ */
+export function wishedLocale(header: string | undefined): string | undefined {
+  const [tag] = wishesOf(header).filter((one) => /^[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}$/.test(one));
+  try {
+    return tag === undefined ? undefined : Intl.getCanonicalLocales(tag)[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Language ranges, the dearest first, in small letters. */
+function wishesOf(wanted: string | undefined): string[] {
+  return (wanted ?? '')
     .slice(0, 500)
     .split(/[,\s]+(?=[A-Za-z*])/)
     .map((entry, place) => {
@@ -193,14 +222,8 @@ export function chooseLocale(
       return { tag: tag.trim().toLowerCase(), quality: quality === undefined ? 1 : Number(quality), place };
     })
     .filter((entry) => entry.tag !== '' && entry.quality > 0)
-    .sort((a, b) => b.quality - a.quality || a.place - b.place);
-  for (const { tag } of list) {
-    for (let range = tag; range !== ''; range = range.slice(0, Math.max(0, range.lastIndexOf('-')))) {
-      const found = available.find((locale) => locale.toLowerCase() === range);
-      if (found) return found;
-    }
-  }
-  return 'en';
+    .sort((a, b) => b.quality - a.quality || a.place - b.place)
+    .map(({ tag }) => tag);
 }
 
 /** `rtl` for languages written from right to left. */

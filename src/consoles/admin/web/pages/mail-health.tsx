@@ -123,7 +123,7 @@ function Group({ title, term, checks }: { title: string; term?: string; checks: 
                   facts={[
                     { name: say.recordName, value: '', copy: one.publish.name },
                     // What only the operator knows stands in brackets: nothing to publish as it is.
-                    one.publish.value.startsWith('(')
+                    one.publish.value.includes('(')
                       ? { name: say.recordValue, value: one.publish.value }
                       : { name: say.recordValue, value: '', copy: one.publish.value },
                   ]}
