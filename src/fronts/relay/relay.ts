@@ -17,7 +17,7 @@ import type { Net } from '#kit/net/net.ts';
 import type { SmartHosts } from '#kit/smtp/smart-hosts.ts';
 import type { Front } from '#signon/front.ts';
 import { createAuthenticator } from './authenticate.ts';
-import type { Backend } from './backend.ts';
+import { type Backend, within } from './backend.ts';
 import {
   type Certificate,
   type CertificateFiles,
@@ -85,9 +85,12 @@ export interface RunningRelay {
   refresh(): Promise<void>;
   /** Ends when what became of every message so far is noted. */
   settle(): Promise<void>;
-  /** Takes nothing new; what is under way may take so many seconds to end. */
+  /** Takes nothing new; what is under way may take so many seconds to end, and writing it down five more. */
   drain(seconds: number): Promise<void>;
 }
+
+/** For what is left when the last message is through: a database that answers no more keeps nobody for longer. */
+const reserveMs = 5_000;
 
 /** What the relay is to the house: its reader, its keys, and its lists, which are looked at by whoever does the work. */
 export function relayFront({ database, secrets, net, log }: RelayNeeds): Front {
@@ -104,8 +107,13 @@ export function relayFront({ database, secrets, net, log }: RelayNeeds): Front {
 export async function startRelay(needs: RelayNeeds, place: RelayPlace): Promise<RunningRelay> {
   const { database, log } = needs;
   const closers: (() => Promise<unknown>)[] = [];
+  /** Asks each to end, also where another could not; none of them keeps the process. */
   const closeAll = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer();
+    const end = performance.now() + reserveMs;
+    for (const closer of closers.splice(0).reverse())
+      await within(Math.max(0, end - performance.now()), closer()).catch((error) =>
+        log.warn({ err: error, code: 'relay-closing' }, 'a part of the relay could not be closed in time'),
+      );
   };
   try {
     const rules = followRules({ database, log });

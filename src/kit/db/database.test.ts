@@ -192,6 +192,25 @@ test('closed means that the server has let go of every connection: stopping it r
   }
 });
 
+test('whoever waits for a connection when the database is closed hears so at once, and what is under way ends', async () => {
+  const { connection, clock, log } = kit;
+  const database = await openDatabase({ connection, clock, log, poolSize: 2 });
+  const under = [0, 1].map(() => database.query("SELECT 'done' AS said, pg_sleep(0.3)"));
+  await sleep(100);
+  const wait = Promise.allSettled([
+    database.query('SELECT 1'),
+    database.read(system(), (tx) => tx.query('SELECT 1')),
+    database.transact(system(), (tx) => tx.query('SELECT 1')),
+  ]);
+  assert.equal(database.pool.waitingCount, 3);
+  const began = performance.now();
+  await database.close();
+  for (const one of await wait)
+    assert.match(String((one as { reason?: unknown }).reason), /was closed before/);
+  assert.ok(performance.now() - began < 2_000);
+  for (const [row] of await Promise.all(under)) assert.equal(row!.said, 'done');
+});
+
 test('closing ends where the server does not answer any more', async (t) => {
   const { connection, clock, log } = kit;
   const database = await openDatabase({ connection, clock, log, poolSize: 2 });

@@ -165,10 +165,23 @@ export async function openDatabase(options: {
     schemaState: () => schemaState((text) => pool.query(text), migrations),
     async close() {
       await listener.close();
-      await pool.end();
+      const ended = pool.end();
+      sendAway(pool);
+      await ended;
       await letGo();
     },
   };
+}
+
+/** The part of the pool that its types leave out: those who wait until a connection is free. */
+interface Queue {
+  _pendingQueue: { callback(error: Error): void }[];
+}
+
+/** A pool that ends gives nobody a connection any more, and tells none of those who wait: they would wait for nothing. */
+function sendAway(pool: pg.Pool): void {
+  for (const { callback } of (pool as pg.Pool & Queue)._pendingQueue.splice(0))
+    callback(new Error('The database was closed before a connection was free.'));
 }
 
 /** How long a server may take to let go of connections that have said goodbye. */
