@@ -7,7 +7,8 @@ import { may } from '#core/operators/permissions.ts';
 import { countPeople, findPeople, joinedByDay, personStates } from '#core/people/people.ts';
 import { listRequests } from '#fronts/relay/choices.ts';
 import { allowLists } from '#fronts/relay/lists.ts';
-import { relayHouse } from '#fronts/relay/settings-kept.ts';
+import { usedToday } from '#fronts/relay/messages.ts';
+import { budgetsOf, relayApps, relayHouse } from '#fronts/relay/settings-kept.ts';
 import { samlWarnings } from '#fronts/saml/warnings.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { queueState } from '#kit/queue/queue.ts';
@@ -35,6 +36,7 @@ const concerns = [
   'relay-list-held',
   'relay-list-stale',
   'relay-requests',
+  'relay-budget',
 ] as const;
 
 const shape = z.object({
@@ -140,10 +142,16 @@ const mostRequests = 100;
 
 /** Mail to alias mailboxes that is stopped, and what waits for a person there. */
 async function relayConcerns(tx: Tx): Promise<Concern[]> {
-  const found: Concern[] = (await relayHouse(tx)).off ? [{ code: 'relay-off' }] : [];
+  const house = await relayHouse(tx);
+  const found: Concern[] = house.off ? [{ code: 'relay-off' }] : [];
   for (const { name, held, isStale, fetchedAt } of await allowLists(tx)) {
     if (held) found.push({ code: 'relay-list-held', list: name, count: held.removed.length });
     if (isStale) found.push({ code: 'relay-list-stale', list: name, at: fetchedAt });
+  }
+  for (const app of await relayApps(tx)) {
+    const { app: used } = await usedToday(tx, app.id);
+    if (used >= budgetsOf(house, app).perApp)
+      found.push({ code: 'relay-budget', application: app.id, count: used });
   }
   const open = await listRequests(tx, { state: 'open', limit: mostRequests });
   if (open.length > 0) found.push({ code: 'relay-requests', count: open.length });

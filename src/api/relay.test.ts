@@ -359,6 +359,10 @@ test('the overview says what is stopped and what waits for a person', async () =
   platform.clock.advance(25 * 3_600_000);
   await call('POST', '/relay/lists/atlassian/check', {});
   await call('POST', '/relay/off', { off: true });
+  await platform.database.query(
+    `insert into relay_budgets (day, application, person, used) values ($1, 'jira', null, 100000)`,
+    [platform.clock.now().toISOString().slice(0, 10)],
+  );
   const { body } = await call('GET', '/overview', undefined, 'auditor');
   const relay = body.concerns.filter((one: { code: string }) => one.code.startsWith('relay-'));
   assert.deepEqual(
@@ -367,6 +371,7 @@ test('the overview says what is stopped and what waits for a person', async () =
       { code: 'relay-off', list: undefined, count: undefined },
       { code: 'relay-list-held', list: 'atlassian', count: 3 },
       { code: 'relay-list-stale', list: 'atlassian', count: undefined },
+      { code: 'relay-budget', list: undefined, count: 100_000 },
       { code: 'relay-requests', list: undefined, count: 1 },
     ],
   );

@@ -5,7 +5,7 @@ import { leave } from '#core/lifecycle/leave.ts';
 import { reverseAlias } from '#fronts/relay/counterparts.ts';
 import { explainArrival } from '#fronts/relay/explain.ts';
 import { system } from '#kit/db/database.ts';
-import { aliasDomain, realAddress, startTestRelay } from '#test/relay.ts';
+import { aliasDomain, letter, ownSender, realAddress, startTestRelay } from '#test/relay.ts';
 import { terminal } from '../command.ts';
 
 const password = 'plum violin tractor';
@@ -119,5 +119,34 @@ test('an answer that could not be taken for the moment, or is too large, is told
   assert.deepEqual(
     [away!.reason, away!.recipientClass, away!.person, away!.application],
     ['smart-host-away', 'reply', person, 'jira'],
+  );
+});
+
+test('mail of an app that is switched off, and of strangers, is not told as that of one that is known by its From alone', async (t) => {
+  const relay = await startTestRelay(t);
+  await relay.platform.apply(`
+applications: [{ id: wiki, title: Wiki }]
+relay: { senders: { wiki: { domains: [wiki.test], require: [dkim] } } }
+`);
+  await relay.platform.relay!.refresh();
+  await relay.setApp({ off: true });
+  const told = async (from: string, client = '127.0.0.1') => {
+    await relay.mail({ from, raw: letter({ from }), client });
+    const [row] = await relay.log();
+    return [row!.reason, row!.application, row!.person === relay.person];
+  };
+  assert.deepEqual(await told(ownSender), ['app-off', 'jira', true]);
+  await relay.setApp({ networks: ['192.0.2.0/24'] });
+  assert.deepEqual(await told('x@evil.test'), ['no-sender', undefined, true]);
+  assert.deepEqual(
+    await told('notify@wiki.test'),
+    ['dns', 'wiki', true],
+    'which could not be proved for now',
+  );
+  await relay.setApp({ domains: ['jira.test'] });
+  assert.deepEqual(
+    await told('x@evil.test'),
+    ['from', 'jira', true],
+    'who sends from its network is told as it',
   );
 });

@@ -26,6 +26,8 @@ export interface Admission {
   recipient: Recipient;
   /** Apps that may write from this network, with this envelope sender. */
   candidates: readonly RuledApp[];
+  /** Apps that could, were they not switched off, or were the connection encrypted: why a message may be none of the others. */
+  closed?: readonly { app: RuledApp; fault: 'app-off' | 'tls' }[];
 }
 
 export type Refused = { refusal: Refusal } & Meant;
@@ -81,7 +83,10 @@ export async function admit(needs: JudgeNeeds, arrival: Arrival): Promise<Admiss
   }
   const fitting = candidates.filter(({ settings }) => (arrival.bytes ?? 0) <= settings.maxBytes);
   if (fitting.length === 0) return { refusal: refuse('size'), person, application: candidates[0]!.id };
-  return { recipient, candidates: fitting };
+  const closed = judged.flatMap(({ app, fault }) =>
+    fault === 'app-off' || fault === 'tls' ? [{ app, fault }] : [],
+  );
+  return { recipient, candidates: fitting, closed };
 }
 
 /** Why an app may not write from there; undefined where it may. */
@@ -177,7 +182,7 @@ const furthest: readonly RefusalReason[] = ['from', 'size', 'unproved', 'dmarc']
  */
 export async function judge(
   needs: JudgeNeeds,
-  { recipient, candidates }: Admission,
+  { recipient, candidates, closed = [] }: Admission,
   facts: MessageFacts,
 ): Promise<Judgement | Refused> {
   if (recipient.class !== 'alias') throw new Error('Only mail to alias mailboxes is judged.');
@@ -186,10 +191,15 @@ export async function judge(
   const judged = candidates.map((app) => ({ app, fault: messageFault(app.settings, facts) }));
   const fitting = judged.find(({ fault }) => fault === undefined)?.app;
   if (!fitting) {
+    const shut = closed.find(({ app }) => messageFault(app.settings, facts) !== 'from');
+    if (shut) return { refusal: refuse(shut.fault), person, application: shut.app.id };
     const [nearest] = judged.toSorted(
       (one, other) => furthest.indexOf(other.fault!) - furthest.indexOf(one.fault!),
     );
-    return { refusal: refuse(nearest?.fault ?? 'no-sender'), person, application: nearest?.app.id };
+    // What is known by its From alone and is not from there has nothing to do with the app.
+    if (!nearest || (nearest.fault === 'from' && !isPlaced(nearest.app.settings)))
+      return { refusal: refuse('no-sender'), person };
+    return { refusal: refuse(nearest.fault!), person, application: nearest.app.id };
   }
   const application = fitting.id;
   const messageClass = classOf(fitting.settings, facts);
@@ -221,6 +231,11 @@ export function roomOf(
   const { perPerson, perApp } = budgetsOf(house, app);
   const room = messageClass === 'security' ? securityRoom : 1;
   return { perPerson: perPerson * room, perApp: perApp * room };
+}
+
+/** Whether an app is known by where it sends from, or as whom. */
+function isPlaced({ networks, envelope }: RelayAppSettings): boolean {
+  return networks.length > 0 || envelope.length > 0;
 }
 
 /** Why a message is not one of this app; undefined where it is. */

@@ -29,4 +29,6 @@ export const concerns = {
     `The allow-list ${list} was last read on ${day}. It stays in force; see why it cannot be read.`,
   'relay-requests': (_list: string, count: string) =>
     `${count} people’s requests to let a sender write to them wait for an answer.`,
+  'relay-budget': (app: string, count: string) =>
+    `${app} has sent the ${count} messages it may send today: the next are asked to come again tomorrow. Raise its budget if that is no flood.`,
 };

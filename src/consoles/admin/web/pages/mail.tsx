@@ -142,6 +142,7 @@ export function MailPage() {
       {person !== '' && <Only person={person} />}
       <PagedTable
         caption={say.title}
+        cards
         pages={pages}
         keyOf={(one) => one.id}
         empty={<Empty title={say.none} text={say.noneText} />}
@@ -214,6 +215,7 @@ export function SparedPage() {
     <Page title={say.spared} lede={say.sparedLede} up={here}>
       <PagedTable
         caption={say.spared}
+        cards
         pages={pages}
         keyOf={(one) => one.address}
         empty={<Empty title={say.noneSpared} text={say.noneSparedText} />}

@@ -102,6 +102,8 @@ function told({
     return <a href={`/admin/relay/lists/${list}`}>{words.concerns[code](list, day(at))}</a>;
   if (code === 'relay-list-held')
     return <a href={`/admin/relay/lists/${list}`}>{words.concerns[code](list, count(many))}</a>;
+  if (code === 'relay-budget')
+    return <a href={`/admin/relay/apps/${application}`}>{words.concerns[code](application, count(many))}</a>;
   if (code === 'relay-requests')
     return <a href="/admin/relay/requests">{words.concerns[code](list, count(many))}</a>;
   return <p>{words.concerns[code](lane, count(many))}</p>;
