@@ -189,12 +189,19 @@ test('who was refused for who they are can be asked for, once, and the answer is
   const asked = await visitor.submit({ note: 'Our <b>builds</b>' }, '/account/mail/ask');
   assert.match(asked.text, /Your request was noted/);
   assert.doesNotMatch(asked.text, /ask\?sender=builds\.example/, 'asked once');
-  const [request] = await platform.database.read(system(), (tx) =>
-    listRequests(tx, { person: ids.get('ada')!, limit: 5 }),
-  );
+  const requests = () =>
+    platform.database.read(system(), (tx) => listRequests(tx, { person: ids.get('ada')!, limit: 5 }));
+  const [request] = await requests();
   assert.deepEqual(
     [request?.sender, request?.note, request?.state],
     ['builds.example', 'Our <b>builds</b>', 'open'],
+  );
+  await visitor.open('/account/mail/ask?sender=builds.example');
+  await visitor.submit({ note: 'They are nightly' }, '/account/mail/ask');
+  assert.deepEqual(
+    (await requests()).map(({ id, note }) => [id, note]),
+    [[request!.id, 'They are nightly']],
+    'what is said last stands, in the one request',
   );
   const answer = 'Known now.';
   await platform.database.transact(system(), (tx) =>

@@ -15,7 +15,7 @@ export const words = defineWords('accountMail', {
   noneText: 'Apps write to your main address themselves, and we do not see what they send.',
   pausedTitle: 'Everything is paused',
   pausedText:
-    'Apps are told that their mail was not taken, mail about your accounts there too. Nothing is kept for later.',
+    'Apps are told that their mail was not taken, mail about your accounts there too, and some then stop writing. Nothing is kept for later.',
   pauseAll: 'Pause all mail',
   resumeAll: 'Let mail through again',
   apps: 'What each app may send you',
@@ -31,7 +31,7 @@ export const words = defineWords('accountMail', {
   appLede: 'It writes to {mailbox}.',
   paused: 'Pause mail from {app}',
   pausedHelp:
-    'Its mail is refused until you take this off again, mail about your account there too. Nothing is kept for later.',
+    'Its mail is refused until you take this off again, mail about your account there too; it may then stop writing. Nothing is kept for later.',
   digests: 'Send me its digests and news',
   digestsHelp:
     'Summaries of what happened, and what it announces. Single notifications come either way, and so does mail about your account there.',

@@ -93,6 +93,19 @@ export async function insertRequest(tx: Tx, request: SenderRequest): Promise<voi
   );
 }
 
+/** Other words for one that is open. */
+export async function retellRequest(
+  tx: Tx,
+  id: string,
+  { application, note }: Pick<SenderRequest, 'application' | 'note'>,
+): Promise<void> {
+  await tx.query(`update relay_requests set application = $2, note = $3 where id = $1 and state = 'open'`, [
+    id,
+    application ?? null,
+    note ?? null,
+  ]);
+}
+
 /** Latest first; `before` is the id of the last one seen. */
 export async function listRequests(
   tx: Tx,

@@ -86,7 +86,7 @@ export interface SenderRequest {
 const mostOpen = 10;
 
 /**
- * A person asks to let a sender write to them. Whoever asks for the same again has asked already. Refuses with
+ * A person asks to let a sender write to them. Asking again for the same while it is open says it in other words. Refuses with
  * `input-malformed` what is no domain, with `rate-limited` more than ten that are open.
  */
 export async function askForSender(
@@ -99,16 +99,22 @@ export async function askForSender(
   await store.holdChoices(tx, input.person);
   const open = await store.listRequests(tx, { person: input.person, state: 'open', limit: mostOpen });
   const same = open.find((one) => one.sender === sender.data);
-  if (same) return same;
-  if (open.length >= mostOpen) throw new Problem('rate-limited');
+  if (!same && open.length >= mostOpen) throw new Problem('rate-limited');
   if (input.application !== undefined && !(await findApplication(tx, input.application)))
     throw new Problem('application-unknown');
+  const note = input.note?.trim().slice(0, 500) || undefined;
+  // Whoever asks again for the same sender says more about it: what was said last stands.
+  if (same) {
+    const told = { application: input.application ?? same.application, note: note ?? same.note };
+    await store.retellRequest(tx, same.id, told);
+    return { ...same, ...told };
+  }
   const request: SenderRequest = {
     id: newId(),
     person: input.person,
     sender: sender.data,
     application: input.application,
-    note: input.note?.trim().slice(0, 500) || undefined,
+    note,
     state: 'open',
     askedAt: tx.now(),
   };
