@@ -3,7 +3,7 @@
  *
  *   npm test                     all of it
  *   npm test -- kit/db oidc      only test files whose path contains one of these
- *   npm test -- --at-once 6      so many test files at a time, where it is not two more than there are processors
+ *   npm test -- --at-once 6      so many test files at a time, where it is not one more than there are processors
  *   npm test -- --database src   only test files that reach a database, by what they import
  *   npm run assure -- AU-02      only tests whose title names this check; fails when there is none
  *
@@ -19,15 +19,24 @@ import { inspect, parseArgs } from 'node:util';
 import { joinTestServer, type TestServer } from '../test/server.ts';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-/** Test files at a time: with one more than there are processors, a third of their time is spent waiting. */
-const usualAtOnce = Math.max(4, availableParallelism() + 2);
+/** Test files at a time: some wait while others compute, and more would run into each other. */
+const usualAtOnce = Math.max(3, availableParallelism() + 1);
+/** Files that wait for others more than they compute: one of them after the other runs beside the rest. */
+const waiting = [
+  'test/faults/bad-targets.test.ts',
+  'test/conformance/relay-postfix.test.ts',
+  'test/conformance/relay-opendmarc.test.ts',
+  'test/faults/import-waits.test.ts',
+  'test/faults/import-killed.test.ts',
+  'test/faults/worker-killed.test.ts',
+  'test/faults/relay-killed.test.ts',
+  'test/faults/mail-killed.test.ts',
+];
 /** The longest begin first, so that nothing runs alone at the end. */
 const longest = [
   'test/flows/pages-console.test.ts',
   'test/flows/pages.test.ts',
   'test/flows/pages-use.test.ts',
-  'test/faults/bad-targets.test.ts',
-  'test/conformance/relay-postfix.test.ts',
   'src/consoles/admin/console-',
   'test/conformance/equal-work.test.ts',
   'test/conformance/address-cross.test.ts',
@@ -258,7 +267,16 @@ async function main(): Promise<void> {
   // Held for the whole run, so that the server is not stopped and started between two files.
   let server: TestServer | undefined;
   if (files.length > 0) server = await joinTestServer();
-  await runTests(files, check, atOnce, tally).finally(() => server?.leave());
+  const waits = (file: string) => waiting.includes(path.relative(root, file));
+  await Promise.all([
+    runTests(
+      files.filter((file) => !waits(file)),
+      check,
+      atOnce,
+      tally,
+    ),
+    runTests(files.filter(waits), check, 1, tally),
+  ]).finally(() => server?.leave());
   await stepped;
 
   if (tally.skipped.length > 0) say('\nSkipped:');
