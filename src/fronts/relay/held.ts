@@ -6,7 +6,7 @@ import { type HeaderField, isNamed, readMessage, withHeaders } from '#wire/smtp/
 import { type ArrivalNeeds, toNobody } from './arrival.ts';
 import { type Entries, entriesOf, noteUnadmitted, type Received } from './entries.ts';
 import { isOwnResult, loopMarks, resultField, returnPath } from './forward.ts';
-import { admit, meantFor, notedAs } from './judge.ts';
+import { admit, meantFor, notedAs, type Refused } from './judge.ts';
 import type { Arrival } from './recipients.ts';
 import { type Refusal, refuse } from './refusals.ts';
 import { domainOf, refusalOf, type Weighed, weighForOperators, weighForPerson } from './weigh.ts';
@@ -38,14 +38,15 @@ const unchanged: Change = { above: [], without: [] };
 
 /** Decides and notes it. Never throws. */
 export async function decideHeld(needs: HeldNeeds, held: Held): Promise<Decision> {
+  const unadmitted = (refused: Refused) => {
+    const { id, arrival, raw, began } = held;
+    noteUnadmitted(needs.notes, arrival, refused, { id, bytes: raw.length, tookMs: Date.now() - began });
+    return { refusal: refused.refusal };
+  };
   try {
     const admission = await admit(needs, held.arrival);
-    if ('refusal' in admission) {
-      // What was decided when the recipient was named may have changed since.
-      const { id, arrival, raw, began } = held;
-      noteUnadmitted(needs.notes, arrival, admission, { id, bytes: raw.length, tookMs: Date.now() - began });
-      return { refusal: admission.refusal };
-    }
+    // What was decided when the recipient was named may have changed since.
+    if ('refusal' in admission) return unadmitted(admission);
     const received = { ...held, admission };
     const notes = entriesOf(needs, received);
     try {
@@ -55,7 +56,7 @@ export async function decideHeld(needs: HeldNeeds, held: Held): Promise<Decision
     }
   } catch (error) {
     needs.log.warn({ err: error, code: 'relay-undecided' }, 'a recipient could not be decided about');
-    return { refusal: refuse('database') };
+    return unadmitted({ refusal: refuse('database') });
   }
 }
 

@@ -190,4 +190,7 @@ test('with the database away the answer is "later", and nobody is told that nobo
   const postfix = await talk(t, port);
   postfix.say(hello, client, message(), packet('E'));
   assert.match((await postfix.heard(3)).at(-1)!, /^y451 4\.3\.0 /);
+  await relay.platform.database.query('alter table alias_mailboxes_away rename to alias_mailboxes');
+  const [row] = await relay.log();
+  assert.deepEqual([row?.verdict, row?.reason, row?.via], ['deferred', 'database', 'postfix']);
 });
