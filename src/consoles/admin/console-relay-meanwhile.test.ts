@@ -38,14 +38,23 @@ const read = <Value>(look: (tx: Tx) => Promise<Value>) => desk.platform.database
 const meanwhile = (work: (tx: Tx) => Promise<unknown>) =>
   desk.platform.database.transact(system('admin'), work);
 const jira = async () => (await read(relayApps))[0]!.settings;
-/** Presses it, and waits for what its own form says of it. */
+/**
+ * Presses it, and waits for what its own form says of it. What it kept the page reads once more: that is waited for too,
+ * or it would read what another keeps next, and rightly have nothing against it.
+ */
 async function press(
   page: Page,
   button: string,
   said: 'Kept. It holds' | 'Someone changed this',
 ): Promise<void> {
+  const isRead =
+    said === 'Kept. It holds' &&
+    page.waitForResponse(
+      (response) => response.request().method() === 'GET' && /\/relay(\/apps\/jira)?$/.test(response.url()),
+    );
   await page.click(button);
   await page.locator(`form:has(${button}) .notice`, { hasText: said }).waitFor();
+  await isRead;
 }
 
 /** What another operator keeps while this page stands open. */
