@@ -8,14 +8,14 @@ import { requestVerification, type Verification } from '#core/people/verificatio
 import { Problem } from '#core/problem.ts';
 import type { Tx } from '#kit/db/tx.ts';
 import { networkKey } from '#kit/limits/limits.ts';
-import type { PageNeeds, Visit } from './visit.ts';
+import type { Caller, PageNeeds } from './visit.ts';
 
 /** Mails that ask for proof, in an hour. As many as a person may have addresses, from whichever page. */
 const personMails = { points: 10, windowSeconds: 3600 };
 const networkMails = { points: 30, windowSeconds: 3600 };
 
 /** Counts one such mail, outside any transaction: it needs a connection of its own. Refuses with rate-limited. */
-export async function limitProofs(needs: PageNeeds, here: Visit, person: string): Promise<void> {
+export async function limitProofs(needs: PageNeeds, here: Caller, person: string): Promise<void> {
   const mine = await needs.limits.take(`verify-mail:${person}`, personMails);
   const all = await needs.limits.take(`verify-mail:${networkKey(here.ip)}`, networkMails);
   const waits = [mine, all].filter((one) => !one.allowed).map((one) => one.retryAfterSeconds);

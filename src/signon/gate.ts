@@ -157,8 +157,8 @@ async function admitDelegated(
   delegated: Exclude<Delegated, { failure: unknown }>,
 ): Promise<SignInOutcome> {
   await needs.database.transact(attempt.context, async (tx) => {
-    await forgiveAttempts(tx, subject, typed);
     await needs.limits.giveBack(networkLimitKey(attempt), tx);
+    await forgiveAttempts(tx, subject, typed);
   });
   if ('arrival' in delegated) throw new Arriving(delegated.arrival);
   const { person, amr, upstream } = delegated;
@@ -186,26 +186,30 @@ interface Candidate {
 
 /** Finds whom the attempt is about and takes the attempt from the counters, before any password is looked at. */
 async function findCandidate(needs: GateNeeds, attempt: PasswordAttempt): Promise<Candidate> {
-  const network = await needs.limits.take(networkLimitKey(attempt), networkAttempts);
-  if (!network.allowed) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
-  const { verdicts, ...found } = await needs.database.transact(
+  const { network, verdicts, ...found } = await needs.database.transact(
     attempt.context,
     async (tx) => {
-      const [person, device] = await Promise.all([
+      const [network, person, device] = await Promise.all([
+        needs.limits.take(networkLimitKey(attempt), networkAttempts, tx),
         findByIdentifier(tx, attempt.identifier),
         knownDevice(tx, attempt.deviceToken),
       ]);
       const identifierKey = usernameKey(attempt.identifier.slice(0, 320));
       const typed = typedName(identifierKey, person, device);
       const subject = subjectOf(identifierKey, person, device);
-      const [verdicts, stored] = await Promise.all([
+      const found = { network, person, typed, subject };
+      if (!network.allowed) return { ...found, verdicts: undefined, stored: undefined };
+      const asked = Promise.all([
         reserveTypedAttempt(tx, typed, subject),
         passwordOf(tx, person?.id ?? nobody),
       ]);
-      return { person, stored, typed, subject, verdicts };
+      tx.commitAlong();
+      const [verdicts, stored] = await asked;
+      return { ...found, stored, verdicts };
     },
     { durable: false },
   );
+  if (!verdicts) throw new Problem('rate-limited', { retryAfter: network.retryAfterSeconds });
   const { typed, subject } = verdicts;
   if (!typed.allowed) throw new Problem('too-many-attempts', { retryAfter: typed.retryAfterSeconds });
   return { ...found, heard: subject.allowed, last: subject.last };
@@ -237,8 +241,8 @@ async function isRight(needs: GateNeeds, attempt: PasswordAttempt, candidate: Ca
   } catch (error) {
     if (error instanceof HashingBusy) {
       await needs.database.transact(attempt.context, async (tx) => {
-        await giveBackAttempt(tx, candidate.heard ? candidate.subject : undefined, candidate.typed);
         await needs.limits.giveBack(networkLimitKey(attempt), tx);
+        await giveBackAttempt(tx, candidate.heard ? candidate.subject : undefined, candidate.typed);
       });
     }
     return asBusy(error);
@@ -315,10 +319,13 @@ async function admitPerson(
       await noteSignIn(tx, { ...placeOf(attempt), person: person.id, outcome: refused });
       return { refused };
     }
-    const [outcome] = await Promise.all([
-      settle(tx, needs, person, proof, ground),
-      forgiveAttempts(tx, candidate.subject, candidate.typed),
+    const forgiven = [
       needs.limits.giveBack(networkLimitKey(attempt), tx),
+      forgiveAttempts(tx, candidate.subject, candidate.typed),
+    ];
+    const [outcome] = await Promise.all([
+      settle(tx, needs, person, proof, { ground, isLast: true }),
+      ...forgiven,
     ]);
     return outcome;
   });

@@ -76,7 +76,7 @@ async function signInWith(
     device: here.device,
     ip: here.ip,
     persistent: form.text('remember') === 'on',
-    stay: readStay(here.community.sessions, form.text('shared') === 'on', form.text('stay')),
+    stay: readStay(form.text('shared') === 'on', form.text('stay')),
     ...browserOf(needs, here, open),
   };
   const context = { ...here.context, actor: { kind: 'person' as const, id: proved.person } };

@@ -92,7 +92,9 @@ export const pendingSeconds = 600;
 export async function finishSignIn(needs: ProofNeeds, proof: Proof): Promise<SignInOutcome> {
   const settled = await needs.database.transact(proof.context, async (tx) => {
     const person = await holdPerson(tx, proof.person);
-    return person ? settle(tx, needs, person, proof) : { refused: 'sign-in-failed' as const };
+    return person
+      ? settle(tx, needs, person, proof, { isLast: true })
+      : { refused: 'sign-in-failed' as const };
   });
   return unlessRefused(settled);
 }
@@ -119,14 +121,15 @@ export function unlessRefused(settled: Settled): SignInOutcome {
 /**
  * The same within a transaction that holds the person. A refusal is noted in the person's list and returned, so that the
  * note stays.
- * @param ground what `groundOf` read in this transaction, where it could go along with something else
+ * @param more.ground what `groundOf` read in this transaction, where it could go along with something else
+ * @param more.isLast nothing is asked in this transaction after it, so that its end may go along with an open session
  */
 export async function settle(
   tx: Tx,
   needs: Pick<ProofNeeds, 'secrets'>,
   person: Person,
   proof: Proof,
-  ground?: SettleGround,
+  { ground, isLast = false }: { ground?: SettleGround; isLast?: boolean } = {},
 ): Promise<Settled> {
   const refuse = async (refused: ProblemCode) => {
     await noteSignIn(tx, { ...placeOf(proof.place), person: person.id, outcome: refused });
@@ -142,7 +145,7 @@ export async function settle(
   const { settings, factors } = ground ?? { settings: await community(tx) };
   const ask = await askedOf(tx, person.id, proof, settings.factors, factors);
   trace(tx, 'factors looked at', { ask: ask ?? 'nothing more' });
-  if (!ask) return open(tx, needs, person, proof, settings.sessions);
+  if (!ask) return open(tx, needs, person, proof, { sessions: settings.sessions, isLast });
   if (!proof.place.browser) return refuse('second-factor-needed');
   return { person, ask, pending: await keepPending(tx, needs, proof, { ask, browser: proof.place.browser }) };
 }
@@ -276,7 +279,7 @@ async function open(
   needs: Pick<ProofNeeds, 'secrets'>,
   person: Person,
   { place, amr, aal, upstream }: Proof,
-  sessions: Community['sessions'],
+  { sessions, isLast }: { sessions: Community['sessions']; isLast: boolean },
 ): Promise<SignedInNow> {
   const { persistent, shared, lifetimes } = lifetimesOf(sessions, place);
   const opened = openSession(tx, {
@@ -289,11 +292,13 @@ async function open(
     shared,
     lifetimes,
   });
-  const [{ session, token }, deviceToken] = await Promise.all([
+  const asked = Promise.all([
     opened,
     shared ? undefined : rememberDevice(tx, person.id, place.device, place.deviceToken),
     noteSignIn(tx, { ...placeOf(place), person: person.id, outcome: 'ok' }),
   ]);
+  if (isLast && !upstream) tx.commitAlong();
+  const [{ session, token }, deviceToken] = await asked;
   if (upstream) await noteUpstream(tx, needs.secrets, session.id, upstream);
   return { session, person, token, deviceToken };
 }

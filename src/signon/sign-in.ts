@@ -32,7 +32,17 @@ import { passkeyRoutes } from './passkey-sign-in.ts';
 import { signOutWords } from './sign-out.words.ts';
 import { traceRefused } from './trace.ts';
 import { beginWaiting } from './verify.ts';
-import { inLocale, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+import {
+  type Caller,
+  caller,
+  inLocale,
+  type PageNeeds,
+  quietLine,
+  show,
+  type Visit,
+  visit,
+  visitOf,
+} from './visit.ts';
 import { browserOf, goOn } from './way-in.ts';
 
 const formId = 'sign-in-form';
@@ -80,7 +90,7 @@ export function signInRoutes(app: App, needs: UpstreamNeeds): void {
   });
 
   app.post('/sign-in', { config: { door: 'form' } }, async (request, reply) => {
-    const here = await visit(needs, request);
+    const here = await caller(needs, request);
     const identifier = request.form.text('username');
     const requestId = request.form.text('request') || undefined;
     const remember = request.form.text('remember') === 'on';
@@ -91,7 +101,7 @@ export function signInRoutes(app: App, needs: UpstreamNeeds): void {
     if (password === '') {
       const upstream = upstreamOfAddress(await needs.database.look(here.context, openUpstreams), identifier);
       const way = { requestId, hint: identifier, ...readChoices(here) };
-      if (upstream) return setOutToSignIn(needs, here, reply, upstream.id, way);
+      if (upstream) return setOutToSignIn(needs, await visitOf(needs, here), reply, upstream.id, way);
     }
     try {
       const outcome = await passwordSignIn(needs, {
@@ -115,7 +125,8 @@ export function signInRoutes(app: App, needs: UpstreamNeeds): void {
       traceRefused(request, error.code);
       if (error.code === 'account-unverified')
         return resumeVerification(needs, here, reply, identifier, requestId);
-      return signInPage(needs, inLocale(here, open?.uiLocales), reply, {
+      const seen = await visitOf(needs, here);
+      return signInPage(needs, inLocale(seen, open?.uiLocales), reply, {
         request: open,
         requestId,
         identifier,
@@ -132,7 +143,7 @@ function againPath(requestId: string | undefined): string {
   return `/sign-in/again?request=${encodeURIComponent(requestId ?? '')}`;
 }
 
-async function findRequest(needs: PageNeeds, here: Visit, id: string | undefined) {
+async function findRequest(needs: PageNeeds, here: Caller, id: string | undefined) {
   return id
     ? needs.database.read(here.context, (tx) => openRequest(tx, needs.secrets, here.browser, id))
     : undefined;
@@ -141,7 +152,7 @@ async function findRequest(needs: PageNeeds, here: Visit, id: string | undefined
 /** The password was right but the address is not confirmed yet: a new mail goes out and the code page opens. */
 async function resumeVerification(
   needs: PageNeeds,
-  here: Visit,
+  here: Caller,
   reply: FastifyReply,
   identifier: string,
   requestId: string | undefined,

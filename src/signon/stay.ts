@@ -7,10 +7,10 @@ export type Stay = 'shared' | Community['sessions']['choices'][number];
 
 const seconds = { hour: 3600, day: 86_400, week: 7 * 86_400, month: 30 * 86_400 } as const;
 
-/** What a form said, or undefined when it is nothing this community offers. */
-export function readStay(sessions: Community['sessions'], shared: boolean, chosen: string): Stay | undefined {
-  if (shared && sessions.sharedMinutes > 0) return 'shared';
-  return sessions.choices.find((one) => one === chosen);
+/** What a form said. Whether the community offers it is looked at when the session opens (`lifetimesOf`). */
+export function readStay(shared: boolean, chosen: string): Stay | undefined {
+  if (shared) return 'shared';
+  return (Object.keys(seconds) as (keyof typeof seconds)[]).find((one) => one === chosen);
 }
 
 /**

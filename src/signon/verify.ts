@@ -37,7 +37,7 @@ import { askProof, limitProofs } from './ask-proof.ts';
 import { openRequest, returnOrigins, type SignOnRequest } from './dispatch.ts';
 import { pageStatus, problemWords } from './errors.ts';
 import { type Proof, type SignInOutcome, settle } from './proof.ts';
-import { type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
+import { type Caller, type PageNeeds, quietLine, show, type Visit, visit } from './visit.ts';
 import { browserOf, goOn } from './way-in.ts';
 
 /** What the cookie of a waiting browser says, sealed. */
@@ -54,7 +54,7 @@ const waitingSeconds = 24 * 3600;
 const longestRequest = 1500;
 
 /** Remembers in this browser what it waits for. */
-export function keepWaiting(needs: PageNeeds, here: Visit, reply: FastifyReply, waiting: Waiting): void {
+export function keepWaiting(needs: PageNeeds, here: Caller, reply: FastifyReply, waiting: Waiting): void {
   // A browser drops a cookie that is too long, and whoever made up such a request would wait for nothing.
   const requestId = (waiting.requestId?.length ?? 0) <= longestRequest ? waiting.requestId : undefined;
   // Nor does it hold an ID token: without it signing out there asks once more, that is all.
@@ -81,7 +81,7 @@ export function readWaiting(needs: PageNeeds, here: Visit): Waiting | undefined 
 /** Sends a new mail to a person who has not proved their address yet and lets this browser wait for it. */
 export async function beginWaiting(
   needs: PageNeeds,
-  here: Visit,
+  here: Caller,
   reply: FastifyReply,
   person: string,
   requestId?: string,
@@ -92,7 +92,7 @@ export async function beginWaiting(
   keepWaiting(needs, here, reply, { ...waiting, requestId, proof });
 }
 
-async function sendVerification(tx: Tx, here: Visit, personId: string): Promise<Waiting> {
+async function sendVerification(tx: Tx, here: Caller, personId: string): Promise<Waiting> {
   const person = await findPerson(tx, personId);
   const [address] = person?.state === 'unverified' ? await listAddresses(tx, [personId]) : [];
   if (!address) throw new Problem('link-used');

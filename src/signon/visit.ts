@@ -12,7 +12,7 @@ import { type Html, html } from '#kit/page/html.ts';
 import { type AccountSlot, personPage } from '#kit/page/layout.ts';
 import { availableLocales, chooseLocale } from '#kit/page/words.ts';
 import { describeDevice } from './device.ts';
-import { type GateNeeds, noteUse, type SignedOn, signedOn } from './gate.ts';
+import { type GateNeeds, noteUse, type SignedOn, signedOn as signedOnBy } from './gate.ts';
 import { referenceLines } from './reference.ts';
 import { signOutWords } from './sign-out.words.ts';
 import { isTraced } from './trace.ts';
@@ -28,9 +28,9 @@ export interface FactorNeeds extends PageNeeds {
   publicUrl: URL;
 }
 
-export interface Visit {
+/** Who asks, without what pages show of the community: enough for whoever answers a form with a redirect. */
+export interface Caller {
   request: FastifyRequest;
-  community: Community;
   locale: string;
   say: ReturnType<typeof words>;
   /** Random id of the browser; forms and sign-on requests are bound to it. */
@@ -44,79 +44,101 @@ export interface Visit {
   now: Date;
   context: TxContext;
   formToken: Html;
+}
+
+export interface Visit extends Caller {
+  community: Community;
   /** Id of the sign-on request this page stands on the way of: whoever switches the account here goes on with it. */
   onTheWay?: string;
   /** The apps they may enter, where the page has a menu of them. */
   apps?: { title: string; url: string }[];
 }
 
-const visits = new WeakMap<FastifyRequest, Visit>();
+const callers = new WeakMap<FastifyRequest, Caller>();
 
 /** The way out for whoever this request came from, as far as it was read who that is: for the page of a refusal. */
 export function accountSlotOf(request: FastifyRequest): AccountSlot | undefined {
-  const here = visits.get(request);
+  const here = callers.get(request);
   return here && accountSlot(here);
 }
 
 /** Who this request came from, as far as it was read. */
 export function whoWasHere(request: FastifyRequest): { person?: string } | undefined {
-  const here = visits.get(request);
+  const here = callers.get(request);
   return here && { person: here.signedOn?.person.id };
 }
 
-/** Reads who is here, from one snapshot. */
+/** Reads who is here and what the community shows, from one snapshot. */
 export async function visit(needs: PageNeeds, request: FastifyRequest): Promise<Visit> {
+  const context = anonymous(request);
   const token = needs.cookies.read(request, 'session');
-  const anonymous: TxContext = {
-    actor: { kind: 'anonymous' },
-    cause: 'request',
-    requestId: request.requestId,
-  };
-  const found = await whoIsHere(needs, anonymous, token);
-  const person = found.here?.person;
+  if (!token) {
+    const settings = await needs.database.look(context, community);
+    return { ...callerOf(needs, request, context), community: settings };
+  }
+  const [signedOn, settings] = await needs.database.read(context, (tx) =>
+    Promise.all([signedOnBy(tx, token), community(tx)]),
+  );
+  await noteVisit(needs, context, signedOn);
+  return { ...callerOf(needs, request, context, signedOn), community: settings };
+}
+
+/** Reads who is here alone; without a session cookie nothing is asked of the database. */
+export async function caller(needs: PageNeeds, request: FastifyRequest): Promise<Caller> {
+  const context = anonymous(request);
+  const token = needs.cookies.read(request, 'session');
+  if (!token) return callerOf(needs, request, context);
+  const signedOn = await needs.database.read(context, (tx) => signedOnBy(tx, token));
+  await noteVisit(needs, context, signedOn);
+  return callerOf(needs, request, context, signedOn);
+}
+
+/** For a caller who is shown a page after all. */
+export async function visitOf(needs: PageNeeds, here: Caller): Promise<Visit> {
+  return { ...here, community: await needs.database.look(here.context, community) };
+}
+
+function anonymous(request: FastifyRequest): TxContext {
+  return { actor: { kind: 'anonymous' }, cause: 'request', requestId: request.requestId };
+}
+
+function callerOf(
+  needs: PageNeeds,
+  request: FastifyRequest,
+  context: TxContext,
+  signedOn?: SignedOn,
+): Caller {
+  const person = signedOn?.person;
   const locale = person?.locale
     ? chooseLocale(person.locale, availableLocales())
     : chooseLocale(request.headers['accept-language'], availableLocales());
-  const here: Visit = {
+  const here: Caller = {
     request,
-    community: found.settings,
     locale,
     say: words(locale),
     browser: needs.cookies.browser(request),
-    token,
+    token: needs.cookies.read(request, 'session'),
     deviceToken: needs.cookies.read(request, 'device'),
-    signedOn: found.here,
+    signedOn,
     device: describeDevice(request.headers['user-agent']),
     ip: request.network,
     now: needs.clock.now(),
     context: person
-      ? { ...anonymous, actor: { kind: 'person', id: person.id, name: person.username } }
-      : anonymous,
+      ? { ...context, actor: { kind: 'person', id: person.id, name: person.username } }
+      : context,
     formToken: formField(request),
   };
-  visits.set(request, here);
+  callers.set(request, here);
   return here;
 }
 
-/** Without a session cookie there is only the community to read. */
-async function whoIsHere(
-  needs: PageNeeds,
-  context: TxContext,
-  token: string | undefined,
-): Promise<{ here?: SignedOn; settings: Community }> {
-  if (!token) return { settings: await needs.database.look(context, community) };
-  const found = await needs.database.read(context, async (tx) => {
-    const [here, settings] = await Promise.all([signedOn(tx, token), community(tx)]);
-    return { here, settings };
-  });
-  const session = found.here?.session;
-  if (session && !isUseNoted(session, needs.clock.now()))
-    await needs.database.transact(context, (tx) => noteUse(tx, session));
-  return found;
+async function noteVisit(needs: PageNeeds, context: TxContext, here: SignedOn | undefined): Promise<void> {
+  if (here && !isUseNoted(here.session, needs.clock.now()))
+    await needs.database.transact(context, (tx) => noteUse(tx, here.session));
 }
 
 /** The same visit in the language an app asked for (`ui_locales`), where we speak it. */
-export function inLocale(here: Visit, uiLocales: string | undefined): Visit {
+export function inLocale<Here extends Caller>(here: Here, uiLocales: string | undefined): Here {
   if (!uiLocales) return here;
   const locale = chooseLocale(uiLocales.trim().replaceAll(/\s+/g, ','), availableLocales());
   return { ...here, locale, say: words(locale) };
@@ -135,7 +157,7 @@ export function lookOf(settings: Community) {
 }
 
 /** The way out, for everyone who is signed in. */
-export function accountSlot(here: Visit): AccountSlot | undefined {
+export function accountSlot(here: Caller & { onTheWay?: string }): AccountSlot | undefined {
   const person = here.signedOn?.person;
   return (
     person && {

@@ -4,10 +4,10 @@ import { deviceSeconds } from '#core/credentials/credentials.ts';
 import { endSession } from '#core/sessions/sessions.ts';
 import { nextStep, pathOf, type SignOnRequest } from './dispatch.ts';
 import { pendingSeconds, type SignedInNow, type SignInOutcome } from './proof.ts';
-import type { PageNeeds, Visit } from './visit.ts';
+import type { Caller, PageNeeds } from './visit.ts';
 
 /** What a place (`Place`) says of a browser beside what every door knows. */
-export function browserOf(needs: PageNeeds, here: Visit, open: SignOnRequest | undefined) {
+export function browserOf(needs: PageNeeds, here: Caller, open: SignOnRequest | undefined) {
   return {
     browser: here.browser,
     rememberedToken: needs.cookies.read(here.request, 'remembered'),
@@ -28,7 +28,7 @@ export interface Way {
  */
 export async function goOn(
   needs: PageNeeds,
-  here: Visit,
+  here: Caller,
   reply: FastifyReply,
   outcome: SignInOutcome,
   way: Way,
@@ -39,7 +39,7 @@ export async function goOn(
 /** The same for pages that say something first: sets the cookies and returns the path. */
 export async function arrive(
   needs: PageNeeds,
-  here: Visit,
+  here: Caller,
   reply: FastifyReply,
   outcome: SignInOutcome,
   way: Way,
@@ -52,7 +52,7 @@ export async function arrive(
 /** Sets the cookies of a fresh session. A session of before, whoever's it was, ends: one browser, one person (SE-05). */
 export async function setSignedIn(
   needs: PageNeeds,
-  here: Visit,
+  here: Caller,
   reply: FastifyReply,
   signedIn: SignedInNow,
 ): Promise<void> {

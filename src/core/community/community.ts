@@ -263,14 +263,24 @@ export type Community = z.infer<typeof communitySettings>;
 /** What was kept before something was asked of it is read all the same: no page goes away for a picture. */
 const keptSettings = communitySettings.extend({ logo: z.string().optional() });
 
-/** The settings as they are now, defaults filled in. */
+/** What was read last, by its text: nearly every request reads the same once more. */
+let last: { text: string; settings: Community } | undefined;
+
+/** The settings as they are now, defaults filled in. Everyone who reads the same gets the same object, which nobody can change. */
 export async function community(tx: Tx): Promise<Community> {
-  return keptSettings.parse((await readSettings(tx)) ?? {});
+  const text = (await readSettings(tx)) ?? '{}';
+  if (last?.text !== text) last = { text, settings: frozen(keptSettings.parse(JSON.parse(text))) };
+  return last.settings;
+}
+
+function frozen<Value>(value: Value): Value {
+  if (typeof value === 'object' && value !== null) for (const part of Object.values(value)) frozen(part);
+  return Object.freeze(value);
 }
 
 /** Replaces the settings; records which top-level keys changed. Returns those keys (none = nothing written). */
 export async function changeCommunity(tx: Tx, next: Community): Promise<string[]> {
-  const before = (await readSettings(tx)) ?? {};
+  const before = JSON.parse((await readSettings(tx)) ?? '{}') as Record<string, unknown>;
   const schema = next.logo === before.logo ? keptSettings : communitySettings;
   const after: Record<string, unknown> = { ...schema.parse(next) };
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);

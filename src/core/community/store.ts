@@ -1,8 +1,9 @@
 import type { Tx } from '#kit/db/tx.ts';
 
-export async function readSettings(tx: Tx): Promise<Record<string, unknown> | undefined> {
-  const rows = await tx.query<{ settings: Record<string, unknown> }>(
-    'select settings from community',
+/** As text, which is the same as long as nothing changed; undefined before anything was declared. */
+export async function readSettings(tx: Tx): Promise<string | undefined> {
+  const rows = await tx.query<{ settings: string }>(
+    'select settings::text as settings from community',
     [],
     'community-read',
   );

@@ -85,10 +85,10 @@ export interface KnownDevice {
  * Returns the token for the cookie; only its hash is kept.
  */
 export async function rememberDevice(tx: Tx, person: string, label: string, token?: string): Promise<string> {
-  if (token && (await store.touchDevice(tx, person, hashToken(token)))) return token;
   const fresh = randomToken();
-  await store.insertDevice(tx, { id: newId(), person, tokenHash: hashToken(fresh), label });
-  return fresh;
+  const device = { id: newId(), person, tokenHash: hashToken(fresh), label };
+  const kept = await store.keepDevice(tx, { ...device, seenHash: token ? hashToken(token) : undefined });
+  return kept === 'seen' && token ? token : fresh;
 }
 
 /** The device a cookie stands for, if it is known. */

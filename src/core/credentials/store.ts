@@ -228,16 +228,22 @@ export async function deleteOldAttempts(tx: Tx): Promise<number> {
   return gone.length;
 }
 
-export async function insertDevice(
+/** Marks the device as seen now, or keeps a new one where `seenHash` is not known as this person's; says which. */
+export async function keepDevice(
   tx: Tx,
-  device: { id: string; person: string; tokenHash: Buffer; label: string },
-): Promise<void> {
-  await tx.query(
-    `insert into known_devices (id, person, token_hash, label, created_at, last_seen_at)
-     values ($1, $2, $3, $4, $5, $5)`,
-    [device.id, device.person, device.tokenHash, device.label, tx.now()],
-    'device-insert',
+  device: { id: string; person: string; tokenHash: Buffer; label: string; seenHash: Buffer | undefined },
+): Promise<'seen' | 'new'> {
+  const rows = await tx.query(
+    `with seen as (
+       update known_devices set last_seen_at = $5 where token_hash = $6 and person = $2 returning id
+     )
+     insert into known_devices (id, person, token_hash, label, created_at, last_seen_at)
+     select $1, $2, $3, $4, $5, $5 where not exists (select from seen)
+     returning id`,
+    [device.id, device.person, device.tokenHash, device.label, tx.now(), device.seenHash ?? null],
+    'device-keep',
   );
+  return rows.length === 0 ? 'seen' : 'new';
 }
 
 export async function deviceByHash(tx: Tx, tokenHash: Buffer): Promise<KnownDevice | undefined> {
@@ -247,16 +253,6 @@ export async function deviceByHash(tx: Tx, tokenHash: Buffer): Promise<KnownDevi
     'device-by-hash',
   );
   return rows[0];
-}
-
-/** Marks the device as seen now; false when it is not known as this person's. */
-export async function touchDevice(tx: Tx, person: string, tokenHash: Buffer): Promise<boolean> {
-  const rows = await tx.query(
-    'update known_devices set last_seen_at = $3 where token_hash = $1 and person = $2 returning id',
-    [tokenHash, person, tx.now()],
-    'device-touch',
-  );
-  return rows.length === 1;
 }
 
 export async function deleteOldDevices(tx: Tx, unseenSince: Date): Promise<void> {

@@ -65,6 +65,57 @@ test('an error swallowed inside a transaction is not taken for a commit', async 
   assert.deepEqual(await kit.database.query("SELECT FROM counter WHERE name = 'half'"), []);
 });
 
+test('a commit that goes along with the last statements: all or nothing, and nothing after it', async () => {
+  const { database } = kit;
+  const answered = await database.transact(system(), async (tx) => {
+    await tx.query("INSERT INTO counter VALUES ('along', 1)");
+    const asked = Promise.all([
+      tx.query("UPDATE counter SET value = 2 WHERE name = 'along' RETURNING value"),
+      tx.query('SELECT txid_current_if_assigned() IS NOT NULL AS open'),
+    ]);
+    tx.commitAlong();
+    await assert.rejects(tx.query("DELETE FROM counter WHERE name = 'along'"), /has ended/);
+    return asked;
+  });
+  assert.deepEqual(answered, [[{ value: 2 }], [{ open: true }]]);
+  assert.deepEqual(await database.query("SELECT value FROM counter WHERE name = 'along'"), [{ value: 2 }]);
+
+  const failed = database.transact(system(), async (tx) => {
+    await tx.query("UPDATE counter SET value = 3 WHERE name = 'along'");
+    const asked = Promise.all([tx.query('SELECT 1 / 0'), tx.query("INSERT INTO counter VALUES ('no', 1)")]);
+    tx.commitAlong();
+    return asked;
+  });
+  await assert.rejects(failed, { code: '22012' }, 'the error of the statement, not of the commit');
+  const swallowed = database.transact(system(), async (tx) => {
+    const asked = tx.query('SELECT 1 / 0').catch(() => undefined);
+    tx.commitAlong();
+    await asked;
+  });
+  await assert.rejects(swallowed, /could not commit/);
+  const rows = await database.query("SELECT name, value FROM counter WHERE name IN ('along', 'no')");
+  assert.deepEqual(rows, [{ name: 'along', value: 2 }]);
+});
+
+test('a transaction that lost to another is run again, its commit sent along or not', async () => {
+  const { database } = kit;
+  await database.query("INSERT INTO counter VALUES ('lost', 0)");
+  const increments = Array.from({ length: 8 }, () =>
+    database.transact(
+      system(),
+      async (tx) => {
+        const [row] = await tx.query<{ value: number }>("SELECT value FROM counter WHERE name = 'lost'");
+        const asked = tx.query("UPDATE counter SET value = $1 WHERE name = 'lost'", [row!.value + 1]);
+        tx.commitAlong();
+        await asked;
+      },
+      { isolation: 'serializable', retries: 50 },
+    ),
+  );
+  await Promise.all(increments);
+  assert.deepEqual(await database.query("SELECT value FROM counter WHERE name = 'lost'"), [{ value: 8 }]);
+});
+
 test('reading waits for no COMMIT: whoever is next on the connection finds it over, and a swallowed error still shows', async () => {
   const own = await openDatabase({ ...kit, poolSize: 1 });
   for (let round = 0; round < 30; round += 1) {

@@ -152,7 +152,7 @@ export async function openDatabase(options: {
       ),
     look: (context, work) =>
       withClient(pool, async (client) => {
-        const { tx, end } = openTx(client, context, clock, 1);
+        const { tx, end } = openTx(client, context, clock, { most: 1 });
         return work(tx).finally(end);
       }),
     async query<Row>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
@@ -224,11 +224,16 @@ async function runOnce<T>(
   readOnly = false,
 ): Promise<T> {
   return withClient(pool, async (client, breaks) => {
+    let ended: Promise<pg.QueryResult> | undefined;
+    const commit = () => {
+      ended = client.query('COMMIT');
+      ended.catch(() => undefined);
+    };
     try {
       // Leaves with the first statement; if it fails, that one fails as well.
       const begun = client.query(begin);
       begun.catch(() => undefined);
-      const { tx, end, failed } = openTx(client, context, clock);
+      const { tx, end, failed } = openTx(client, context, clock, { commit });
       let result: T;
       try {
         result = await work(tx);
@@ -236,19 +241,17 @@ async function runOnce<T>(
         await end();
       }
       await begun;
-      const ended = client.query('COMMIT');
-      if (readOnly && !failed() && (client as pg.PoolClient & Pipelined).pipeline) {
-        // What was read stays true however this ends, and whoever has the connection next comes behind it.
-        ended.catch(() => undefined);
-        return result;
-      }
-      const { command } = await ended;
+      if (!ended) commit();
+      // What was read stays true however this ends, and whoever has the connection next comes behind it.
+      if (readOnly && !failed() && (client as pg.PoolClient & Pipelined).pipeline) return result;
+      const { command } = await ended!;
       if (command === 'ROLLBACK') {
         throw new Error('A statement failed and its error was swallowed: the transaction could not commit.');
       }
       return result;
     } catch (error) {
-      await client.query('ROLLBACK').catch(breaks);
+      // A commit that went along with a statement that failed has undone everything already.
+      await (ended ?? client.query('ROLLBACK')).catch(breaks);
       throw error;
     }
   });

@@ -29,6 +29,11 @@ export interface Tx extends TxContext {
     values?: readonly unknown[],
     name?: string,
   ): Promise<Row[]>;
+  /**
+   * Nothing is asked after what is under way: the commit leaves with it, not after its answers. What is thrown from here
+   * on undoes nothing, but a statement under way that fails does.
+   */
+  commitAlong(): void;
   /** The connection itself, for COPY and the like, when nothing else is under way. Never BEGIN, COMMIT or release it. */
   readonly client: ClientBase;
 }
@@ -36,18 +41,24 @@ export interface Tx extends TxContext {
 /** A connection whose statements leave before earlier ones are answered; the driver's types do not know it yet. */
 export type Pipelined = ClientBase & { pipeline: boolean };
 
+export interface OpenTxOptions {
+  /** Statements that may be run; more are refused. */
+  most?: number;
+  /** Sends the commit. */
+  commit?: () => void;
+}
+
 /**
  * Builds the Tx for one open connection. Statements are carried out in the order they are asked for; those of a
  * `Promise.all` leave together, without waiting for each other's answers. A Tx kept after its end refuses instead of
  * writing outside any transaction.
- * @param most statements that may be run; more are refused
  * @returns the Tx, `end`, which waits for statements under way and closes it for good, and whether any of them failed
  */
 export function openTx(
   client: ClientBase,
   context: TxContext,
   clock: Clock,
-  most = Number.POSITIVE_INFINITY,
+  { most = Number.POSITIVE_INFINITY, commit }: OpenTxOptions = {},
 ): { tx: Tx; end: () => Promise<void>; failed: () => boolean } {
   const began = clock.now().getTime();
   let ended = false;
@@ -73,6 +84,11 @@ export function openTx(
     ...context,
     clock,
     now: () => new Date(began),
+    commitAlong() {
+      if (ended || !commit) return;
+      ended = true;
+      commit();
+    },
     get client() {
       // What streams cannot share the line with other statements.
       if (underWay.size > 0) throw new Error('Other statements of this transaction are still under way.');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { system } from '#kit/db/database.ts';
 import { testDatabase } from '../../../test/kit.ts';
 import { createLimits, networkKey } from './limits.ts';
 
@@ -28,6 +29,26 @@ test('AU-05 an address has one key however it is written', () => {
   ]) {
     assert.equal(networkKey(nonsense), 'unknown', nonsense);
   }
+});
+
+test('what is taken within a transaction counts when it ends well', async () => {
+  const { database } = await testDatabase();
+  const limits = createLimits(database);
+  const rule = { points: 1, windowSeconds: 60 };
+  const undone = database.transact(system(), async (tx) => {
+    assert.equal((await limits.take('within', rule, tx)).allowed, true);
+    throw new Error('no');
+  });
+  await assert.rejects(undone, /^Error: no$/);
+  const take = () => database.transact(system(), (tx) => limits.take('within', rule, tx));
+  assert.equal((await take()).allowed, true);
+  assert.equal((await take()).allowed, false);
+  const durable = await database.transact(system(), async (tx) => {
+    await tx.query('SET LOCAL synchronous_commit TO on');
+    await limits.take('within', rule, tx);
+    return tx.query("SELECT current_setting('synchronous_commit') AS waits");
+  });
+  assert.deepEqual(durable, [{ waits: 'on' }], 'what else is written waits for the disk as it would');
 });
 
 test('AU-04 of fifty at once exactly as many pass as the limit has points', async () => {

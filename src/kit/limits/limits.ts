@@ -20,9 +20,14 @@ export interface Limit {
 export interface Limits {
   /**
    * Counts one happening under `key` and says whether it is still within the limit. One atomic statement: of many at
-   * once exactly as many pass as there are points. A refused one is counted too but never lengthens the window.
+   * once exactly as many pass as there are points. A refused one is counted too but never lengthens the window. With
+   * `tx` it counts when that ends well, and whoever has the same key waits until then.
    */
-  take(key: string, limit: Limit): Promise<{ allowed: boolean; retryAfterSeconds: number }>;
+  take(
+    key: string,
+    limit: Limit,
+    tx?: Pick<Tx, 'query'>,
+  ): Promise<{ allowed: boolean; retryAfterSeconds: number }>;
   /**
    * Takes back what one happening of cost 1 counted: it turned out not to be one of those that are limited. With `tx`
    * as the last step of what proved it.
@@ -38,7 +43,7 @@ const takeSql = `
   insert into rate_buckets as bucket (key, points, window_ends)
   select $1, least($2::bigint, $3::bigint + 1)::integer,
          coalesce($5::timestamptz, statement_timestamp()) + make_interval(secs => $4::double precision)
-  where set_config('synchronous_commit', 'off', true) = 'off'
+  where $6::boolean or set_config('synchronous_commit', 'off', true) = 'off'
   on conflict (key) do update set
     points = case when bucket.window_ends <= coalesce($5::timestamptz, statement_timestamp()) then excluded.points
                   else least(bucket.points::bigint + $2::bigint, $3::bigint + 1)::integer end,
@@ -51,13 +56,20 @@ const takeSql = `
 export function createLimits(database: Pick<Database, 'query'>, options: { clock?: Clock } = {}): Limits {
   const now = () => options.clock?.now() ?? null;
   return {
-    async take(key, limit) {
+    async take(key, limit, tx) {
       const cost = limit.cost ?? 1;
       if (!(limit.points >= 0 && limit.windowSeconds > 0 && cost >= 0)) {
         throw new RangeError('A limit needs points, a window and a cost of zero or more.');
       }
-      const values = [storedKey(key), Math.ceil(cost), Math.floor(limit.points), limit.windowSeconds, now()];
-      const [row] = (await database.query(takeSql, values, 'limits-take')) as {
+      const values = [
+        storedKey(key),
+        Math.ceil(cost),
+        Math.floor(limit.points),
+        limit.windowSeconds,
+        now(),
+        tx !== undefined,
+      ];
+      const [row] = (await (tx ?? database).query(takeSql, values, 'limits-take')) as {
         points: number;
         left: number;
       }[];

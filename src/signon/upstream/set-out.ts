@@ -5,7 +5,7 @@ import type { Tx } from '#kit/db/tx.ts';
 import { networkKey } from '#kit/limits/limits.ts';
 import { openRequest } from '#signon/dispatch.ts';
 import { readStay, type Stay } from '#signon/stay.ts';
-import type { Visit } from '#signon/visit.ts';
+import type { Caller, Visit } from '#signon/visit.ts';
 import { askThere } from './ask-there.ts';
 import { UpstreamFailure } from './failure.ts';
 import { beginJourney, type Errand } from './journeys.ts';
@@ -80,12 +80,12 @@ export interface SetOut {
 }
 
 /** What the sign-in page said of how long to stay signed in, for every way in that begins there. */
-export function readChoices(here: Visit): Pick<SetOut, 'persistent' | 'stay'> {
+export function readChoices(here: Caller): Pick<SetOut, 'persistent' | 'stay'> {
   const { form } = here.request;
   const shared = form.text('shared') === 'on';
   return {
     persistent: form.text('remember') === 'on',
-    stay: readStay(here.community.sessions, shared, form.text('stay')),
+    stay: readStay(shared, form.text('stay')),
   };
 }
 
