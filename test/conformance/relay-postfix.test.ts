@@ -73,6 +73,8 @@ test('two smart hosts: the second takes what the first is not there for', { skip
   const { port } = await relay(t, platform, [first.url, second.url]);
   assert.equal(verdict(await mail(port!, `ada@${domain}`)), '2');
   await sink.waitFor(1);
+  // The sink knows of it a moment before that Postfix has noted it: stopped there, it would bring it again later.
+  await eventually(async () => (await first.queue()).length === 0);
   await first.stop();
   assert.equal(verdict(await mail(port!, `ada@${domain}`)), '2');
   await sink.waitFor(2);

@@ -301,8 +301,7 @@ test('two nodes: each look is made once, when it is due, and sooner after one th
   const nodes = await Promise.all([1, 2].map(() => startListLooks(home.needs)));
   t.after(() => Promise.all(nodes.map((node) => node.stop())));
   const both = () => Promise.all(nodes.map((node) => node.run()));
-  home.source.asked.length = 0;
-  home.clock.advance(5 * 60_000);
+  // The round that each begins with is over before time goes on: else nobody knows from when the hour counts.
   await both();
   assert.equal(home.source.asked.length, 1);
   home.clock.advance(59 * 60_000);
