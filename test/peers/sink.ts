@@ -53,6 +53,8 @@ export interface Sink {
   readonly lines: readonly string[];
   /** How many connections were opened. */
   readonly connections: number;
+  /** How many of them stand. */
+  readonly open: number;
   /** From now on this happens there; undefined takes it back. Strings answer, `hang` and `close` do what they say. */
   on(stage: SinkStage, action: SinkScript | SinkAction): void;
   /** When so many messages were taken. Throws after `timeoutMs`, 10 s unless said. */
@@ -100,6 +102,9 @@ export async function startSink(options: SinkOptions = {}): Promise<Sink> {
     lines,
     get connections() {
       return connections;
+    },
+    get open() {
+      return sockets.size;
     },
     on(stage, action) {
       turns.delete(stage);
