@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -57,9 +58,14 @@ export const nodeFlags = [
   '--expose-gc',
 ];
 
-/** Compiled code is kept: it halves the start. A folder that cannot be written is simply not used. */
+/**
+ * Compiled code is kept: it halves the start. A folder that cannot be written is simply not used. And Node.js has four
+ * threads for passwords, host names and files together, however many cores there are: here as many passwords as cores are
+ * hashed at once, and nobody's host name waits for them.
+ */
 const environment = {
   NODE_COMPILE_CACHE: path.join(here, '..', 'node_modules', '.cache', 'compiled'),
+  UV_THREADPOOL_SIZE: String(Math.max(4, cores() + 2)),
   ...process.env,
 };
 
@@ -69,7 +75,13 @@ const environment = {
  */
 export function shellCommand(node, args) {
   const words = [node, ...nodeFlags, ...args].map(quoted).join(' ');
-  return `export NODE_COMPILE_CACHE=${quoted(environment.NODE_COMPILE_CACHE)}\nexec ${words} "$@"\n`;
+  const { NODE_COMPILE_CACHE: compiled, UV_THREADPOOL_SIZE: threads } = environment;
+  return `export NODE_COMPILE_CACHE=${quoted(compiled)} UV_THREADPOOL_SIZE=${quoted(threads)}\nexec ${words} "$@"\n`;
+}
+
+/** A Node that is too old to run on is still told so. */
+function cores() {
+  return os.availableParallelism ? os.availableParallelism() : os.cpus().length;
 }
 
 function quoted(word) {

@@ -18,6 +18,7 @@ if (process.argv[2] === 'stay') {
 console.log(JSON.stringify({
   pid: process.pid, words: process.argv.slice(2), flags: process.execArgv, node: process.execPath,
   folder: process.cwd(), compiled: process.env.NODE_COMPILE_CACHE,
+  threads: process.env.UV_THREADPOOL_SIZE,
 }));
 if (process.argv[2] === 'refuse') process.exit(3);
 if (process.argv[2] === 'die') process.kill(process.pid, 'SIGKILL');
@@ -54,7 +55,7 @@ async function run(
   words: string[],
   options: { env?: Record<string, string>; atFirstLine?: (child: ChildProcess) => void } = {},
 ): Promise<Ran> {
-  const { NODE_COMPILE_CACHE: _kept, ...environment } = process.env;
+  const { NODE_COMPILE_CACHE: _kept, UV_THREADPOOL_SIZE: _too, ...environment } = process.env;
   const child = spawn(path.join(folder, 'linked'), words, {
     cwd: os.tmpdir(),
     env: { ...environment, ...options.env },
@@ -87,9 +88,11 @@ test('the command becomes the program: no process stays behind, words and folder
   assert.deepEqual(said.flags, nodeFlags);
   assert.equal(said.folder, os.tmpdir());
   assert.equal(said.compiled, path.join(folder, 'package', 'node_modules', '.cache', 'compiled'));
+  assert.ok(Number(said.threads) >= 4 && Number(said.threads) >= os.availableParallelism() + 2);
   const given = path.join(folder, 'kept');
-  const elsewhere = await run(folder, [], { env: { NODE_COMPILE_CACHE: given } });
-  assert.equal(firstLine(elsewhere).compiled, given);
+  const elsewhere = await run(folder, [], { env: { NODE_COMPILE_CACHE: given, UV_THREADPOOL_SIZE: '3' } });
+  const { compiled, threads } = firstLine(elsewhere);
+  assert.deepEqual([compiled, threads], [given, '3']);
 });
 
 test('how the program ends is how the command ends, and signals reach it', async (t) => {
