@@ -71,7 +71,7 @@ test('SM-05 one message stays one, whatever ends of it some server believes in',
     wire.send(messageOf(place, { from: app.from, subject: 'Outer', body: 'before' }));
     const more = `MAIL FROM:<${place.sender}>\r\nRCPT TO:<${place.alias}>\r\nDATA\r\nFrom: Jira <jira@app.example>\r\nSubject: smuggled\r\n\r\nsmuggled\r\n.\r\n`;
     wire.send(`${bytes}${more}`);
-    await wire.rest(400);
+    await wire.rest(400, { mustCome: true });
     wire.close();
     await eventually(async () => (await postfix.queue()).length === 0);
     const taken = sink.messages.map(({ raw }) => raw.toString('latin1'));

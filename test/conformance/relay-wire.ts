@@ -130,9 +130,13 @@ export class Wire {
     return this.reply();
   }
 
-  /** Every reply until the connection ends or nothing comes for `quietMs`. */
-  async rest(quietMs = 400): Promise<Reply[]> {
+  /** Every reply until the connection ends or nothing comes for `quietMs`; the first is waited for as ever where one must come. */
+  async rest(quietMs = 400, { mustCome = false } = {}): Promise<Reply[]> {
     const replies: Reply[] = [];
+    if (mustCome) {
+      const first = await this.reply();
+      if (first) replies.push(first);
+    }
     for (;;) {
       const next = await this.reply(quietMs).catch(() => undefined);
       if (!next) return replies;

@@ -192,8 +192,9 @@ export async function statementsOf<T>(work: () => Promise<T>): Promise<{ result:
   recordings.add(recording);
   try {
     const result = await work();
-    // What is written after an answer belongs to it as well.
-    for (let count = -1; count !== recording.statements.length; ) {
+    // What is written after an answer belongs to it as well, and ends however long the machine holds it up.
+    const isOver = () => recording.begun.size === 0 && unanswered === 0;
+    for (let count = -1; count !== recording.statements.length || !isOver(); ) {
       count = recording.statements.length;
       await sleep(150);
     }
@@ -211,6 +212,8 @@ type Recording = {
 };
 
 const recordings = new Set<Recording>();
+/** Statements under way, whoever asked them: what follows from an answer is not known before that came. */
+let unanswered = 0;
 /** The connections that are inside a transaction, whoever began it and when. */
 const inTransaction = new WeakSet<object>();
 
@@ -222,8 +225,28 @@ prototype.query = function query(this: object, ...input: unknown[]) {
   for (const recording of recordings) record(recording, this, text);
   if (/^begin\b/i.test(text)) inTransaction.add(this);
   else if (/^(?:commit|rollback)$/i.test(text)) inTransaction.delete(this);
-  return original.apply(this, input);
+  return counted(this, input);
 };
+
+function counted(client: object, input: unknown[]): unknown {
+  unanswered += 1;
+  const over = () => {
+    unanswered -= 1;
+  };
+  const last = input.at(-1);
+  if (typeof last === 'function') {
+    const heard = (...answer: unknown[]) => {
+      over();
+      last(...answer);
+    };
+    return original.apply(client, [...input.slice(0, -1), heard]);
+  }
+  const answer = original.apply(client, input);
+  if (answer instanceof Promise) answer.then(over, over);
+  // What streams is heard of by nobody here.
+  else over();
+  return answer;
+}
 
 /** Notes a statement, unless it is one of the regular ones or belongs to a transaction begun before. */
 function record({ statements, begun }: Recording, connection: object, text: string): void {
