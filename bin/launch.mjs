@@ -58,13 +58,11 @@ export const nodeFlags = [
   '--expose-gc',
 ];
 
-/**
- * Compiled code is kept: it halves the start. A folder that cannot be written is simply not used. And Node.js has four
- * threads for passwords, host names and files together, however many cores there are: here as many passwords as cores are
- * hashed at once, and nobody's host name waits for them.
- */
 const environment = {
+  // Compiled code is kept: it halves the start. A folder that cannot be written is simply not used.
   NODE_COMPILE_CACHE: path.join(here, '..', 'node_modules', '.cache', 'compiled'),
+  // By itself Node.js has four threads for passwords, host names and files together, however many cores there are. Here as
+  // many passwords as cores are hashed at once, and nobody's host name waits for them.
   UV_THREADPOOL_SIZE: String(Math.max(4, cores() + 2)),
   ...process.env,
 };

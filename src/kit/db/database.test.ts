@@ -97,6 +97,24 @@ test('a commit that goes along with the last statements: all or nothing, and not
   assert.deepEqual(rows, [{ name: 'along', value: 2 }]);
 });
 
+test('a commit that fails costs nobody the connection, sent along or not', async () => {
+  const own = await openDatabase({ ...kit, poolSize: 1 });
+  const backend = async () => (await own.query<{ pid: number }>('SELECT pg_backend_pid() AS pid'))[0]!.pid;
+  await own.query('CREATE TABLE once (value integer UNIQUE DEFERRABLE INITIALLY DEFERRED)');
+  const before = await backend();
+  for (const along of [false, true]) {
+    const refused = own.transact(system(), async (tx) => {
+      const asked = tx.query('INSERT INTO once VALUES (1), (1)');
+      if (along) tx.commitAlong();
+      await asked;
+    });
+    await assert.rejects(refused, { code: '23505' });
+    assert.equal(await backend(), before);
+  }
+  assert.deepEqual(await own.query('SELECT FROM once'), []);
+  await own.close();
+});
+
 test('a transaction that lost to another is run again, its commit sent along or not', async () => {
   const { database } = kit;
   await database.query("INSERT INTO counter VALUES ('lost', 0)");

@@ -250,8 +250,9 @@ async function runOnce<T>(
       }
       return result;
     } catch (error) {
+      const rollBack = () => client.query('ROLLBACK');
       // A commit that went along with a statement that failed has undone everything already.
-      await (ended ?? client.query('ROLLBACK')).catch(breaks);
+      await (ended ? ended.catch(rollBack) : rollBack()).catch(breaks);
       throw error;
     }
   });
